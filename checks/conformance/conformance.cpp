@@ -1,0 +1,68 @@
+// Proves that a target's C++ compiler brings a C++ library that links and runs: containers, streams,
+// static objects, and exceptions where the target has them. Exits with 0, or 1 if any check failed.
+//
+//     $CXX -std=c++17 conformance.cpp -o conformance-cpp && $CROSSCOMPILING_EMULATOR ./conformance-cpp
+
+#include <algorithm>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#ifdef __cpp_exceptions
+#include <stdexcept>
+#endif
+
+namespace {
+
+bool failed = false;
+
+void check(const char *name, bool passed) {
+    std::cout << (passed ? "ok     " : "FAILED ") << name << std::endl;
+    failed |= !passed;
+}
+
+// Lives before main, which the startup code has to see to.
+const std::map<std::string, int> before_main{{"one", 1}, {"two", 2}};
+
+struct Shape {
+    virtual ~Shape() = default;
+    virtual int sides() const { return 0; }
+};
+struct Square : Shape {
+    int sides() const override { return 4; }
+};
+
+} // namespace
+
+int main() {
+    check("static objects are built before main", before_main.size() == 2 && before_main.at("two") == 2);
+
+    std::vector<std::string> words{"pear", "apple", "fig"};
+    std::sort(words.begin(), words.end());
+    std::ostringstream text;
+    for (const auto &word : words) text << word << ' ' << 1.5 << ';';
+    check("containers, algorithms and streams work", text.str() == "apple 1.5;fig 1.5;pear 1.5;");
+
+    std::unique_ptr<Shape> shape = std::make_unique<Square>();
+    check("virtual functions are called", shape->sides() == 4);
+
+#ifdef __cpp_rtti
+    check("dynamic_cast knows the type", dynamic_cast<Square *>(shape.get()) != nullptr);
+#endif
+#ifdef __cpp_exceptions
+    bool caught = false;
+    try {
+        // From inside the library, so that it too must have unwind tables.
+        (void)std::string("short").at(100);
+    } catch (const std::out_of_range &) {
+        caught = true;
+    }
+    check("an exception reaches its catch", caught);
+#endif
+
+    std::cout << (failed ? "failed" : "passed") << std::endl;
+    return failed;
+}

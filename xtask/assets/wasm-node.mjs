@@ -1,0 +1,1 @@
+// Runs a WebAssembly module that has no WASI.

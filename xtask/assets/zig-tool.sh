@@ -1,0 +1,79 @@
+#!/bin/sh
+# zig as C compiler, C++ compiler and linker of one row. rustc and the cc crate speak to gcc or clang; this takes out or
+# translates what zig does not understand. Both providers write a copy for each row, with the marks below filled in.
+ZIG=@ZIG@
+MODE=@MODE@     # cc or c++
+TARGET=@TARGET@ # what zig's -target takes
+PREFIX=@PREFIX@ # the row's own libraries: include and lib below this
+ZIG_GLOBAL_CACHE_DIR=${ZIG_GLOBAL_CACHE_DIR:-@CACHE@}
+ZIG_LOCAL_CACHE_DIR=${ZIG_LOCAL_CACHE_DIR:-$ZIG_GLOBAL_CACHE_DIR}
+export ZIG_GLOBAL_CACHE_DIR ZIG_LOCAL_CACHE_DIR
+
+# Arguments of a response file replace it: rustc writes one a line, blanks and backslashes escaped.
+files=
+for a do
+    case $a in @?*) [ -f "${a#@}" ] && files=1 ;; esac
+done
+if [ "$files" ]; then
+    for a do
+        shift
+        case $a in
+        @?*)
+            if [ -f "${a#@}" ]; then
+                while IFS= read b || [ "$b" ]; do set -- "$@" "$b"; done <"${a#@}"
+            else
+                set -- "$@" "$a"
+            fi
+            ;;
+        *) set -- "$@" "$a" ;;
+        esac
+    done
+fi
+
+link=1 crt= skip= keep=
+for a do
+    shift
+    if [ "$skip" ]; then skip=; continue; fi
+    if [ "$keep" ]; then keep=; set -- "$@" "$a"; continue; fi
+    case $a in
+    -o | -I | -isystem | -include | -MF | -MT | -MQ | -D | -U | -x | -framework | -install_name) keep=1 ;;
+    -target | --target | -arch) skip=1; continue ;;
+    --target=* | -target=* | -m64 | -m32 | -Wl,-melf_* | -mmacosx-version-min=* | -mmacos-version-min=* ) continue ;;
+    -c | -S | -E | -M | -MM | -fsyntax-only) link= ;;
+    # zig names processors its own way; the row carries the processor
+    -march=armv* | -march=rv* | -march=i686 | -march=pentium4 | -march=x86-64 | -march=loongarch64 | -march=z* | -mcpu=* | -mabi=* | -mfloat-abi=* | -mfpu=vfp*) continue ;;
+    -fuse-ld=* | -B*gcc-ld | -fno-use-linker-plugin | -nolibc | --unwindlib=* | -nodefaultlibs) continue ;;
+    # start files: rustc's names or those of its self-contained folder; zig brings its own
+    rcrt1.o | Scrt1.o | crt1.o | crti.o | crtn.o | crtbegin*.o | crtend*.o | crt2.o | dllcrt2.o) crt=1; continue ;;
+    rsbegin.o | rsend.o | */rsbegin.o | */rsend.o) continue ;;
+    */self-contained/*.o) crt=1; continue ;;
+    -L*/self-contained) continue ;;
+    -L) keep=1 ;;
+    esac
+    case $a in
+    -Wl,--disable-auto-image-base | -Wl,--high-entropy-va | -Wl,--large-address-aware | -Wl,--dynamicbase | -Wl,--nxcompat) continue ;;
+    -Wl,--no-undefined-version | -Wl,-plugin-opt=* | -Wl,-exported_symbols_list* | -Wl,-no_exported_symbols) continue ;;
+    esac
+    case $TARGET:$a in
+    *-windows-*:-lgcc_eh | *-windows-*:-lgcc_s | *-windows-*:-lunwind)
+        case " $unwind" in *1) continue ;; esac
+        unwind=1 a=-lunwind ;;
+    *-windows-*:-l:libpthread.a | *-windows-*:-lgcc | *-windows-*:-lmsvcrt | *-windows-*:-lmingwex | *-windows-*:-lmingw32) continue ;;
+    *-macos*:-liconv) continue ;;
+    *-musl*:-lgcc_eh) a=-lunwind ;;
+    # The row's own libraries are static, and after -Bdynamic zig would look for shared ones only.
+    *:-l?*) [ -f "$PREFIX/lib/lib${a#-l}.a" ] && a=$PREFIX/lib/lib${a#-l}.a ;;
+    esac
+    set -- "$@" "$a"
+done
+if [ "$crt" ]; then
+    for a do
+        shift
+        case $a in -nostartfiles) ;; *) set -- "$@" "$a" ;; esac
+    done
+fi
+if [ -d "$PREFIX" ]; then
+    [ "$link" ] && set -- "$@" "-L$PREFIX/lib"
+    set -- "$@" -isystem "$PREFIX/include"
+fi
+exec "$ZIG" "$MODE" -target "$TARGET" -fno-sanitize=undefined @FLAGS@ "$@"

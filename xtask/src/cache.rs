@@ -1,0 +1,218 @@
+//! The one folder in which cross-flake keeps what it fetches and builds.
+//!
+//! Everything in it is installed by a rename of a finished folder, so a killed run leaves nothing half-written that a
+//! later run would trust.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+use etcetera::BaseStrategy;
+use tempfile::TempDir;
+
+/// The variable that moves the cache.
+pub const VARIABLE: &str = "CROSS_FLAKE_CACHE";
+
+/// The cache folder.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    root: PathBuf,
+}
+
+/// Held while the cache is changed; other runs wait for it.
+pub struct CacheLock {
+    _file: File,
+}
+
+impl Cache {
+    /// `$CROSS_FLAKE_CACHE`, else `cross-flake` in the user's cache folder (`$XDG_CACHE_HOME`, `~/.cache`).
+    ///
+    /// # Errors
+    /// No home folder, or a relative path in the variable.
+    pub fn locate() -> Result<Cache> {
+        if let Some(root) = std::env::var_os(VARIABLE).filter(|v| !v.is_empty()) {
+            let root = std::path::absolute(PathBuf::from(root)).context("cannot make the cache's path absolute")?;
+            return Ok(Cache { root });
+        }
+        let base = etcetera::choose_base_strategy()
+            .map_err(|_| anyhow!("no home folder: set {VARIABLE} to a folder that can be written"))?;
+        Ok(Cache { root: base.cache_dir().join("cross-flake") })
+    }
+
+    /// A cache where nothing is, for a user without a home.
+    pub fn none() -> Cache {
+        Cache { root: PathBuf::from("/nonexistent/cross-flake") }
+    }
+
+    /// A cache at this folder.
+    #[cfg(test)]
+    pub fn at(root: &Path) -> Cache {
+        Cache { root: root.to_owned() }
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A path below the folder.
+    pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    /// Whether `install` has put this name in place.
+    pub fn has(&self, name: &str) -> bool {
+        self.path(name).exists()
+    }
+
+    /// Waits until no other run changes the cache, then keeps others from it. `waiting` is called once if it must wait.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn lock(&self, waiting: impl FnOnce()) -> Result<CacheLock> {
+        let unwritable = || {
+            format!("cannot write the cache {}\nset {VARIABLE} to a folder that can be written", self.root.display())
+        };
+        fs::create_dir_all(self.root.join("tmp")).with_context(unwritable)?;
+        let file = File::create(self.path("lock")).with_context(unwritable)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                waiting();
+                file.lock().with_context(unwritable)?;
+            }
+            Err(TryLockError::Error(e)) => return Err(e).with_context(unwritable),
+        }
+        // Only the holder of the lock has temporary folders, so what is there now was left by a killed run.
+        for leftover in fs::read_dir(self.path("tmp")).with_context(unwritable)?.flatten() {
+            let _ = fs::remove_dir_all(leftover.path());
+        }
+        Ok(CacheLock { _file: file })
+    }
+
+    /// A folder that vanishes when dropped, on the cache's own file system.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn scratch(&self) -> Result<TempDir> {
+        let tmp = self.path("tmp");
+        fs::create_dir_all(&tmp)
+            .and_then(|()| tempfile::tempdir_in(&tmp))
+            .with_context(|| format!("cannot write {}", tmp.display()))
+    }
+
+    /// Puts a folder in place under `name`, made whole by `make` in a scratch folder first; does nothing if it is there.
+    ///
+    /// # Errors
+    /// Whatever `make` says; nothing is left then.
+    pub fn install(&self, name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+        let place = self.path(name);
+        if place.exists() {
+            return Ok(place);
+        }
+        let scratch = self.scratch()?;
+        let new = scratch.path().join("new");
+        fs::create_dir(&new).with_context(|| format!("cannot write {}", new.display()))?;
+        make(&new)?;
+        if let Some(parent) = place.parent() {
+            fs::create_dir_all(parent).with_context(|| format!("cannot write {}", parent.display()))?;
+        }
+        fs::rename(&new, &place).with_context(|| format!("cannot put {} in place", place.display()))?;
+        Ok(place)
+    }
+
+    /// Writes a file whole or not at all, and only when its content differs.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, name: &str, content: &[u8], executable: bool) -> Result<PathBuf> {
+        let path = self.path(name);
+        if fs::read(&path).is_ok_and(|old| old == content) {
+            return Ok(path);
+        }
+        write_whole(&path, content, executable)?;
+        Ok(path)
+    }
+}
+
+/// Writes a file beside its place and renames it there.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn write_whole(path: &Path, content: &[u8], executable: bool) -> Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+    let failed = || format!("cannot write {}", path.display());
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).with_context(failed)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
+    file.write_all(content).with_context(failed)?;
+    let mode = if executable { 0o755 } else { 0o644 };
+    file.as_file().set_permissions(fs::Permissions::from_mode(mode)).with_context(failed)?;
+    file.persist(path).with_context(failed)?;
+    Ok(())
+}
+
+/// What a folder takes on disk, in bytes; a file with several names counts once.
+pub fn disk_usage(path: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let mut seen = std::collections::HashSet::new();
+    let mut todo = vec![path.to_owned()];
+    let mut bytes = 0;
+    while let Some(path) = todo.pop() {
+        let Ok(meta) = fs::symlink_metadata(&path) else { continue };
+        if meta.is_dir() {
+            todo.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|e| e.path()));
+        }
+        if seen.insert((meta.dev(), meta.ino())) {
+            bytes += meta.blocks() * 512;
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_install_that_fails_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path());
+        let result = cache.install("tool", |new| {
+            fs::write(new.join("half"), "x")?;
+            Err(anyhow!("no space left"))
+        });
+        assert!(result.is_err());
+        assert!(!cache.has("tool"));
+        assert_eq!(fs::read_dir(cache.path("tmp")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_by_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path());
+        fs::create_dir_all(cache.path("tmp/.tmpabc/new")).unwrap();
+        let _lock = cache.lock(|| panic!("nobody else holds it")).unwrap();
+        assert_eq!(fs::read_dir(cache.path("tmp")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_second_run_waits_for_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path());
+        let first = cache.lock(|| ()).unwrap();
+        let (waits, waited) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| cache.lock(move || waits.send(()).unwrap()).map(drop).unwrap());
+            waited.recv().unwrap();
+            drop(first);
+        });
+    }
+
+    #[test]
+    fn a_cache_that_cannot_be_written_names_the_variable() {
+        let error = Cache::at(Path::new("/proc/no/such")).lock(|| ()).map(drop).unwrap_err();
+        assert!(error.to_string().contains(VARIABLE));
+    }
+}

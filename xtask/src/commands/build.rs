@@ -1,0 +1,351 @@
+//! `cargo xtask build`, `test`, `test-all-targets` and `run`.
+
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use super::{Place, announce, events, find_targets, one_environment};
+use crate::engine::build::command_in;
+use crate::engine::{self, Request};
+use crate::events::{Event, Events, Phase};
+use crate::report::files::{ReportFile, to_json};
+use crate::report::{Report, Status, table};
+use crate::signals;
+use crate::targets::Target;
+use crate::workspace::Workspace;
+
+/// What is passed on to cargo as it is.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Passed on to cargo")]
+struct CargoOptions {
+    /// Build this package; may be repeated [default: all that are for the target]
+    #[arg(short, long = "package", value_name = "SPEC")]
+    packages: Vec<String>,
+    /// Build with optimisations
+    #[arg(short, long)]
+    release: bool,
+    /// Build with this profile
+    #[arg(long, value_name = "NAME", conflicts_with = "release")]
+    profile: Option<String>,
+    /// Features to turn on, separated by commas
+    #[arg(short = 'F', long, value_name = "FEATURES")]
+    features: Vec<String>,
+    /// Turn all features on
+    #[arg(long)]
+    all_features: bool,
+    /// Leave the default features off
+    #[arg(long)]
+    no_default_features: bool,
+    /// Fail if Cargo.lock would have to change
+    #[arg(long)]
+    locked: bool,
+    /// Do without the network
+    #[arg(long)]
+    offline: bool,
+    /// Jobs that cargo runs at once
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<usize>,
+}
+
+impl CargoOptions {
+    fn args(&self) -> Vec<String> {
+        let mut args = Vec::new();
+        let switches = [
+            (self.release, "--release"),
+            (self.all_features, "--all-features"),
+            (self.no_default_features, "--no-default-features"),
+            (self.locked, "--locked"),
+            (self.offline, "--offline"),
+        ];
+        args.extend(switches.iter().filter(|(on, _)| *on).map(|(_, name)| (*name).to_owned()));
+        args.extend(self.profile.iter().flat_map(|p| ["--profile".to_owned(), p.clone()]));
+        args.extend(self.features.iter().flat_map(|f| ["--features".to_owned(), f.clone()]));
+        args.extend(self.jobs.iter().flat_map(|n| ["--jobs".to_owned(), n.to_string()]));
+        args
+    }
+}
+
+/// How a run is reported.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Report")]
+struct ReportOptions {
+    /// Print the report as JSON instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Write a report: FORM is json, junit or markdown; may be repeated
+    #[arg(long = "report", value_name = "FORM=PATH")]
+    reports: Vec<ReportFile>,
+    /// Exit with 0 although targets were skipped
+    #[arg(long)]
+    allow_skips: bool,
+}
+
+/// How tests are run.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Running tests")]
+struct TestOptions {
+    /// Seconds after which a test program is ended and counts as failed
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    timeout: u64,
+    /// Test programs that run at once [default: the number of cores]
+    #[arg(long, value_name = "N")]
+    test_jobs: Option<usize>,
+    /// Start emulators directly instead of through a private binfmt_misc
+    #[arg(long)]
+    no_binfmt: bool,
+}
+
+/// Build the workspace for some targets
+#[derive(Args)]
+pub struct Build {
+    /// Names or triples of targets
+    #[arg(required = true, value_name = "TARGET")]
+    targets: Vec<String>,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    cargo: CargoOptions,
+    #[command(flatten)]
+    report: ReportOptions,
+    /// More arguments for `cargo build`
+    #[arg(last = true, value_name = "CARGO ARGS")]
+    rest: Vec<String>,
+}
+
+/// Build the workspace's tests for some targets and run them
+///
+/// Test programs run under the emulator of their target as soon as they are built. What follows `--` goes to cargo, and
+/// what follows a second `--` to the test programs:
+///
+///     cargo xtask test aarch64-linux s390x-linux -- --test io -- --nocapture
+#[derive(Args)]
+#[command(verbatim_doc_comment)]
+pub struct Test {
+    /// Names or triples of targets
+    #[arg(required = true, value_name = "TARGET")]
+    targets: Vec<String>,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    cargo: CargoOptions,
+    #[command(flatten)]
+    tests: TestOptions,
+    #[command(flatten)]
+    report: ReportOptions,
+    /// More arguments for cargo, and after another `--` for the test programs
+    #[arg(last = true, value_name = "CARGO ARGS")]
+    rest: Vec<String>,
+}
+
+/// Build and test the workspace for every target of the table
+///
+/// A workspace chooses among the rows with `[workspace.metadata.cross-flake] targets = ["aarch64-linux", …]`, and a package
+/// with the same key under `[package.metadata.cross-flake]`. Bare-metal rows are for the packages that list them.
+///
+/// Exits with 0 only if every target was built and every test passed, with 1 if one failed or was skipped, and with 2 if
+/// there was nothing to run.
+#[derive(Args)]
+pub struct TestAllTargets {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    cargo: CargoOptions,
+    #[command(flatten)]
+    tests: TestOptions,
+    #[command(flatten)]
+    report: ReportOptions,
+    /// More arguments for cargo, and after another `--` for the test programs
+    #[arg(last = true, value_name = "CARGO ARGS")]
+    rest: Vec<String>,
+}
+
+/// Build a program for a target and run it
+#[derive(Args)]
+pub struct Run {
+    /// Name or triple of the target
+    target: String,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    cargo: CargoOptions,
+    /// The program, where the workspace has several
+    #[arg(long, value_name = "NAME")]
+    bin: Option<String>,
+    /// Arguments for the program
+    #[arg(last = true, value_name = "ARGS")]
+    args: Vec<String>,
+}
+
+/// What cargo gets, and what the test programs get.
+fn split(rest: &[String]) -> (Vec<String>, Vec<String>) {
+    let mut parts = rest.splitn(2, |arg| arg == "--");
+    let part = |p: Option<&[String]>| p.unwrap_or_default().to_vec();
+    (part(parts.next()), part(parts.next()))
+}
+
+impl Build {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// See [`finish`].
+    pub fn run(self) -> Result<ExitCode> {
+        let workspace = self.place.workspace()?;
+        let targets = find_targets(&workspace, &self.targets)?;
+        let request = Request {
+            tests: false,
+            packages: self.cargo.packages.clone(),
+            cargo_args: [self.cargo.args(), self.rest].concat(),
+            test_args: Vec::new(),
+            timeout: Duration::ZERO,
+            jobs: None,
+            binfmt: false,
+        };
+        finish(&self.place, &workspace, &targets, &request, &self.report, &events())
+    }
+}
+
+impl Test {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// See [`finish`].
+    pub fn run(self) -> Result<ExitCode> {
+        let workspace = self.place.workspace()?;
+        let targets = find_targets(&workspace, &self.targets)?;
+        let request = test_request(&self.cargo, &self.tests, &self.rest);
+        finish(&self.place, &workspace, &targets, &request, &self.report, &events())
+    }
+}
+
+impl TestAllTargets {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// See [`finish`].
+    pub fn run(self) -> Result<ExitCode> {
+        let workspace = self.place.workspace()?;
+        let (targets, not) = workspace.all_targets()?;
+        if targets.is_empty() {
+            bail!("no target is for any package of {}", workspace.root().display());
+        }
+        let events = events();
+        if !not.is_empty() {
+            let names: Vec<&str> = not.iter().map(|t| t.name.as_str()).collect();
+            events.note(&format!(
+                "not for this workspace: {} (no package lists them under [package.metadata.cross-flake])",
+                names.join(", ")
+            ));
+        }
+        let request = test_request(&self.cargo, &self.tests, &self.rest);
+        finish(&self.place, &workspace, &targets, &request, &self.report, &events)
+    }
+}
+
+fn test_request(cargo: &CargoOptions, tests: &TestOptions, rest: &[String]) -> Request {
+    let (cargo_rest, test_args) = split(rest);
+    Request {
+        tests: true,
+        packages: cargo.packages.clone(),
+        cargo_args: [cargo.args(), cargo_rest].concat(),
+        test_args,
+        timeout: Duration::from_secs(tests.timeout),
+        jobs: tests.test_jobs,
+        binfmt: !tests.no_binfmt,
+    }
+}
+
+/// Sets up, builds, tests and reports.
+///
+/// # Errors
+/// What keeps the run from taking place, or a report from being written.
+fn finish(
+    place: &Place,
+    workspace: &Workspace,
+    targets: &[Target],
+    request: &Request,
+    options: &ReportOptions,
+    events: &Events,
+) -> Result<ExitCode> {
+    for report in &options.reports {
+        report.check()?;
+    }
+    for target in targets {
+        if workspace.packages_for(target, &request.packages)?.is_empty() {
+            bail!(
+                "no package of {} is for {target}\nname one with -p, or list \"{target}\" in its \
+                 [package.metadata.cross-flake] targets",
+                workspace.root().display()
+            );
+        }
+    }
+    let provider = place.provider()?;
+    announce(events, &provider.missing(workspace, targets, events)?);
+    let names: Vec<String> = targets.iter().map(|t| t.name.clone()).collect();
+    events.send(Event::Targets { names: &names });
+    for name in &names {
+        events.send(Event::Phase { target: name, phase: Phase::SettingUp });
+    }
+    let prepared = provider.prepare(workspace, targets, events)?;
+    signals::check()?;
+    let report = engine::run(workspace, request, &prepared, provider.name(), events)?;
+    for file in &options.reports {
+        file.write(&report)?;
+    }
+    show_failures(&report);
+    if options.json {
+        print!("{}", to_json(&report)?);
+    } else {
+        println!("\n{}\n\n{}", table::render(&report), report.summary());
+    }
+    Ok(ExitCode::from(report.exit_code(options.allow_skips)))
+}
+
+/// The output of what failed, whole, and of nothing else.
+fn show_failures(report: &Report) {
+    for outcome in report.targets.iter().filter(|o| o.status == Status::Failed) {
+        if let Some(output) = &outcome.build_output {
+            eprintln!("\n──── {}: build ────\n{}", outcome.name, output.trim_end());
+        }
+        for program in outcome.programs.iter().filter(|p| p.failure.is_some()) {
+            let failure = program.failure.as_deref().unwrap_or_default();
+            eprintln!("\n──── {}: {}: {failure} ────\n{}", outcome.name, program.title, program.output.trim_end());
+        }
+    }
+}
+
+impl Run {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// The target cannot be had here, or cargo cannot be started.
+    pub fn run(self) -> Result<ExitCode> {
+        let (workspace, target, environment) = one_environment(&self.place, &self.target)?;
+        if environment.runner.is_none() {
+            let reason = target.reason.as_deref().unwrap_or("it has no runner");
+            bail!("programs for {target} cannot run here: {reason}\n`cargo xtask build {target}` builds them");
+        }
+        let packages = workspace.packages_for(&target, &self.cargo.packages)?;
+        let programs: Vec<_> = packages
+            .iter()
+            .flat_map(|p| p.targets.iter().filter(|t| t.is_bin()).map(move |t| (p, t)))
+            .filter(|(_, t)| self.bin.as_ref().is_none_or(|name| t.name == *name))
+            .collect();
+        let (package, program) = match programs.as_slice() {
+            [one] => one,
+            [] => bail!("the workspace has no such program for {target}"),
+            many => {
+                let names: Vec<&str> = many.iter().map(|(_, t)| t.name.as_str()).collect();
+                bail!("the workspace has several programs: choose with --bin one of {}", names.join(", "))
+            }
+        };
+        let mut command: Command = command_in("cargo", &[&environment])?;
+        command.arg("run").args(["--package", package.name.as_str(), "--bin", &program.name]);
+        command.args(["--target", &target.triple]).args(self.cargo.args());
+        command.arg("--manifest-path").arg(workspace.root().join("Cargo.toml"));
+        command.arg("--").args(&self.args);
+        let status = command.status().context("cannot start cargo")?;
+        Ok(ExitCode::from(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1)))
+    }
+}

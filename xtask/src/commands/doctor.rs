@@ -1,0 +1,221 @@
+//! `cargo xtask doctor`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::Result;
+use clap::Args;
+use owo_colors::{OwoColorize, Stream, Style};
+use serde::Serialize;
+
+use super::{Place, print_json};
+use crate::cache::{Cache, disk_usage};
+use crate::events::human_bytes;
+use crate::provider::portable::apt::Apt;
+use crate::provider::portable::wheels::{WASMTIME, ZIG};
+use crate::runner;
+
+/// Say what this machine has and, for each thing that is missing, what that costs and what to type
+#[derive(Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    place: Place,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How one thing is.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    /// It is there.
+    Ok,
+    /// It is not there, and something works less well.
+    Limited,
+    /// It is not there, and something does not work.
+    Missing,
+}
+
+#[derive(Serialize)]
+struct Finding {
+    name: &'static str,
+    state: State,
+    what: String,
+    /// What its lack costs.
+    costs: Option<String>,
+    /// What to type.
+    remedy: Option<String>,
+}
+
+impl Finding {
+    fn ok(name: &'static str, what: impl Into<String>) -> Finding {
+        Finding { name, state: State::Ok, what: what.into(), costs: None, remedy: None }
+    }
+
+    fn bad(name: &'static str, state: State, what: impl Into<String>, costs: &str, remedy: &str) -> Finding {
+        let some = |text: &str| Some(text.to_owned()).filter(|t| !t.is_empty());
+        Finding { name, state, what: what.into(), costs: some(costs), remedy: some(remedy) }
+    }
+}
+
+/// A program on `PATH`.
+pub fn which(name: &str) -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt;
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|folder| folder.join(name))
+        .find(|p| std::fs::metadata(p).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0))
+}
+
+/// The first line that a program prints.
+fn says(program: impl AsRef<std::ffi::OsStr>, args: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(args).output().ok().filter(|o| o.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).lines().next()?.trim().to_owned())
+}
+
+impl Doctor {
+    /// Runs the command. The exit code is 1 if something is missing without which nothing works.
+    ///
+    /// # Errors
+    /// JSON cannot be printed.
+    pub fn run(self) -> Result<ExitCode> {
+        let findings = self.examine();
+        if self.json {
+            print_json(&findings)?;
+        } else {
+            for f in &findings {
+                let (mark, style) = match f.state {
+                    State::Ok => ("ok", Style::new().green()),
+                    State::Limited => ("limited", Style::new().yellow()),
+                    State::Missing => ("missing", Style::new().red()),
+                };
+                let mark = format!("{mark:8}");
+                println!("{} {:16} {}", mark.if_supports_color(Stream::Stdout, |m| m.style(style)), f.name, f.what);
+                for (label, text) in [("costs", &f.costs), ("type", &f.remedy)] {
+                    if let Some(text) = text {
+                        println!("{:25} {label}: {text}", "");
+                    }
+                }
+            }
+        }
+        Ok(ExitCode::from(u8::from(findings.iter().any(|f| f.state == State::Missing))))
+    }
+
+    fn examine(&self) -> Vec<Finding> {
+        let mut findings = vec![kernel(), binfmt(), distribution()];
+        match self.place.workspace() {
+            Ok(workspace) => {
+                let toolchain = &workspace.toolchain;
+                findings.push(Finding::ok("rust", format!("{} for {}", toolchain.release, toolchain.host)));
+                if let Ok(provider) = self.place.provider() {
+                    let ready = workspace.table.rows().iter().filter(|t| provider.is_ready(&workspace, t)).count();
+                    let all = workspace.table.rows().len();
+                    findings.push(Finding {
+                        name: "targets",
+                        state: if ready == all { State::Ok } else { State::Limited },
+                        what: format!("{ready} of {all} need no set-up any more"),
+                        costs: (ready < all).then(|| "the first use of the others fetches and builds what they need".into()),
+                        remedy: (ready < all).then(|| "cargo xtask setup   (--dry-run says how much it fetches)".into()),
+                    });
+                }
+            }
+            Err(error) => findings.push(Finding::bad("rust", State::Missing, format!("{error:#}"), "nothing can be built", "")),
+        }
+        findings.push(program("rustup", &["--version"], "prebuilt std: it is built from source instead, about a minute a target", ""));
+        findings.push(match which("cc") {
+            Some(path) => Finding::ok("cc", path.display().to_string()),
+            None => Finding::bad("cc", State::Missing, "not on PATH", "build scripts cannot be linked", "apt install gcc libc6-dev"),
+        });
+        findings.push(pip());
+        if let Ok(cache) = Cache::locate() {
+            findings.push(cache_folder(&cache));
+            for (name, wheel, costs) in [("zig", &ZIG, "first use fetches it"), ("wasmtime", &WASMTIME, "first use of wasm32-wasi fetches it")] {
+                findings.push(if wheel.is_installed(&cache) {
+                    Finding::ok(name, format!("{} in {}", wheel.version, wheel.program(&cache).display()))
+                } else {
+                    Finding::bad(name, State::Limited, "not here yet", costs, "")
+                });
+            }
+        }
+        for (name, costs) in [
+            ("node", "wasm32-web uses the distribution's instead"),
+            ("nix", "the provider `nix`; the portable one works without"),
+        ] {
+            findings.push(program(name, &["--version"], costs, ""));
+        }
+        findings
+    }
+}
+
+fn program(name: &'static str, args: &[&str], costs: &str, remedy: &str) -> Finding {
+    match says(name, args) {
+        Some(version) => Finding::ok(name, version),
+        None => Finding::bad(name, State::Limited, "not on PATH", costs, remedy),
+    }
+}
+
+fn kernel() -> Finding {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    Finding::ok("kernel", format!("Linux {} on {}", release.trim(), std::env::consts::ARCH))
+}
+
+fn binfmt() -> Finding {
+    match runner::probe() {
+        Ok(()) => Finding::ok("private binfmt", "tests may start other programs of their target"),
+        Err(reason) => Finding::bad(
+            "private binfmt",
+            State::Limited,
+            reason,
+            "emulators are started directly: a test that starts another program of its target fails",
+            "",
+        ),
+    }
+}
+
+fn distribution() -> Finding {
+    let cache = Cache::locate().unwrap_or_else(|_| Cache::none());
+    match Apt::open(&cache) {
+        Ok(apt) => Finding::ok("distribution", format!("Debian {}", apt.own_suite)),
+        Err(error) => Finding::bad(
+            "distribution",
+            State::Limited,
+            format!("{error:#}"),
+            "rows that need an emulator are skipped, unless the emulator is on PATH",
+            "",
+        ),
+    }
+}
+
+fn pip() -> Finding {
+    let version = says("python3", &["-m", "pip", "--version"]).or_else(|| says("pip", &["--version"]));
+    match version {
+        Some(version) => Finding::ok("pip", version),
+        None if which("python3").is_some() => Finding::ok("pip", "the distribution's, fetched when needed"),
+        None => Finding::bad("pip", State::Limited, "no python3 on PATH", "zig cannot be fetched", "apt install python3"),
+    }
+}
+
+fn cache_folder(cache: &Cache) -> Finding {
+    let root = cache.root();
+    let free = free_space(root);
+    let what = format!(
+        "{} holds {}, {} free",
+        root.display(),
+        human_bytes(disk_usage(root)),
+        free.map_or_else(|| "unknown".to_owned(), human_bytes)
+    );
+    // All shipped rows take about this much.
+    const ROOM: u64 = 6_000_000_000;
+    match cache.scratch() {
+        Ok(_) if free.is_none_or(|f| f > ROOM) => Finding::ok("cache", what),
+        Ok(_) => Finding::bad("cache", State::Limited, what, "all targets take about 6 GB", &format!("export {}=/somewhere/else", crate::cache::VARIABLE)),
+        Err(error) => Finding::bad("cache", State::Missing, format!("{error:#}"), "nothing can be set up", &format!("export {}=/somewhere/else", crate::cache::VARIABLE)),
+    }
+}
+
+/// Bytes that this user may still write where the folder is, or will be.
+pub fn free_space(folder: &Path) -> Option<u64> {
+    let there = folder.ancestors().find(|f| f.exists())?;
+    let stat = nix::sys::statvfs::statvfs(there).ok()?;
+    Some(stat.blocks_available() * stat.fragment_size())
+}

@@ -1,0 +1,53 @@
+//! `cargo xtask setup`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::{Place, announce, events, find_targets};
+
+/// Fetch and build what targets need, and nothing else
+#[derive(Args)]
+pub struct Setup {
+    /// Names or triples of targets [default: all that `test-all-targets` means]
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+    #[command(flatten)]
+    place: Place,
+    /// Say what would be fetched, and how large it is, without doing it
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Setup {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What keeps every target from being set up.
+    pub fn run(self) -> Result<ExitCode> {
+        let workspace = self.place.workspace()?;
+        let targets = match self.targets.as_slice() {
+            [] => workspace.all_targets()?.0,
+            names => find_targets(&workspace, names)?,
+        };
+        let provider = self.place.provider()?;
+        let events = events();
+        let missing = provider.missing(&workspace, &targets, &events)?;
+        announce(&events, &missing);
+        if self.dry_run {
+            if missing.is_empty() {
+                events.note("nothing to fetch");
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        let mut code = ExitCode::SUCCESS;
+        for prepared in provider.prepare(&workspace, &targets, &events)? {
+            if let Err(reason) = prepared.environment {
+                eprintln!("{}: {reason}", prepared.target);
+                code = ExitCode::from(1);
+            }
+        }
+        Ok(code)
+    }
+}

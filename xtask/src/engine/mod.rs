@@ -1,0 +1,534 @@
+//! Builds a workspace for many targets in as few cargo invocations as there are sets of packages, and runs test
+//! programs as they appear.
+
+pub mod build;
+mod doctests;
+pub mod libtest;
+pub mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use cargo_metadata::{Artifact, BuildScript, Package, PackageId, TargetKind};
+
+use crate::environment::Environment;
+use crate::events::{Event, Events, Phase};
+use crate::inspect;
+use crate::provider::Prepared;
+use crate::report::{Outcome, Report, Status};
+use crate::signals;
+use crate::targets::{Level, Target};
+use crate::workspace::Workspace;
+use build::{BuildRequest, Built, Ready, seconds_since};
+use libtest::Counts;
+use tests::{Job, JobResult, Limits, Program};
+
+/// What a run does.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Whether test programs are built and run; else only what `cargo build` builds.
+    pub tests: bool,
+    /// Packages that the user named with `-p`.
+    pub packages: Vec<String>,
+    /// Arguments for cargo.
+    pub cargo_args: Vec<String>,
+    /// Arguments for the test programs.
+    pub test_args: Vec<String>,
+    /// How long one test program may run.
+    pub timeout: Duration,
+    /// How many test programs run at once; the number of cores if not given.
+    pub jobs: Option<usize>,
+    /// Whether the private binfmt namespace may be entered.
+    pub binfmt: bool,
+}
+
+/// One row while it is being worked on.
+struct Row<'a> {
+    target: &'a Target,
+    environment: &'a Environment,
+    packages: Vec<&'a Package>,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Default)]
+struct Progress {
+    crates: usize,
+    known: usize,
+    built: f64,
+    /// The reason in a line, and all that the compiler or the inspection said.
+    build_failure: Option<(String, String)>,
+    programs: Vec<JobResult>,
+    /// Programs that were linked and whose headers were read.
+    inspected: usize,
+    /// No more test programs will come.
+    closed: bool,
+    outcome: Option<Outcome>,
+}
+
+impl Row<'_> {
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether its programs are started here.
+    fn runs(&self, request: &Request) -> bool {
+        request.tests && self.target.level == Level::Run
+    }
+}
+
+/// The row of tests that belong to the build machine itself: proc-macro crates' own.
+const HOST: usize = usize::MAX;
+
+/// The state of one run.
+struct Run<'a> {
+    workspace: &'a Workspace,
+    request: &'a Request,
+    rows: Vec<Row<'a>>,
+    host: Mutex<Vec<JobResult>>,
+    events: &'a Events,
+    start: Instant,
+}
+
+/// Builds (and tests) the workspace for every prepared row.
+///
+/// # Errors
+/// What concerns the whole run, such as a cargo that cannot be started. What concerns one row is in its [`Outcome`].
+pub fn run(
+    workspace: &Workspace,
+    request: &Request,
+    prepared: &[Prepared],
+    provider: &str,
+    events: &Events,
+) -> Result<Report> {
+    let mut rows = Vec::new();
+    for p in prepared {
+        if let Ok(environment) = &p.environment {
+            let packages = workspace.packages_for(&p.target, &request.packages)?;
+            rows.push(Row { target: &p.target, environment, packages, progress: Mutex::default() });
+        }
+    }
+    let run = Run { workspace, request, rows, host: Mutex::default(), events, start: Instant::now() };
+    let limits = Limits {
+        timeout: request.timeout,
+        jobs: request.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        binfmt: request.binfmt,
+    };
+    let (sender, receiver) = mpsc::channel::<Job>();
+    std::thread::scope(|scope| {
+        let workers = scope.spawn(|| tests::run_all(receiver, &limits, |result| run.end_job(result)));
+        let built = run.build_all(sender);
+        workers.join().map_err(|_| anyhow::anyhow!("a worker panicked"))?;
+        built
+    })?;
+    signals::check()?;
+    run.report(prepared, provider)
+}
+
+impl<'a> Run<'a> {
+    /// Builds group after group, then starts what needs all of cargo for itself. Dropping the sender ends the workers.
+    fn build_all(&self, jobs: Sender<Job>) -> Result<()> {
+        for group in self.groups() {
+            signals::check()?;
+            self.build_group(&group, &jobs)?;
+        }
+        for (index, row) in self.rows.iter().enumerate() {
+            if row.progress().closed {
+                continue;
+            }
+            for job in doctests::jobs(index, row, self)? {
+                row.progress().known += 1;
+                let _ = jobs.send(job);
+            }
+            self.close(row);
+        }
+        Ok(())
+    }
+
+    /// Rows that build the same packages; core has no `test` crate, so such rows stay apart from those with std.
+    fn groups(&self) -> Vec<Vec<usize>> {
+        let key = |row: &Row<'_>| {
+            let ids: Vec<_> = row.packages.iter().map(|p| p.id.clone()).collect();
+            (row.target.std, ids)
+        };
+        let mut groups: Vec<Vec<usize>> = Vec::new();
+        for (index, row) in self.rows.iter().enumerate() {
+            match groups.iter_mut().find(|group| key(&self.rows[group[0]]) == key(row)) {
+                Some(group) => group.push(index),
+                None => groups.push(vec![index]),
+            }
+        }
+        groups
+    }
+
+    fn build_group(&self, group: &[usize], jobs: &Sender<Job>) -> Result<()> {
+        let rows: Vec<&Row<'_>> = group.iter().map(|i| &self.rows[*i]).collect();
+        let request = BuildRequest {
+            tests: self.request.tests,
+            packages: rows[0].packages.iter().map(|p| p.name.to_string()).collect(),
+            cargo_args: self.request.cargo_args.clone(),
+        };
+        let ready: Vec<Ready<'_>> =
+            rows.iter().map(|r| Ready { target: r.target, environment: r.environment }).collect();
+        for row in &rows {
+            self.events.send(Event::Phase { target: &row.target.name, phase: Phase::Building { crates: 0 } });
+        }
+        let mut gate = Gate::new(self, group, jobs);
+        let end = build::build(self.workspace, &request, &ready, |built| gate.built(built))?;
+        signals::check()?;
+        if !end.success {
+            // cargo's messages do not say for which triple a crate failed. What could be built is built, so asking once
+            // more for each row alone costs little and gives that row's errors.
+            for (row, ready) in rows.iter().zip(&ready) {
+                signals::check()?;
+                let end = build::build(self.workspace, &request, std::slice::from_ref(ready), |_| ())?;
+                if !end.success {
+                    row.progress().build_failure = Some((first_error(&end.stderr), end.stderr));
+                }
+            }
+        }
+        gate.open();
+        for row in rows {
+            let more = row.runs(self.request) && row.progress().build_failure.is_none() && doctests::any(row, self.request);
+            if !more {
+                self.close(row);
+            }
+        }
+        Ok(())
+    }
+
+    fn end_job(&self, result: JobResult) {
+        if result.row == HOST {
+            self.host.lock().unwrap_or_else(PoisonError::into_inner).push(result);
+            return;
+        }
+        let row = &self.rows[result.row];
+        let (done, known) = {
+            let mut progress = row.progress();
+            progress.programs.push(result);
+            (progress.programs.len(), progress.known)
+        };
+        self.events.send(Event::Phase { target: &row.target.name, phase: Phase::Testing { done, known } });
+        self.finish(row);
+    }
+
+    fn close(&self, row: &Row<'_>) {
+        row.progress().closed = true;
+        self.finish(row);
+    }
+
+    /// Forms the row's outcome once nothing more can come for it.
+    fn finish(&self, row: &Row<'_>) {
+        let outcome = {
+            let mut progress = row.progress();
+            if !progress.closed || progress.programs.len() < progress.known || progress.outcome.is_some() {
+                return;
+            }
+            let outcome = outcome(row, &mut progress, self.request);
+            progress.outcome = Some(outcome.clone());
+            outcome
+        };
+        self.events.send(Event::Finished { outcome: &outcome, seconds: seconds_since(self.start) });
+    }
+
+    fn report(self, prepared: &[Prepared], provider: &str) -> Result<Report> {
+        let mut targets = Vec::new();
+        let mut rows = self.rows.iter();
+        for p in prepared {
+            let outcome = match &p.environment {
+                Err(reason) => {
+                    let outcome = skipped(&p.target, reason);
+                    self.events.send(Event::Finished { outcome: &outcome, seconds: 0.0 });
+                    outcome
+                }
+                Ok(_) => rows.next().and_then(|row| row.progress().outcome.take()).context("a row did not finish")?,
+            };
+            targets.push(outcome);
+        }
+        let host = self.host.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if !host.is_empty() {
+            targets.push(host_outcome(self.workspace, host));
+        }
+        Ok(Report { provider: provider.to_owned(), targets })
+    }
+}
+
+/// Holds a test program back until the programs of its package exist.
+///
+/// cargo reports an integration test before the binary of the same package is linked, and `CARGO_BIN_EXE_<name>` in the
+/// test is the path of that binary.
+struct Gate<'r, 'a> {
+    run: &'r Run<'a>,
+    group: &'r [usize],
+    jobs: &'r Sender<Job>,
+    /// Programs of a package for a row (the build machine is `HOST`).
+    bins: HashMap<(usize, PackageId), BTreeMap<String, PathBuf>>,
+    scripts: HashMap<(usize, PackageId), BuildScript>,
+    waiting: Vec<(usize, Artifact)>,
+}
+
+impl<'r, 'a> Gate<'r, 'a> {
+    fn new(run: &'r Run<'a>, group: &'r [usize], jobs: &'r Sender<Job>) -> Self {
+        Gate { run, group, jobs, bins: HashMap::new(), scripts: HashMap::new(), waiting: Vec::new() }
+    }
+
+    fn row_of(&self, file: &Path) -> usize {
+        let folder = build::target_folder_of(self.run.workspace, file);
+        let row = self.group.iter().copied().find(|i| folder.as_deref() == Some(self.run.rows[*i].target.triple.as_str()));
+        row.unwrap_or(HOST)
+    }
+
+    fn built(&mut self, built: Built) {
+        match built {
+            Built::Script(script) => {
+                let row = self.row_of(script.out_dir.as_std_path());
+                self.scripts.insert((row, script.package_id.clone()), script);
+            }
+            Built::Artifact(artifact) => {
+                let Some(file) = artifact.filenames.first() else { return };
+                let row = self.row_of(file.as_std_path());
+                if let Some(row) = self.run.rows.get(row) {
+                    let crates = {
+                        let mut progress = row.progress();
+                        progress.crates += 1;
+                        progress.built = seconds_since(self.run.start);
+                        progress.crates
+                    };
+                    self.run.events.send(Event::Phase { target: &row.target.name, phase: Phase::Building { crates } });
+                }
+                self.program(row, artifact);
+            }
+        }
+    }
+
+    fn program(&mut self, row: usize, artifact: Artifact) {
+        let Some(file) = artifact.executable.clone() else { return };
+        let is_script = artifact.target.is_custom_build();
+        if let Some(row) = self.run.rows.get(row)
+            && !is_script
+        {
+            let mut progress = row.progress();
+            match inspect_program(row, file.as_std_path()) {
+                Ok(()) => progress.inspected += 1,
+                Err(error) => progress.build_failure = Some((error.lines().next().unwrap_or_default().to_owned(), error)),
+            }
+        }
+        if artifact.profile.test {
+            self.waiting.push((row, artifact));
+        } else if artifact.target.is_bin() {
+            let bins = self.bins.entry((row, artifact.package_id.clone())).or_default();
+            bins.insert(artifact.target.name.clone(), file.into_std_path_buf());
+        } else {
+            return;
+        }
+        let (ready, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|(row, test)| self.is_ready(*row, test));
+        self.waiting = waiting;
+        self.start(ready);
+    }
+
+    /// Only an integration test is given the paths of its package's binaries.
+    fn is_ready(&self, row: usize, test: &Artifact) -> bool {
+        if !test.target.is_test() {
+            return true;
+        }
+        let package = self.run.workspace.package(&test.package_id);
+        let expected = package.map_or(0, |p| p.targets.iter().filter(|t| t.is_bin()).count());
+        self.bins.get(&(row, test.package_id.clone())).map_or(0, BTreeMap::len) >= expected
+    }
+
+    /// Cargo has ended: what still waits has a binary that was not asked for (`required-features`).
+    fn open(mut self) {
+        let rest = std::mem::take(&mut self.waiting);
+        self.start(rest);
+    }
+
+    fn start(&self, tests: Vec<(usize, Artifact)>) {
+        for (index, test) in tests {
+            let Some(file) = test.executable.clone() else { continue };
+            let runner = match self.run.rows.get(index) {
+                Some(row) => {
+                    let mut progress = row.progress();
+                    if !row.runs(self.run.request) || progress.build_failure.is_some() {
+                        continue;
+                    }
+                    progress.known += 1;
+                    row.environment.runner.clone()
+                }
+                None => None,
+            };
+            let Some(package) = self.run.workspace.package(&test.package_id) else { continue };
+            let folder = package.manifest_path.parent().map(|p| p.as_std_path().to_owned()).unwrap_or_default();
+            let key = (index, test.package_id.clone());
+            let mut env = package_env(package, self.bins.get(&key));
+            let mut library_path = Vec::new();
+            if let Some(script) = self.scripts.get(&key) {
+                env.extend(script.env.iter().map(|(k, v)| (k.clone(), OsString::from(v))));
+                env.insert("OUT_DIR".to_owned(), script.out_dir.clone().into());
+            }
+            if self.run.rows.get(index).is_none_or(|row| row.target.is_linux())
+                && let Some(deps) = file.parent()
+            {
+                // Where cargo puts shared libraries of the workspace.
+                library_path.push(deps.as_std_path().to_owned());
+            }
+            let job = Job {
+                row: index,
+                title: title(package, &test),
+                program: Program::Test { file: file.into_std_path_buf(), runner },
+                args: self.run.request.test_args.clone(),
+                env,
+                cwd: folder,
+                library_path,
+            };
+            // The workers stay until the sender is dropped.
+            let _ = self.jobs.send(job);
+        }
+    }
+}
+
+/// `hello-zlib` for the library's own tests, `hello-zlib tests/io` for others.
+fn title(package: &Package, test: &Artifact) -> String {
+    let name = &test.target.name;
+    match test.target.kind.first() {
+        Some(TargetKind::Test) => format!("{} tests/{name}", package.name),
+        Some(TargetKind::Bin) => format!("{} bin/{name}", package.name),
+        Some(TargetKind::Example) => format!("{} examples/{name}", package.name),
+        Some(TargetKind::Bench) => format!("{} benches/{name}", package.name),
+        _ => package.name.to_string(),
+    }
+}
+
+/// What cargo puts into the environment of a test program (The Cargo Book, "Environment variables cargo sets").
+fn package_env(package: &Package, bins: Option<&BTreeMap<String, PathBuf>>) -> BTreeMap<String, OsString> {
+    let version = &package.version;
+    let optional = |text: &Option<String>| text.clone().unwrap_or_default();
+    let folder = package.manifest_path.parent().map(ToString::to_string).unwrap_or_default();
+    let mut env: BTreeMap<String, OsString> = [
+        ("CARGO_MANIFEST_DIR", folder),
+        ("CARGO_MANIFEST_PATH", package.manifest_path.to_string()),
+        ("CARGO_PKG_NAME", package.name.to_string()),
+        ("CARGO_PKG_VERSION", version.to_string()),
+        ("CARGO_PKG_VERSION_MAJOR", version.major.to_string()),
+        ("CARGO_PKG_VERSION_MINOR", version.minor.to_string()),
+        ("CARGO_PKG_VERSION_PATCH", version.patch.to_string()),
+        ("CARGO_PKG_VERSION_PRE", version.pre.to_string()),
+        ("CARGO_PKG_AUTHORS", package.authors.join(":")),
+        ("CARGO_PKG_DESCRIPTION", optional(&package.description)),
+        ("CARGO_PKG_HOMEPAGE", optional(&package.homepage)),
+        ("CARGO_PKG_REPOSITORY", optional(&package.repository)),
+        ("CARGO_PKG_LICENSE", optional(&package.license)),
+        ("CARGO_PKG_RUST_VERSION", package.rust_version.as_ref().map(ToString::to_string).unwrap_or_default()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.into()))
+    .collect();
+    for (name, path) in bins.into_iter().flatten() {
+        env.insert(format!("CARGO_BIN_EXE_{name}"), path.into());
+    }
+    env
+}
+
+/// Whether a program is of the row's machine and keeps to its floor of glibc.
+fn inspect_program(row: &Row<'_>, file: &Path) -> std::result::Result<(), String> {
+    let inspection = inspect::inspect(file).map_err(|e| format!("{e:#}"))?;
+    if let Some(expected) = inspect::expected_of_triple(&row.target.triple) {
+        inspection.check(&expected)?;
+    }
+    if let (Some(floor), Some(needs)) = (&row.environment.glibc, inspection.glibc)
+        && let Ok(floor) = floor.parse::<inspect::GlibcVersion>()
+        && needs > floor
+    {
+        return Err(format!(
+            "{} needs glibc {needs}, but the row `{}` promises {floor}\n\
+             a library that was built elsewhere came in, or the row's `glibc` is too low",
+            file.display(),
+            row.target.name
+        ));
+    }
+    Ok(())
+}
+
+/// The first error of a compiler's output, without colours.
+fn first_error(stderr: &str) -> String {
+    let plain = anstream::adapter::strip_str(stderr).to_string();
+    let line = plain.lines().find(|l| l.starts_with("error"));
+    line.unwrap_or("cargo failed and said nothing").to_owned()
+}
+
+fn outcome(row: &Row<'_>, progress: &mut Progress, request: &Request) -> Outcome {
+    let runner = row.environment.runner.as_ref();
+    let mut outcome = Outcome {
+        name: row.target.name.clone(),
+        triple: row.target.triple.clone(),
+        status: Status::Passed,
+        runner: runner.map_or_else(|| "none".to_owned(), |r| r.label.clone()),
+        binfmt: progress.programs.iter().any(|p| p.binfmt == Some(true)),
+        tests: Counts::default(),
+        build_seconds: progress.built,
+        run_seconds: progress.programs.iter().fold(0.0, |sum, p| sum + p.seconds),
+        reason: None,
+        programs: std::mem::take(&mut progress.programs),
+        build_output: None,
+    };
+    for program in &outcome.programs {
+        outcome.tests.add(program.counts);
+    }
+    if let Some((reason, output)) = progress.build_failure.take() {
+        outcome.status = Status::Failed;
+        outcome.reason = Some(reason);
+        outcome.build_output = Some(output);
+    } else if let Some(failed) = outcome.programs.iter().find(|p| p.failure.is_some()) {
+        outcome.status = Status::Failed;
+        outcome.reason = Some(format!("{}: {}", failed.title, failed.failure.as_deref().unwrap_or_default()));
+    } else if row.target.level == Level::Link {
+        outcome.status = Status::Linked;
+        outcome.reason.clone_from(&row.target.reason);
+    } else if !request.tests {
+        outcome.status = Status::Linked;
+    } else if outcome.programs.is_empty() {
+        outcome.status = Status::Linked;
+        outcome.reason = Some("there is no test program for it".to_owned());
+    }
+    outcome
+}
+
+fn skipped(target: &Target, reason: &str) -> Outcome {
+    Outcome {
+        name: target.name.clone(),
+        triple: target.triple.clone(),
+        status: Status::Skipped,
+        runner: "none".to_owned(),
+        binfmt: false,
+        tests: Counts::default(),
+        build_seconds: 0.0,
+        run_seconds: 0.0,
+        reason: Some(reason.to_owned()),
+        programs: Vec::new(),
+        build_output: None,
+    }
+}
+
+fn host_outcome(workspace: &Workspace, programs: Vec<JobResult>) -> Outcome {
+    let mut tests = Counts::default();
+    for program in &programs {
+        tests.add(program.counts);
+    }
+    let failed = programs.iter().find_map(|p| Some(format!("{}: {}", p.title, p.failure.as_ref()?)));
+    Outcome {
+        name: "build-machine".to_owned(),
+        triple: workspace.toolchain.host.clone(),
+        status: if failed.is_some() { Status::Failed } else { Status::Passed },
+        runner: "native".to_owned(),
+        binfmt: false,
+        tests,
+        build_seconds: 0.0,
+        run_seconds: programs.iter().map(|p| p.seconds).sum(),
+        reason: failed,
+        programs,
+        build_output: None,
+    }
+}

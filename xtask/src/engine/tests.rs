@@ -1,0 +1,260 @@
+//! Test programs, run several at a time while cargo still builds others.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::libtest::{self, Case, CaseResult, Counts};
+use crate::events::human_time;
+use crate::runner::{self, Entered, RunnerSpec};
+use crate::signals;
+
+/// How often a running test is looked at; a test that ends between two looks waits at most this long.
+const POLL: Duration = Duration::from_millis(5);
+/// How long a test may clean up after SIGTERM before SIGKILL.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub enum Program {
+    /// A test program, started by the runner of its target.
+    Test {
+        /// The program.
+        file: PathBuf,
+        /// The runner; none for what belongs to the build machine itself.
+        runner: Option<RunnerSpec>,
+    },
+    /// `cargo test --doc`, which starts the runner by itself.
+    Doctests {
+        /// The whole command line.
+        command: Vec<std::ffi::OsString>,
+    },
+}
+
+/// One test program to run.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Index of the row in the run.
+    pub row: usize,
+    /// What people call it: `hello-zlib tests/io`.
+    pub title: String,
+    /// What to start.
+    pub program: Program,
+    /// Arguments for the test program.
+    pub args: Vec<String>,
+    /// Variables that cargo gives test programs, and those of the target.
+    pub env: BTreeMap<String, std::ffi::OsString>,
+    /// The folder to start in: the package's, as cargo does.
+    pub cwd: PathBuf,
+    /// Libraries that the program needs at run time.
+    pub library_path: Vec<PathBuf>,
+}
+
+/// How one test program ended.
+#[derive(Clone, Debug)]
+pub struct JobResult {
+    /// The job's row.
+    pub row: usize,
+    /// The job's title.
+    pub title: String,
+    /// Tests that it ran.
+    pub counts: Counts,
+    /// The tests by name.
+    pub cases: Vec<Case>,
+    /// What went wrong, in a few words; none if all is well.
+    pub failure: Option<String>,
+    /// Everything it printed.
+    pub output: String,
+    /// Seconds that it ran.
+    pub seconds: f64,
+    /// Whether the private binfmt namespace was entered.
+    pub binfmt: Option<bool>,
+}
+
+/// What all jobs have in common.
+pub struct Limits {
+    /// How long one test program may run.
+    pub timeout: Duration,
+    /// How many run at once.
+    pub jobs: usize,
+    /// Whether the private binfmt namespace may be entered.
+    pub binfmt: bool,
+}
+
+/// Runs jobs as they arrive until the sender is gone; `on_end` hears of each.
+pub fn run_all(jobs: Receiver<Job>, limits: &Limits, on_end: impl Fn(JobResult) + Sync) {
+    let jobs = Mutex::new(jobs);
+    std::thread::scope(|scope| {
+        for _ in 0..limits.jobs.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let job = jobs.lock().unwrap_or_else(std::sync::PoisonError::into_inner).recv();
+                    let Ok(job) = job else { return };
+                    on_end(run(&job, limits));
+                }
+            });
+        }
+    });
+}
+
+/// Runs one test program.
+fn run(job: &Job, limits: &Limits) -> JobResult {
+    let start = Instant::now();
+    let mut result = JobResult {
+        row: job.row,
+        title: job.title.clone(),
+        counts: Counts::default(),
+        cases: Vec::new(),
+        failure: None,
+        output: String::new(),
+        seconds: 0.0,
+        binfmt: None,
+    };
+    match signals::check().and_then(|()| start_and_wait(job, limits)) {
+        Ok(end) => judge(&mut result, end, limits),
+        Err(error) => result.failure = Some(format!("{error:#}")),
+    }
+    if result.failure.is_some() && result.counts.failed == 0 {
+        result.counts.failed = 1;
+    }
+    result.seconds = start.elapsed().as_secs_f64();
+    result
+}
+
+/// How a process ended, and what it left.
+struct End {
+    status: ExitStatus,
+    timed_out: bool,
+    output: String,
+    binfmt: Option<bool>,
+    doctests: bool,
+}
+
+fn start_and_wait(job: &Job, limits: &Limits) -> Result<End> {
+    let mut output = tempfile::tempfile().context("cannot make a temporary file for a test's output")?;
+    let status_file = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
+    let spec_file;
+    let mut command = match &job.program {
+        Program::Test { file, runner: Some(runner) } => {
+            spec_file = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
+            serde_json::to_writer(spec_file.as_file(), runner).context("cannot describe the runner")?;
+            let mut command = Command::new(std::env::current_exe().context("cannot find xtask itself")?);
+            command.arg("runner");
+            if !limits.binfmt {
+                command.arg("--no-binfmt");
+            }
+            command.arg(spec_file.path()).arg("--").arg(file);
+            command.args(&job.args);
+            command
+        }
+        Program::Test { file, runner: None } => {
+            let mut command = Command::new(file);
+            command.args(&job.args);
+            command
+        }
+        Program::Doctests { command: line } => {
+            let mut command = super::build::clean_command(&line[0]);
+            command.args(&line[1..]);
+            command
+        }
+    };
+    command.envs(&job.env).env(runner::STATUS_VARIABLE, status_file.path());
+    command.current_dir(&job.cwd).stdin(Stdio::null());
+    if !job.library_path.is_empty() {
+        let inherited = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+        let folders = job.library_path.iter().cloned().chain(std::env::split_paths(&inherited));
+        command.env("LD_LIBRARY_PATH", std::env::join_paths(folders).context("cannot form LD_LIBRARY_PATH")?);
+    }
+    let copy = |file: &File| file.try_clone().context("cannot share a file");
+    let mut child = command
+        .stdout(copy(&output)?)
+        .stderr(copy(&output)?)
+        .spawn()
+        .with_context(|| format!("cannot start {}", job.title))?;
+    let pid = Pid::from_raw(child.id().cast_signed());
+    let start = Instant::now();
+    let mut timed_out = false;
+    let status = loop {
+        if let Some(status) = child.try_wait().context("cannot wait for a test")? {
+            break status;
+        }
+        if !timed_out && start.elapsed() > limits.timeout {
+            timed_out = true;
+            // The runner ends every process that the test has started; see `runner`.
+            let _ = kill(pid, Signal::SIGTERM);
+        }
+        if timed_out && start.elapsed() > limits.timeout + GRACE {
+            let _ = child.kill();
+        }
+        std::thread::sleep(POLL);
+    };
+    let mut text = Vec::new();
+    output.rewind().and_then(|()| output.read_to_end(&mut text)).context("cannot read a test's output")?;
+    // Empty if the runner had no part in it.
+    let entered = std::fs::read(status_file.path()).unwrap_or_default();
+    let entered = serde_json::from_slice::<runner::Status>(&entered).ok().map(|s| s.entered);
+    Ok(End {
+        status,
+        timed_out,
+        output: String::from_utf8_lossy(&text).into_owned(),
+        binfmt: entered.map(|e| e == Entered::Binfmt),
+        doctests: matches!(job.program, Program::Doctests { .. }),
+    })
+}
+
+/// What the end of a process means.
+fn judge(result: &mut JobResult, end: End, limits: &Limits) {
+    let parsed = libtest::parse(&end.output);
+    result.binfmt = end.binfmt;
+    result.failure = if end.timed_out {
+        Some(format!("still running after {}", human_time(limits.timeout)))
+    } else if !end.status.success() {
+        let failed: Vec<&str> =
+            parsed.cases.iter().filter(|c| c.result == CaseResult::Failed).map(|c| c.name.as_str()).collect();
+        Some(match failed.as_slice() {
+            [] => emulator_crash(&end.output).unwrap_or_else(|| how(end.status)),
+            [one] => format!("{one} failed"),
+            [first, rest @ ..] => format!("{first} and {} more failed", rest.len()),
+        })
+    } else if parsed.unfinished {
+        Some("ended before its last test, with exit code 0".to_owned())
+    } else {
+        None
+    };
+    // A harness of its own prints no counts: the program as a whole is one test then.
+    result.counts = parsed.counts.unwrap_or(Counts {
+        passed: usize::from(result.failure.is_none() && !end.doctests),
+        ..Counts::default()
+    });
+    result.cases = parsed.cases;
+    result.output = end.output;
+}
+
+fn how(status: ExitStatus) -> String {
+    match status.code() {
+        // The runner reports death by a signal as shells do.
+        Some(code) if code > 128 => match Signal::try_from(code - 128) {
+            Ok(signal) => format!("ended by {signal}"),
+            Err(_) => format!("exit code {code}"),
+        },
+        Some(code) => format!("exit code {code}"),
+        None => "ended by a signal".to_owned(),
+    }
+}
+
+/// qemu's own words for a crash that may be its own doing (tokio#6361).
+fn emulator_crash(output: &str) -> Option<String> {
+    output
+        .lines()
+        .find(|line| line.contains("QEMU internal SIG") || line.contains("qemu: uncaught target signal"))
+        .map(str::to_owned)
+}

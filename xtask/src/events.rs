@@ -1,0 +1,116 @@
+//! What happens during a run, as a stream that views draw, write or ignore.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::report::Outcome;
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A step of the set-up goes on: `Unpacking zig 0.17.0`. The same `key` replaces what it said before.
+    Setup { key: &'a str, text: &'a str },
+    /// A step of the set-up has ended.
+    SetupDone { key: &'a str, text: &'a str },
+    /// These rows take part in the run.
+    Targets { names: &'a [String] },
+    /// A row does something else now.
+    Phase { target: &'a str, phase: Phase },
+    /// A row has ended.
+    Finished { outcome: &'a Outcome, seconds: f64 },
+    /// Something people should know that is not an error.
+    Note { text: &'a str },
+}
+
+/// What a row is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Its tools are being fetched or built.
+    SettingUp,
+    /// Cargo builds it; so many crates are done.
+    Building {
+        /// Crates finished for this row.
+        crates: usize,
+    },
+    /// Its tests run.
+    Testing {
+        /// Test programs finished.
+        done: usize,
+        /// Test programs known so far.
+        known: usize,
+    },
+}
+
+/// Draws, writes or ignores events. Called from several threads.
+pub trait View: Send + Sync {
+    /// Takes one event.
+    fn event(&self, event: &Event<'_>);
+}
+
+/// Where events go.
+#[derive(Clone)]
+pub struct Events(Arc<dyn View>);
+
+impl Events {
+    /// Sends events to this view.
+    pub fn to(view: impl View + 'static) -> Events {
+        Events(Arc::new(view))
+    }
+
+    /// Sends events nowhere.
+    #[cfg(test)]
+    pub fn nowhere() -> Events {
+        struct Nowhere;
+        impl View for Nowhere {
+            fn event(&self, _: &Event<'_>) {}
+        }
+        Events::to(Nowhere)
+    }
+
+    /// Tells of one event.
+    pub fn send(&self, event: Event<'_>) {
+        self.0.event(&event);
+    }
+
+    /// Tells people something.
+    pub fn note(&self, text: &str) {
+        self.send(Event::Note { text });
+    }
+
+    /// Runs a step of the set-up between its two events.
+    ///
+    /// # Errors
+    /// What the step says.
+    pub fn step<T>(&self, key: &str, doing: &str, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        self.send(Event::Setup { key, text: doing });
+        let start = std::time::Instant::now();
+        let result = work();
+        let text = match &result {
+            Ok(_) => format!("{doing} ({})", human_time(start.elapsed())),
+            Err(_) => format!("{doing}: failed"),
+        };
+        self.send(Event::SetupDone { key, text: &text });
+        result
+    }
+}
+
+/// `7.2 s`, `3 min 4 s`.
+pub fn human_time(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds < 90.0 {
+        format!("{seconds:.1} s")
+    } else {
+        format!("{} min {} s", time.as_secs() / 60, time.as_secs() % 60)
+    }
+}
+
+/// `380 MB`, `1.2 kB`: decimal units, as download sizes are given.
+pub fn human_bytes(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..10_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        10_000_000..1_000_000_000 => format!("{:.0} MB", bytes as f64 / 1e6),
+        _ => format!("{:.2} GB", bytes as f64 / 1e9),
+    }
+}

@@ -1,0 +1,85 @@
+//! `cargo xtask`: every target from one machine.
+//!
+//! Builds a cargo workspace for every row of `targets.toml` and runs its tests under emulation. The form is that of
+//! <https://github.com/matklad/cargo-xtask>: a crate of the workspace instead of a script.
+
+mod cache;
+mod commands;
+mod engine;
+mod environment;
+mod events;
+mod inspect;
+mod provider;
+mod report;
+mod runner;
+mod signals;
+mod targets;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use commands::{build, clean, doctor, env, inspect as inspect_files, list, runner as run_program, setup, shell};
+
+/// Builds a cargo workspace for every target from one machine and runs its tests under emulation.
+///
+/// Needs nothing but cargo: compilers, emulators and Rust's std for each target are fetched, verified and kept in one
+/// cache folder. Nothing else on the machine is changed and root is never needed.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    List(list::List),
+    Doctor(doctor::Doctor),
+    Setup(setup::Setup),
+    Build(build::Build),
+    Test(build::Test),
+    TestAllTargets(build::TestAllTargets),
+    Run(build::Run),
+    Shell(shell::Shell),
+    Env(env::Env),
+    Inspect(inspect_files::Inspect),
+    Clean(clean::Clean),
+    #[command(hide = true)]
+    Runner(run_program::Runner),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        // The runner is a process that forks and handles signals by itself.
+        Command::Runner(command) => command.run(),
+        command => signals::install().and_then(|()| match command {
+            Command::List(command) => command.run(),
+            Command::Doctor(command) => command.run(),
+            Command::Setup(command) => command.run(),
+            Command::Build(command) => command.run(),
+            Command::Test(command) => command.run(),
+            Command::TestAllTargets(command) => command.run(),
+            Command::Run(command) => command.run(),
+            Command::Shell(command) => command.run(),
+            Command::Env(command) => command.run(),
+            Command::Inspect(command) => command.run(),
+            Command::Clean(command) => command.run(),
+            Command::Runner(_) => unreachable!("handled above"),
+        }),
+    };
+    match (result, signals::exit_code()) {
+        (_, Some(code)) => {
+            eprintln!("interrupted");
+            ExitCode::from(code)
+        }
+        (Ok(code), None) => code,
+        (Err(error), None) => {
+            eprintln!("error: {error:#}");
+            // 1 says that a target failed; 2 that there was no run to speak of.
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Packages of the Debian distribution, without root: a private state for apt, and packages unpacked into the cache.
+//!
+//! apt checks the signatures of what it fetches against the distribution's keyring, as it does for the system.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use xshell::{Shell, cmd};
+
+use super::capture;
+use crate::cache::Cache;
+
+/// Where the keys of the distribution are (package debian-archive-keyring).
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+/// Emulators that need no library of the machine, cross libraries and rust-src come from here: the oldest suite that
+/// has them all. `rust-src` stands in several versions in the backports.
+const SUITES: [&str; 2] = ["trixie", "trixie-backports"];
+
+/// apt with a state of its own.
+pub struct Apt {
+    cache: Cache,
+    /// The codename of the machine's own release: programs from here fit the machine's libraries.
+    pub own_suite: String,
+}
+
+/// One package as apt would fetch it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its architecture, `all` among them.
+    pub arch: String,
+    /// Bytes to fetch.
+    pub bytes: u64,
+}
+
+impl Apt {
+    /// apt on this machine.
+    ///
+    /// # Errors
+    /// Not a Debian machine; the error says what is missing.
+    pub fn open(cache: &Cache) -> Result<Apt> {
+        let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+        let field = |name: &str| {
+            release.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix('=')).map(|v| v.trim_matches('"').to_owned())
+        };
+        if field("ID").as_deref() != Some("debian") {
+            let name = field("PRETTY_NAME").unwrap_or_else(|| "this system".to_owned());
+            bail!("emulators come from Debian's packages, and {name} is not Debian");
+        }
+        if !Path::new(KEYRING).exists() {
+            bail!("{KEYRING} is missing: install the package debian-archive-keyring");
+        }
+        let own_suite = field("VERSION_CODENAME").ok_or_else(|| anyhow!("/etc/os-release names no VERSION_CODENAME"))?;
+        Ok(Apt { cache: cache.clone(), own_suite })
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.cache.path("apt")
+    }
+
+    /// Whether [`Apt::update`] was done.
+    pub fn is_ready(&self) -> bool {
+        self.folder().join("updated").exists()
+    }
+
+    /// A shell whose apt uses the private state.
+    fn shell(&self) -> Result<Shell> {
+        let sh = Shell::new()?;
+        sh.set_var("APT_CONFIG", self.folder().join("apt.conf"));
+        sh.set_var("LC_ALL", "C");
+        Ok(sh)
+    }
+
+    /// Fetches the lists of packages, once.
+    ///
+    /// # Errors
+    /// No network, no configured mirror, or a signature that does not fit.
+    pub fn update(&self) -> Result<()> {
+        if self.is_ready() {
+            return Ok(());
+        }
+        let folder = self.folder();
+        for sub in ["state/lists/partial", "archives/partial"] {
+            fs::create_dir_all(folder.join(sub)).with_context(|| format!("cannot write {}", folder.display()))?;
+        }
+        let mirror = mirror(&self.own_suite)?;
+        let mut suites = vec![self.own_suite.as_str()];
+        suites.extend(SUITES.iter().filter(|s| **s != self.own_suite));
+        let sources: String = suites
+            .iter()
+            .map(|suite| format!("deb [signed-by={KEYRING}] {mirror} {suite} main\n"))
+            .collect();
+        fs::write(folder.join("sources.list"), sources)?;
+        // Every setting of the machine stays in force (a proxy, say), except where things are.
+        let quoted = folder.display();
+        let conf = format!(
+            "Dir::State \"{quoted}/state\";\nDir::State::status \"/var/lib/dpkg/status\";\n\
+             Dir::Cache \"{quoted}\";\nDir::Cache::archives \"{quoted}/archives\";\n\
+             Dir::Cache::pkgcache \"\";\nDir::Cache::srcpkgcache \"\";\n\
+             Dir::Etc::sourcelist \"{quoted}/sources.list\";\nDir::Etc::sourceparts \"/dev/null\";\n\
+             Dir::Etc::preferences \"/dev/null\";\nDir::Etc::preferencesparts \"/dev/null\";\n\
+             APT::Default-Release \"{}\";\n\
+             APT::Sandbox::User \"\";\nAPT::Architectures {{ \"{}\"; \"i386\"; }};\n\
+             Acquire::Languages \"none\";\nAcquire::Retries \"3\";\nAcquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\n\
+             Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled \"false\";\n",
+            self.own_suite,
+            debian_arch()?,
+        );
+        fs::write(folder.join("apt.conf"), conf)?;
+        let sh = self.shell()?;
+        capture(cmd!(sh, "apt-get update --error-on=any -q"))
+            .context("cannot fetch the distribution's lists of packages")?;
+        fs::write(folder.join("updated"), "")?;
+        Ok(())
+    }
+
+    /// The packages of these names in a suite: `name` or `name=version` or `name:arch`.
+    ///
+    /// # Errors
+    /// No such package.
+    pub fn resolve(&self, names: &[&str], suite: &str) -> Result<Vec<Package>> {
+        let sh = self.shell()?;
+        let wanted: Vec<String> =
+            names.iter().map(|n| if n.contains('=') { (*n).to_owned() } else { format!("{n}/{suite}") }).collect();
+        let text = capture(cmd!(sh, "apt-get download --print-uris -q {wanted...}"))
+            .with_context(|| format!("the distribution's {suite} lacks one of {}", names.join(", ")))?;
+        parse_uris(&text)
+    }
+
+    /// These packages and all that they need and that the machine does not have, as `apt-get install` would choose.
+    ///
+    /// # Errors
+    /// No such package, or they cannot be installed together.
+    pub fn closure(&self, names: &[&str]) -> Result<Vec<Package>> {
+        let sh = self.shell()?;
+        let text = capture(cmd!(
+            sh,
+            "apt-get install --print-uris --no-install-recommends -y -q -o Debug::NoLocking=1 {names...}"
+        ))
+        .with_context(|| format!("the distribution cannot provide {}", names.join(", ")))?;
+        parse_uris(&text)
+    }
+
+    /// The versions of a package in all known suites.
+    ///
+    /// # Errors
+    /// apt fails.
+    pub fn versions(&self, name: &str) -> Result<Vec<String>> {
+        let sh = self.shell()?;
+        let text = capture(cmd!(sh, "apt-cache madison {name}"))?;
+        Ok(text.lines().filter_map(|l| Some(l.split('|').nth(1)?.trim().to_owned())).collect())
+    }
+
+    /// Fetches packages and unpacks them over each other into `folder`.
+    ///
+    /// # Errors
+    /// No network, a hash that does not fit, or a full disk.
+    pub fn unpack(&self, packages: &[Package], folder: &Path) -> Result<()> {
+        let sh = self.shell()?;
+        let scratch = self.cache.scratch()?;
+        sh.change_dir(scratch.path());
+        let wanted: Vec<String> = packages.iter().map(|p| format!("{}:{}={}", p.name, p.arch, p.version)).collect();
+        let wanted: Vec<String> = wanted.iter().map(|w| w.replace(":all=", "=")).collect();
+        capture(cmd!(sh, "apt-get download -q {wanted...}")).context("cannot fetch packages of the distribution")?;
+        let mut unpacked = 0;
+        for entry in fs::read_dir(scratch.path())?.flatten() {
+            let deb = entry.path();
+            if deb.extension().is_some_and(|e| e == "deb") {
+                capture(cmd!(sh, "dpkg-deb --extract {deb} {folder}"))
+                    .with_context(|| format!("cannot unpack {}", deb.display()))?;
+                unpacked += 1;
+            }
+        }
+        if unpacked != packages.len() {
+            bail!("apt fetched {unpacked} of {} packages", packages.len());
+        }
+        Ok(())
+    }
+}
+
+/// The machine's name among Debian's architectures.
+///
+/// # Errors
+/// dpkg is missing.
+pub fn debian_arch() -> Result<String> {
+    let sh = Shell::new()?;
+    Ok(capture(cmd!(sh, "dpkg --print-architecture"))?.trim().to_owned())
+}
+
+/// The mirror that the machine is configured with, of the release itself rather than of its security updates.
+fn mirror(suite: &str) -> Result<String> {
+    let sh = Shell::new()?;
+    let format = "$(SITE) $(RELEASE)";
+    let text = capture(cmd!(sh, "apt-get indextargets --format {format}")).context("apt cannot name its mirrors")?;
+    text.lines()
+        .filter_map(|l| l.split_once(' '))
+        .find(|(_, release)| *release == suite)
+        .map(|(site, _)| site.to_owned())
+        .ok_or_else(|| anyhow!("apt has no mirror for {suite}: see /etc/apt/sources.list"))
+}
+
+/// Lines as `--print-uris` prints them: `'URI' name_version_arch.deb bytes SHA256:…`.
+fn parse_uris(text: &str) -> Result<Vec<Package>> {
+    let mut packages = BTreeMap::new();
+    for line in text.lines().filter(|l| l.starts_with('\'')) {
+        let mut words = line.split_whitespace().skip(1);
+        let (Some(file), Some(bytes)) = (words.next(), words.next()) else { continue };
+        let parts: Vec<&str> = file.trim_end_matches(".deb").split('_').collect();
+        let [name, version, arch] = parts.as_slice() else { bail!("apt names a package oddly: {file}") };
+        // An epoch's colon is written as %3a in a file name.
+        let package = Package {
+            name: (*name).to_owned(),
+            version: version.replace("%3a", ":"),
+            arch: (*arch).to_owned(),
+            bytes: bytes.parse().with_context(|| format!("apt gives no size for {file}"))?,
+        };
+        packages.insert(file.to_owned(), package);
+    }
+    Ok(packages.into_values().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn apts_list_of_downloads_is_read() {
+        let text = "Reading package lists...\n\
+                    'http://mirror/q.deb' qemu-user_1%3a10.0.2+ds-2_amd64.deb 12345 SHA256:00\n\
+                    'http://mirror/l.deb' libc6-arm64-cross_2.41-12cross1_all.deb 67 SHA256:11\n";
+        let packages = parse_uris(text).unwrap();
+        assert_eq!(packages[1].name, "qemu-user");
+        assert_eq!(packages[1].version, "1:10.0.2+ds-2");
+        assert_eq!((packages[0].arch.as_str(), packages[0].bytes), ("all", 67));
+    }
+}

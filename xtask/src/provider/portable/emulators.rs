@@ -1,0 +1,331 @@
+//! What runs the programs of each row: the machine itself, qemu, wine, wasmtime, node.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use xshell::{Shell, cmd};
+
+use super::apt::{Apt, Package};
+use super::capture;
+use super::wheels::WASMTIME;
+use crate::cache::Cache;
+use crate::commands::doctor::which;
+use crate::events::Events;
+use crate::provider::Download;
+use crate::runner::{self, BinfmtEntry, RunnerKind, RunnerSpec};
+use crate::targets::{Level, Target};
+
+/// Runs a WebAssembly module that has no WASI.
+const NODE_RUNNER: &str = include_str!("../../../assets/wasm-node.mjs");
+
+/// The suite of which emulators and C libraries are taken that need nothing of the machine: statically linked programs,
+/// and cross libraries. Debian 13's are new enough for every row, wherever they run.
+const SUITE: &str = "trixie";
+
+/// A folder of unpacked packages.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bundle {
+    /// The name of the folder in the cache.
+    name: String,
+    /// Packages of the distribution.
+    packages: Vec<String>,
+    /// Whether what they depend on comes along, from the machine's own release: programs that use shared libraries.
+    closure: bool,
+}
+
+impl Bundle {
+    fn single(package: &str) -> Bundle {
+        Bundle { name: package.to_owned(), packages: vec![package.to_owned()], closure: false }
+    }
+
+    fn program(package: &str) -> Bundle {
+        Bundle { name: package.to_owned(), packages: vec![package.to_owned()], closure: true }
+    }
+
+    /// The folder below the cache.
+    fn folder(&self) -> String {
+        format!("packages/{}", self.name)
+    }
+
+    fn resolve(&self, apt: &Apt) -> Result<Vec<Package>> {
+        let names: Vec<&str> = self.packages.iter().map(String::as_str).collect();
+        if self.closure { apt.closure(&names) } else { apt.resolve(&names, SUITE) }
+    }
+}
+
+/// What fetching these bundles takes; a package that several need counts once.
+///
+/// # Errors
+/// The distribution lacks one.
+pub fn downloads(apt: &Apt, bundles: &[Bundle]) -> Result<Vec<Download>> {
+    let mut out = Vec::new();
+    for bundle in bundles {
+        let packages = bundle.resolve(apt)?;
+        let bytes = packages.iter().map(|p| p.bytes).sum();
+        let version = packages.iter().find(|p| bundle.packages.contains(&p.name)).map(|p| p.version.clone());
+        out.push(Download { name: format!("{} {}", bundle.name, version.unwrap_or_default()), from: "Debian", bytes });
+    }
+    Ok(out)
+}
+
+/// The emulators in a cache.
+pub struct Emulators {
+    cache: Cache,
+}
+
+impl Emulators {
+    /// The emulators in this cache.
+    pub fn new(cache: &Cache) -> Emulators {
+        Emulators { cache: cache.clone() }
+    }
+
+    /// Whether the row is run by wasmtime.
+    pub fn wants_wasmtime(&self, target: &Target) -> bool {
+        target.level == Level::Run && target.runner == Some(RunnerKind::Wasmtime)
+    }
+
+    /// The bundles that a row needs.
+    fn bundles(&self, target: &Target) -> Vec<Bundle> {
+        let kind = if target.level == Level::Run { target.runner } else { None };
+        match kind {
+            Some(RunnerKind::QemuUser) if !is_native(target) => {
+                let runtime = target.runtime.iter().map(|r| Bundle::single(&r.package));
+                std::iter::once(Bundle::single("qemu-user")).chain(runtime).collect()
+            }
+            Some(RunnerKind::QemuSystem) => {
+                let qemu = target.qemu.as_deref().unwrap_or_default();
+                let program = format!("qemu-system-{qemu}");
+                // Debian puts the boards of the rarer processors into one package.
+                let package = if matches!(qemu, "arm" | "aarch64") { "qemu-system-arm" } else { "qemu-system-misc" };
+                if which(&program).is_some() { Vec::new() } else { vec![Bundle::program(package)] }
+            }
+            Some(RunnerKind::Node) if which("node").is_none() => vec![Bundle::program("nodejs")],
+            Some(RunnerKind::Wine) => super::wine::bundles(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The bundles that these rows need and that are not here, each once.
+    pub fn missing(&self, targets: &[Target]) -> Vec<Bundle> {
+        let mut missing = Vec::new();
+        for bundle in targets.iter().flat_map(|t| self.bundles(t)) {
+            if !self.cache.has(&bundle.folder()) && !missing.contains(&bundle) {
+                missing.push(bundle);
+            }
+        }
+        missing
+    }
+
+    /// Fetches what these rows need; gives the rows that cannot be had, with the reason.
+    pub fn provide(
+        &self,
+        targets: &[Target],
+        lists: impl Fn() -> Result<Apt>,
+        events: &Events,
+    ) -> Vec<(String, String)> {
+        let mut failed: BTreeMap<String, String> = BTreeMap::new();
+        for bundle in self.missing(targets) {
+            let doing = format!("fetching {}", bundle.name);
+            let result = lists().and_then(|apt| {
+                events.step(&bundle.name, &doing, || {
+                    let packages = bundle.resolve(&apt)?;
+                    self.cache.install(&bundle.folder(), |new| apt.unpack(&packages, new))
+                })
+            });
+            if let Err(error) = result {
+                failed.insert(bundle.name.clone(), format!("{error:#}"));
+            }
+        }
+        if targets.iter().any(|t| self.wants_wasmtime(t))
+            && let Err(error) = WASMTIME.install(&self.cache, &lists, events)
+        {
+            failed.insert("wasmtime".to_owned(), format!("{error:#}"));
+        }
+        let reason = |target: &Target| -> Option<String> {
+            if self.wants_wasmtime(target)
+                && let Some(reason) = failed.get("wasmtime")
+            {
+                return Some(reason.clone());
+            }
+            self.bundles(target).iter().find_map(|b| failed.get(&b.name).cloned())
+        };
+        targets.iter().filter_map(|t| Some((t.name.clone(), reason(t)?))).collect()
+    }
+
+    /// A file of an unpacked package.
+    fn file(&self, bundle: &str, path: &str) -> PathBuf {
+        self.cache.path("packages").join(bundle).join(path)
+    }
+
+    fn qemu_user(&self, arch: &str) -> PathBuf {
+        self.file("qemu-user", &format!("usr/bin/qemu-{arch}"))
+    }
+
+    /// How the row's programs are started.
+    ///
+    /// # Errors
+    /// An emulator is not where it should be.
+    pub fn runner(&self, target: &Target) -> Result<RunnerSpec> {
+        let kind = target.runner.context("the row has no runner")?;
+        let mut spec = RunnerSpec {
+            target: target.name.clone(),
+            kind,
+            label: String::new(),
+            command: Vec::new(),
+            env: BTreeMap::new(),
+            binfmt: self.binfmt(target),
+        };
+        match kind {
+            RunnerKind::Native => spec.label = "native".to_owned(),
+            RunnerKind::QemuUser if is_native(target) => {
+                spec.kind = RunnerKind::Native;
+                spec.label = "native".to_owned();
+            }
+            RunnerKind::QemuUser => {
+                let arch = target.qemu.as_deref().context("the row has no `qemu`")?;
+                let program = self.qemu_user(arch);
+                spec.label = format!("qemu-{arch} {}", version_of(&program, "--version")?);
+                spec.command = vec![text(&program)];
+                if let Some(runtime) = &target.runtime {
+                    spec.env.insert("QEMU_LD_PREFIX".into(), text(&self.file(&runtime.package, &runtime.root)));
+                }
+                if let Some(cpu) = &target.qemu_cpu {
+                    spec.env.insert("QEMU_CPU".into(), cpu.clone());
+                }
+            }
+            RunnerKind::QemuSystem => self.qemu_system(target, &mut spec)?,
+            RunnerKind::Wine => super::wine::runner(&self.cache, &mut spec)?,
+            RunnerKind::Wasmtime => {
+                let program = WASMTIME.program(&self.cache);
+                spec.label = format!("wasmtime {}", WASMTIME.version);
+                spec.command = wasmtime_command(&program);
+            }
+            RunnerKind::Node => {
+                let program = self.node();
+                spec.label = format!("node {}", version_of(&program, "--version")?);
+                let script = self.cache.write("runners/wasm-node.mjs", NODE_RUNNER.as_bytes(), false)?;
+                spec.command = vec![text(&program), text(&script)];
+                self.library_path("nodejs", &mut spec);
+            }
+        }
+        Ok(spec)
+    }
+
+    fn node(&self) -> PathBuf {
+        which("node").unwrap_or_else(|| self.file("nodejs", "usr/bin/node"))
+    }
+
+    fn qemu_system(&self, target: &Target, spec: &mut RunnerSpec) -> Result<()> {
+        let qemu = target.qemu.as_deref().context("the row has no `qemu`")?;
+        let name = format!("qemu-system-{qemu}");
+        let bundle = if matches!(qemu, "arm" | "aarch64") { "qemu-system-arm" } else { "qemu-system-misc" };
+        let program = which(&name).unwrap_or_else(|| self.file(bundle, &format!("usr/bin/{name}")));
+        self.library_path(bundle, spec);
+        spec.label = format!("{name} {}", version_in(&program, "--version", &spec.env)?);
+        spec.command = vec![text(&program)];
+        let machine = target.machine.as_deref().context("the row has no `machine`")?;
+        spec.command.extend(["-machine".to_owned(), machine.to_owned()]);
+        if let Some(cpu) = &target.qemu_cpu {
+            spec.command.extend(["-cpu".to_owned(), cpu.clone()]);
+        }
+        let rest = "-nographic -monitor none -serial none -bios none -no-reboot -semihosting-config enable=on,target=native -kernel";
+        spec.command.extend(rest.split(' ').map(str::to_owned));
+        Ok(())
+    }
+
+    /// Lets a program of an unpacked bundle find its shared libraries, where the bundle is here.
+    fn library_path(&self, bundle: &str, spec: &mut RunnerSpec) {
+        let root = self.cache.path("packages").join(bundle);
+        if root.exists() {
+            let folders = library_folders(&root);
+            spec.env.insert("LD_LIBRARY_PATH".into(), folders.iter().map(|f| text(f)).collect::<Vec<_>>().join(":"));
+        }
+    }
+
+    /// Formats that the private binfmt_misc knows for this row: those of every emulator that is here, so that a test may
+    /// start programs of other rows, too.
+    fn binfmt(&self, target: &Target) -> Vec<BinfmtEntry> {
+        let mut entries = Vec::new();
+        for arch in [
+            "aarch64", "arm", "i386", "loongarch64", "m68k", "mips", "mips64", "mips64el", "mipsel", "ppc", "ppc64",
+            "ppc64le", "riscv32", "riscv64", "s390x", "sparc64", "x86_64",
+        ] {
+            let program = self.qemu_user(arch);
+            if arch != native_qemu_arch() && program.exists() && (arch != "i386" || target.arch() == "i686") {
+                entries.extend(runner::binfmt_entry_for_elf(arch, &program));
+            }
+        }
+        entries
+    }
+}
+
+/// Folders with shared libraries below the root of unpacked packages.
+pub fn library_folders(root: &Path) -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    for base in ["lib", "usr/lib"] {
+        let base = root.join(base);
+        let arch = base.join(format!("{}-linux-gnu", std::env::consts::ARCH));
+        for folder in [arch.clone(), arch.join("pulseaudio"), base] {
+            if folder.is_dir() {
+                folders.push(folder);
+            }
+        }
+    }
+    folders
+}
+
+/// qemu's name for the build machine's own processor.
+fn native_qemu_arch() -> &'static str {
+    std::env::consts::ARCH
+}
+
+/// Whether the build machine itself runs the row's programs: its kernel takes them and their loader is there.
+pub fn is_native(target: &Target) -> bool {
+    let arch = match (target.arch(), std::env::consts::ARCH) {
+        (target, host) if target == host => true,
+        // Where the kernel has IA-32 emulation it runs static programs of i686, too.
+        ("i686", "x86_64") => target.interpreter.is_none() && kernel_runs_i686(),
+        _ => false,
+    };
+    arch && target.is_linux() && target.interpreter.as_deref().is_none_or(Path::exists)
+}
+
+/// Whether the kernel takes 32-bit x86 programs. vDSO for them is what it shows of CONFIG_IA32_EMULATION.
+fn kernel_runs_i686() -> bool {
+    Path::new("/proc/sys/abi/vsyscall32").exists()
+}
+
+fn wasmtime_command(program: &Path) -> Vec<String> {
+    // The whole file system under its own names, so that paths of the build machine mean the same in a test; `.` is for
+    // relative paths, which wasi-libc looks up among the opened folders only.
+    let mut command = vec![text(program)];
+    command.extend(["run", "--dir=/", "--dir=.", "-Sinherit-env=y", "--"].map(str::to_owned));
+    command
+}
+
+/// A path for a document that holds text.
+pub fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// The version that a program prints: the first word that begins with a digit, perhaps after a `v`.
+pub fn version_of(program: &Path, ask: &str) -> Result<String> {
+    version_in(program, ask, &BTreeMap::new())
+}
+
+/// The same, with variables that the program needs to start.
+pub fn version_in(program: &Path, ask: &str, env: &BTreeMap<String, String>) -> Result<String> {
+    let sh = Shell::new()?;
+    for (name, value) in env {
+        sh.set_var(name, value);
+    }
+    let said = capture(cmd!(sh, "{program} {ask}"))?;
+    let word = said.split(|c: char| c.is_whitespace() || c == '-' || c == '(').find(|word| {
+        word.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit()) && word.contains('.')
+    });
+    match word {
+        Some(word) => Ok(word.trim_start_matches('v').to_owned()),
+        None => bail!("{} does not say its version: {}", program.display(), said.trim()),
+    }
+}

@@ -1,0 +1,201 @@
+//! The provider for a machine without Nix: zig as compiler, linker and libc of every target, emulators and C libraries
+//! from the distribution's packages, std from rustup or built from its source. Everything is in the cache folder.
+
+pub mod apt;
+pub mod emulators;
+pub mod rust_std;
+pub mod toolchain;
+pub mod wheels;
+pub mod wine;
+pub mod wrappers;
+pub mod zlib;
+
+use std::sync::Mutex;
+
+use anyhow::{Context, Result, bail};
+
+use super::{Download, Prepared, Provider};
+use crate::cache::Cache;
+use crate::environment::Environment;
+use crate::events::Events;
+use crate::signals;
+use crate::targets::{Level, StdKind, Target};
+use crate::workspace::Workspace;
+use apt::Apt;
+use emulators::Emulators;
+use rust_std::RustStd;
+use wheels::{WASMTIME, ZIG};
+use wrappers::Wrappers;
+
+/// The provider.
+pub struct Portable {
+    cache: Cache,
+}
+
+impl Portable {
+    /// A provider that keeps everything in this cache.
+    pub fn new(cache: Cache) -> Portable {
+        Portable { cache }
+    }
+}
+
+/// Runs a command and gives what it printed.
+///
+/// # Errors
+/// It cannot be started, or fails; the error holds the command and the end of what it said.
+pub fn capture(cmd: xshell::Cmd<'_>) -> Result<String> {
+    let line = cmd.to_string();
+    let output = cmd.quiet().ignore_status().ignore_stdout().output().with_context(|| format!("cannot run `{line}`"))?;
+    if !output.status.success() {
+        signals::check()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let lines: Vec<&str> = said.trim().lines().collect();
+        let end = lines[lines.len().saturating_sub(20)..].join("\n");
+        let line = line.chars().take(200).collect::<String>();
+        bail!("`{line}` failed ({})\n{end}", output.status);
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+impl Provider for Portable {
+    fn name(&self) -> &'static str {
+        "portable"
+    }
+
+    fn is_ready(&self, workspace: &Workspace, target: &Target) -> bool {
+        let std = RustStd::new(&self.cache, &workspace.toolchain);
+        let zig = target.zig.is_none() || ZIG.is_installed(&self.cache);
+        zig && std.has(target) && Emulators::new(&self.cache).missing(std::slice::from_ref(target)).is_empty()
+    }
+
+    fn missing(&self, workspace: &Workspace, targets: &[Target], events: &Events) -> Result<Vec<Download>> {
+        let std = RustStd::new(&self.cache, &workspace.toolchain);
+        let emulators = Emulators::new(&self.cache);
+        let mut downloads = Vec::new();
+        if targets.iter().any(|t| t.zig.is_some()) && !ZIG.is_installed(&self.cache) {
+            downloads.push(ZIG.download());
+        }
+        if targets.iter().any(|t| emulators.wants_wasmtime(t)) && !WASMTIME.is_installed(&self.cache) {
+            downloads.push(WASMTIME.download());
+        }
+        let packages = emulators.missing(targets);
+        let needs_source = targets.iter().any(|t| !std.has(t)) && !std.has_source();
+        if !packages.is_empty() || needs_source {
+            match self.lists(events) {
+                Ok(apt) => {
+                    if needs_source {
+                        downloads.extend(std.source_download(&apt)?);
+                    }
+                    downloads.extend(emulators::downloads(&apt, &packages)?);
+                }
+                // The rows that need nothing of it go on; `prepare` gives the others this reason.
+                Err(error) => events.note(&format!("{error:#}")),
+            }
+        }
+        Ok(downloads)
+    }
+
+    fn prepare(&self, workspace: &Workspace, targets: &[Target], events: &Events) -> Result<Vec<Prepared>> {
+        let _lock = self.cache.lock(|| events.note("waiting for another run that is setting up"))?;
+        let std = RustStd::new(&self.cache, &workspace.toolchain);
+        let emulators = Emulators::new(&self.cache);
+        let wrappers = Wrappers::new(&self.cache, &workspace.toolchain)?;
+        let failures = Failures::default();
+        std::thread::scope(|scope| {
+            // What takes long goes on while other things are fetched.
+            scope.spawn(|| {
+                let wanted: Vec<&Target> = targets.iter().filter(|t| t.zig.is_some()).collect();
+                if !wanted.is_empty() {
+                    let names = wanted.iter().map(|t| t.name.clone());
+                    failures.take(names, self.compilers(&wanted, events));
+                }
+                // std for Windows wants a dlltool, which is zig's.
+                let wanted: Vec<&Target> = targets.iter().filter(|t| !std.has(t)).collect();
+                if !wanted.is_empty() {
+                    let names = wanted.iter().map(|t| t.name.clone());
+                    failures.take(names, std.provide(&wanted, wrappers.bin(), || self.lists(events), events));
+                }
+            });
+            for (name, reason) in emulators.provide(targets, || self.lists(events), events) {
+                failures.add(name, reason);
+            }
+        });
+        signals::check()?;
+        let farm = toolchain::make(&self.cache, &workspace.toolchain, &std)?;
+        targets
+            .iter()
+            .map(|target| {
+                let environment = match failures.of(&target.name) {
+                    Some(reason) => Err(reason),
+                    None => self.environment(target, &farm, &wrappers, &emulators).map_err(|e| format!("{e:#}")),
+                };
+                Ok(Prepared { target: target.clone(), environment })
+            })
+            .collect()
+    }
+}
+
+/// Why rows cannot be had, while several threads work on them.
+#[derive(Default)]
+struct Failures(Mutex<Vec<(String, String)>>);
+
+impl Failures {
+    fn add(&self, row: String, reason: String) {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((row, reason));
+    }
+
+    /// A failure of something that all these rows need.
+    fn take(&self, rows: impl Iterator<Item = String>, result: Result<()>) {
+        if let Err(error) = result {
+            rows.for_each(|row| self.add(row, format!("{error:#}")));
+        }
+    }
+
+    fn of(&self, row: &str) -> Option<String> {
+        let failures = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        failures.iter().find(|(name, _)| name == row).map(|(_, reason)| reason.clone())
+    }
+}
+
+impl Portable {
+    /// apt, with the lists of packages fetched.
+    fn lists(&self, events: &Events) -> Result<Apt> {
+        static ONE: Mutex<()> = Mutex::new(());
+        let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let apt = Apt::open(&self.cache)?;
+        if !apt.is_ready() {
+            events.step("lists", "fetching the distribution's lists of packages", || apt.update())?;
+        }
+        Ok(apt)
+    }
+
+    /// zig, and what is compiled with it.
+    fn compilers(&self, targets: &[&Target], events: &Events) -> Result<()> {
+        ZIG.install(&self.cache, || self.lists(events), events)?;
+        zlib::provide(&self.cache, targets, events)
+    }
+
+    /// The environment of a row whose parts are all in place.
+    fn environment(
+        &self,
+        target: &Target,
+        farm: &std::path::Path,
+        wrappers: &Wrappers,
+        emulators: &Emulators,
+    ) -> Result<Environment> {
+        let mut environment = Environment::new(self.name(), target);
+        environment.glibc.clone_from(&target.glibc);
+        environment.path = vec![farm.join("bin"), wrappers.bin().to_owned()];
+        if target.level == Level::Run {
+            environment.runner = Some(emulators.runner(target)?);
+        }
+        wrappers.write(target, &mut environment)?;
+        if target.std == StdKind::Std || !target.rustflags.is_empty() {
+            let flags = target.rustflags.join(" ");
+            if !flags.is_empty() {
+                environment.scoped.insert(format!("CARGO_TARGET_{}_RUSTFLAGS", target.upper()), flags);
+            }
+        }
+        Ok(environment)
+    }
+}

@@ -1,0 +1,185 @@
+//! The scripts and files that make zig and the emulators look like the tools that builds expect.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::wheels::ZIG;
+use super::zlib;
+use crate::cache::Cache;
+use crate::environment::Environment;
+use crate::targets::{Linker, StdKind, Target};
+use crate::workspace::Toolchain;
+
+/// The script that is C compiler, C++ compiler and linker of every row.
+const ZIG_TOOL: &str = include_str!("../../../assets/zig-tool.sh");
+
+/// Writes the scripts.
+pub struct Wrappers {
+    cache: Cache,
+    bin: PathBuf,
+    toolchain: Toolchain,
+}
+
+impl Wrappers {
+    /// The scripts that all rows share.
+    ///
+    /// # Errors
+    /// The cache cannot be written.
+    pub fn new(cache: &Cache, toolchain: &Toolchain) -> Result<Wrappers> {
+        let wrappers = Wrappers { cache: cache.clone(), bin: cache.path("bin"), toolchain: toolchain.clone() };
+        let zig = quote(&ZIG.program(cache));
+        for tool in ["ar", "ranlib", "dlltool"] {
+            wrappers.script(&format!("zig-{tool}"), &format!("exec {zig} {tool} \"$@\"\n"))?;
+        }
+        // The names under which rustc looks for a dlltool.
+        for arch in ["x86_64", "i686", "aarch64"] {
+            wrappers.script(&format!("{arch}-w64-mingw32-dlltool"), &format!("exec {zig} dlltool \"$@\"\n"))?;
+        }
+        // `cargo xtask clean` and a rebuild of xtask must not take the runner away from an open shell.
+        let own = std::env::current_exe().context("cannot find xtask itself")?;
+        let copy = wrappers.bin.join("cross-flake-runner");
+        if !same_file(&own, &copy) {
+            let content = std::fs::read(&own).with_context(|| format!("cannot read {}", own.display()))?;
+            crate::cache::write_whole(&copy, &content, true)?;
+            let time = std::fs::metadata(&own).and_then(|m| m.modified()).context("cannot read a time")?;
+            std::fs::File::options().append(true).open(&copy).and_then(|f| f.set_modified(time)).context("cannot set a time")?;
+        }
+        Ok(wrappers)
+    }
+
+    /// The folder of the scripts.
+    pub fn bin(&self) -> &Path {
+        &self.bin
+    }
+
+    fn script(&self, name: &str, body: &str) -> Result<PathBuf> {
+        self.cache.write(&format!("bin/{name}"), format!("#!/bin/sh\n{body}").as_bytes(), true)
+    }
+
+    /// zig as a row's compiler; `mode` is `cc` or `c++`.
+    fn compiler(&self, target: &Target, zig_target: &str, mode: &str) -> Result<PathBuf> {
+        let cpu = target.zig_cpu.iter().map(|cpu| format!("-mcpu={cpu}"));
+        let flags: Vec<String> = cpu.chain(target.cflags.iter().cloned()).collect();
+        let values = [
+            ("@ZIG@", quote(&ZIG.program(&self.cache))),
+            ("@MODE@", mode.to_owned()),
+            ("@TARGET@", quote(zig_target.as_ref())),
+            ("@FLAGS@", shell_words::join(&flags)),
+            ("@CACHE@", quote(&self.cache.path("zig-cache"))),
+            ("@PREFIX@", quote(&zlib::prefix(&self.cache, target))),
+        ];
+        let script = values.iter().fold(ZIG_TOOL.to_owned(), |text, (mark, value)| text.replace(mark, value));
+        let name = if mode == "cc" { "cc" } else { "c++" };
+        self.cache.write(&format!("bin/{}-{name}", target.name), script.as_bytes(), true)
+    }
+
+    /// Puts what a row's builds need into its environment.
+    ///
+    /// # Errors
+    /// The cache cannot be written.
+    pub fn write(&self, target: &Target, environment: &mut Environment) -> Result<()> {
+        let (upper, lower) = (target.upper(), target.lower());
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let (scoped, shell) = (&mut environment.scoped, &mut environment.shell);
+        shell.insert("CARGO_BUILD_TARGET".into(), target.triple.clone());
+
+        if let Some(runner) = &environment.runner {
+            // By name and not by path: cargo splits the variable at spaces.
+            let name = format!("cross-flake-run-{}", target.name);
+            let spec = serde_json::to_vec_pretty(runner)?;
+            let spec = self.cache.write(&format!("runners/{}.json", target.name), &spec, false)?;
+            let own = quote(&self.bin.join("cross-flake-runner"));
+            let script = self.script(&name, &format!("exec {own} runner {} -- \"$@\"\n", quote(&spec)))?;
+            scoped.insert(format!("CARGO_TARGET_{upper}_RUNNER"), name);
+            shell.insert("CROSSCOMPILING_EMULATOR".into(), text(&script));
+        }
+
+        let Some(zig_target) = target.zig_target() else { return Ok(()) };
+        let cc = self.compiler(target, &zig_target, "cc")?;
+        let cxx = self.compiler(target, &zig_target, "c++")?;
+        let (ar, ranlib) = (self.bin.join("zig-ar"), self.bin.join("zig-ranlib"));
+        for (name, tool) in [("CC", &cc), ("CXX", &cxx), ("AR", &ar), ("RANLIB", &ranlib)] {
+            scoped.insert(format!("{name}_{lower}"), text(tool));
+            shell.insert(name.into(), text(tool));
+        }
+        if target.linker == Linker::Cc {
+            scoped.insert(format!("CARGO_TARGET_{upper}_LINKER"), text(&cc));
+        }
+        // rust-objcopy is llvm-objcopy and llvm-strip, for every format and machine.
+        let objcopy = self.toolchain.sysroot.join("lib/rustlib").join(&self.toolchain.host).join("bin/rust-objcopy");
+        if objcopy.exists() {
+            shell.insert("OBJCOPY".into(), text(&objcopy));
+            let strip = self.script("rust-strip", &format!("exec {} --strip-all \"$@\"\n", quote(&objcopy)))?;
+            shell.insert("STRIP".into(), text(&strip));
+        }
+        for (name, tool) in [("CC", "cc"), ("CXX", "c++"), ("AR", "ar")] {
+            if let Some(path) = crate::commands::doctor::which(tool) {
+                // cc's name for the build machine's compiler is HOST_*, autoconf's is *_FOR_BUILD.
+                shell.insert(format!("HOST_{name}"), text(&path));
+                shell.insert(format!("{name}_FOR_BUILD"), text(&path));
+            }
+        }
+
+        if target.std == StdKind::Std {
+            let prefix = zlib::prefix(&self.cache, target);
+            scoped.insert(format!("PKG_CONFIG_ALLOW_CROSS_{lower}"), "1".into());
+            // LIBDIR replaces the machine's own list, so that no library of the build machine is found.
+            scoped.insert(format!("PKG_CONFIG_LIBDIR_{lower}"), text(&prefix.join("lib/pkgconfig")));
+            shell.insert("PKG_CONFIG_LIBDIR".into(), text(&prefix.join("lib/pkgconfig")));
+            let file = self.cmake(target, &cc, &cxx, &ar, &ranlib, &prefix)?;
+            scoped.insert(format!("CMAKE_TOOLCHAIN_FILE_{lower}"), text(&file));
+            shell.insert("CMAKE_TOOLCHAIN_FILE".into(), text(&file));
+        }
+        Ok(())
+    }
+
+    /// A toolchain file (the manual page cmake-toolchains(7)).
+    fn cmake(&self, target: &Target, cc: &Path, cxx: &Path, ar: &Path, ranlib: &Path, prefix: &Path) -> Result<PathBuf> {
+        let system = match () {
+            () if target.is_linux() => "Linux",
+            () if target.is_windows() => "Windows",
+            () if target.is_macos() => "Darwin",
+            () if target.triple.contains("freebsd") => "FreeBSD",
+            () if target.triple.contains("wasi") => "WASI",
+            () => "Generic",
+        };
+        let processor = match target.arch() {
+            "i686" if target.is_windows() => "X86",
+            "riscv64gc" => "riscv64",
+            "powerpc64le" => "ppc64le",
+            arch => arch,
+        };
+        let mut lines = vec![format!("set(CMAKE_SYSTEM_NAME {system})"), format!("set(CMAKE_SYSTEM_PROCESSOR {processor})")];
+        for (name, value) in [
+            ("CMAKE_C_COMPILER", cc),
+            ("CMAKE_CXX_COMPILER", cxx),
+            ("CMAKE_ASM_COMPILER", cc),
+            ("CMAKE_AR", ar),
+            ("CMAKE_RANLIB", ranlib),
+            ("CMAKE_FIND_ROOT_PATH", prefix),
+        ] {
+            lines.push(format!("set({name} [=[{}]=])", value.display()));
+        }
+        for kind in ["LIBRARY", "INCLUDE", "PACKAGE"] {
+            lines.push(format!("set(CMAKE_FIND_ROOT_PATH_MODE_{kind} ONLY)"));
+        }
+        lines.push("set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)".into());
+        if target.runner.is_some() {
+            let runner = self.bin.join(format!("cross-flake-run-{}", target.name));
+            lines.push(format!("set(CMAKE_CROSSCOMPILING_EMULATOR [=[{}]=])", runner.display()));
+        }
+        self.cache.write(&format!("cmake/{}.cmake", target.name), (lines.join("\n") + "\n").as_bytes(), false)
+    }
+}
+
+/// A path as one word of a POSIX shell.
+pub fn quote(path: &Path) -> String {
+    format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
+}
+
+/// Same length and time, as `write_whole` and `set_modified` leave them.
+fn same_file(a: &Path, b: &Path) -> bool {
+    let (Ok(a), Ok(b)) = (std::fs::metadata(a), std::fs::metadata(b)) else { return false };
+    a.len() == b.len() && a.modified().ok() == b.modified().ok()
+}

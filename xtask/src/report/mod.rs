@@ -1,0 +1,100 @@
+//! What a run ends with, and its views: live lines, a table, JSON, JUnit and markdown.
+
+pub mod files;
+pub mod live;
+pub mod table;
+
+use serde::Serialize;
+
+use crate::engine::libtest::Counts;
+use crate::engine::tests::JobResult;
+
+/// How a row ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Its tests ran on it and all passed.
+    Passed,
+    /// It was not built, or a test failed.
+    Failed,
+    /// Built, linked and inspected; nothing was run.
+    Linked,
+    /// Nothing was done; the reason says why.
+    Skipped,
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Status::Passed => "passed",
+            Status::Failed => "failed",
+            Status::Linked => "linked",
+            Status::Skipped => "skipped",
+        })
+    }
+}
+
+/// How one row ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// The row's name.
+    pub name: String,
+    /// The Rust triple.
+    pub triple: String,
+    /// How it ended.
+    pub status: Status,
+    /// What ran its programs.
+    pub runner: String,
+    /// Whether the private binfmt namespace was used.
+    pub binfmt: bool,
+    /// Its tests.
+    pub tests: Counts,
+    /// From the start of the run to the last thing that cargo built for it.
+    pub build_seconds: f64,
+    /// Sum over its test programs.
+    pub run_seconds: f64,
+    /// Why it failed or was skipped, or why nothing was run.
+    pub reason: Option<String>,
+    /// Its test programs.
+    #[serde(skip)]
+    pub programs: Vec<JobResult>,
+    /// What the compiler or the inspection said, where it failed.
+    #[serde(skip)]
+    pub build_output: Option<String>,
+}
+
+/// A whole run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The provider of the environments.
+    pub provider: String,
+    /// The rows, in the order of the table.
+    pub targets: Vec<Outcome>,
+}
+
+impl Report {
+    /// The exit code that CI sees: 0 only if every row is passed or linked, or skipped where that was allowed.
+    pub fn exit_code(&self, allow_skips: bool) -> u8 {
+        let bad = |o: &Outcome| match o.status {
+            Status::Failed => true,
+            Status::Skipped => !allow_skips,
+            Status::Passed | Status::Linked => false,
+        };
+        u8::from(self.targets.iter().any(bad))
+    }
+
+    /// How many rows ended so.
+    pub fn count(&self, status: Status) -> usize {
+        self.targets.iter().filter(|o| o.status == status).count()
+    }
+
+    /// `17 passed, 4 linked, 1 failed`.
+    pub fn summary(&self) -> String {
+        [Status::Passed, Status::Linked, Status::Failed, Status::Skipped]
+            .into_iter()
+            .filter(|status| self.count(*status) > 0)
+            .map(|status| format!("{} {status}", self.count(status)))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+}

@@ -1,0 +1,69 @@
+//! The table at the end of a run.
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+use owo_colors::{OwoColorize, Stream, Style};
+
+use super::{Outcome, Report, Status};
+
+/// How a row's tests ran: `qemu-aarch64 10.0.2 by binfmt`, `linked only`.
+pub fn how(outcome: &Outcome) -> String {
+    match outcome.status {
+        Status::Linked => "linked only".to_owned(),
+        _ if outcome.binfmt => format!("{} by binfmt", outcome.runner),
+        _ => outcome.runner.clone(),
+    }
+}
+
+/// A plain table with aligned columns, no lines.
+pub fn plain(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header.to_vec());
+    table
+}
+
+/// The table of a report.
+pub fn render(report: &Report) -> String {
+    let mut table = plain(&["target", "triple", "how", "passed", "failed", "ignored", "build s", "run s", "status"]);
+    for o in &report.targets {
+        let ran = |n: usize| if matches!(o.status, Status::Linked | Status::Skipped) { "-".to_owned() } else { n.to_string() };
+        table.add_row(vec![
+            o.name.clone(),
+            o.triple.clone(),
+            how(o),
+            ran(o.tests.passed),
+            ran(o.tests.failed),
+            ran(o.tests.ignored),
+            format!("{:.1}", o.build_seconds),
+            format!("{:.1}", o.run_seconds),
+            match &o.reason {
+                Some(reason) if o.status != Status::Linked => {
+                    format!("{}: {}", o.status, reason.lines().next().unwrap_or_default())
+                }
+                _ => o.status.to_string(),
+            },
+        ]);
+    }
+    for column in 3..8 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    // Colour goes onto whole lines afterwards, so that it cannot disturb the columns.
+    let mut lines: Vec<String> = table.to_string().lines().map(|l| l.trim_end().to_owned()).collect();
+    for (line, outcome) in lines.iter_mut().skip(1).zip(&report.targets) {
+        let style = style(outcome.status);
+        *line = line.if_supports_color(Stream::Stdout, |l| l.style(style)).to_string();
+    }
+    lines.join("\n")
+}
+
+/// The colour of a status.
+pub fn style(status: Status) -> Style {
+    match status {
+        Status::Passed => Style::new().green(),
+        Status::Linked => Style::new().cyan(),
+        Status::Failed => Style::new().red(),
+        Status::Skipped => Style::new().yellow(),
+    }
+}

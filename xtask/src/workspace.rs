@@ -1,0 +1,185 @@
+//! The cargo workspace that is built: its members, its toolchain and what it says to cross-flake.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, anyhow, bail};
+use cargo_metadata::{Metadata, MetadataCommand, Package};
+use serde::Deserialize;
+
+use crate::targets::{StdKind, Table, Target};
+
+/// `[workspace.metadata.cross-flake]` or `[package.metadata.cross-flake]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    /// The rows that the workspace, or this package of it, is for.
+    targets: Option<Vec<String>>,
+}
+
+/// The Rust toolchain that a workspace uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Toolchain {
+    /// Its folder.
+    pub sysroot: PathBuf,
+    /// `1.95.0`.
+    pub release: String,
+    /// The commit that rustc was built from; a distribution's rustc may not know it.
+    pub commit: String,
+    /// The triple of the build machine.
+    pub host: String,
+}
+
+impl Toolchain {
+    /// The toolchain that `rustc` is in this folder, so that a `rust-toolchain.toml` there has its say.
+    ///
+    /// # Errors
+    /// No rustc, or rustup does not have the toolchain that the folder asks for.
+    pub fn of(folder: &Path) -> Result<Toolchain> {
+        let ask = |args: &[&str]| -> Result<String> {
+            let mut command = Command::new("rustc");
+            command.args(args).current_dir(folder);
+            if !is_own_workspace(folder) {
+                // rustup's cargo passes its own choice on; another workspace makes its own.
+                command.env_remove("RUSTUP_TOOLCHAIN");
+            }
+            let output = command.output().context("cannot start rustc: is Rust installed?")?;
+            if !output.status.success() {
+                bail!("no Rust toolchain for {}:\n{}", folder.display(), String::from_utf8_lossy(&output.stderr).trim());
+            }
+            Ok(String::from_utf8(output.stdout)?)
+        };
+        let version = ask(&["-vV"])?;
+        let field = |name: &str| {
+            version.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(": ")).map(str::to_owned)
+        };
+        let host = field("host").ok_or_else(|| anyhow!("rustc -vV names no host"))?;
+        Ok(Toolchain {
+            sysroot: ask(&["--print", "sysroot"])?.trim().into(),
+            release: field("release").ok_or_else(|| anyhow!("rustc -vV names no release"))?,
+            commit: field("commit-hash").unwrap_or_else(|| "unknown".into()),
+            host,
+        })
+    }
+
+    /// A short name that differs between any two compilers whose libraries cannot be mixed.
+    pub fn key(&self) -> String {
+        format!("{}-{}", self.release, &self.commit[..self.commit.len().min(9)])
+    }
+}
+
+/// Whether a folder belongs to the workspace that xtask itself was built from.
+fn is_own_workspace(folder: &Path) -> bool {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    own.is_some_and(|own| folder.starts_with(own))
+}
+
+/// A cargo workspace.
+pub struct Workspace {
+    /// What `cargo metadata` says.
+    pub metadata: Metadata,
+    /// The toolchain it uses.
+    pub toolchain: Toolchain,
+    /// The table, with the workspace's own rows.
+    pub table: Table,
+    settings: Settings,
+}
+
+impl Workspace {
+    /// Reads the workspace of this manifest, or of the current folder.
+    ///
+    /// # Errors
+    /// No manifest, no toolchain, or a malformed setting.
+    pub fn load(manifest: Option<&Path>) -> Result<Workspace> {
+        let mut command = MetadataCommand::new();
+        command.no_deps();
+        if let Some(manifest) = manifest {
+            if !manifest.is_file() {
+                bail!("no manifest {}: --manifest-path takes the path of a Cargo.toml", manifest.display());
+            }
+            command.manifest_path(manifest);
+        }
+        command.env_remove("RUSTUP_TOOLCHAIN");
+        let metadata = command.exec().map_err(|e| match e {
+            cargo_metadata::Error::CargoMetadata { stderr } => anyhow!("{}", stderr.trim()),
+            other => anyhow!(other),
+        })?;
+        let root = metadata.workspace_root.as_std_path();
+        let settings = settings(&metadata.workspace_metadata)
+            .with_context(|| format!("[workspace.metadata.cross-flake] in {}", root.join("Cargo.toml").display()))?;
+        Ok(Workspace { toolchain: Toolchain::of(root)?, table: Table::load(root)?, settings, metadata })
+    }
+
+    /// The workspace's folder.
+    pub fn root(&self) -> &Path {
+        self.metadata.workspace_root.as_std_path()
+    }
+
+    /// The member with this id.
+    pub fn package(&self, id: &cargo_metadata::PackageId) -> Option<&Package> {
+        self.metadata.packages.iter().find(|p| p.id == *id)
+    }
+
+    /// The rows that `test-all-targets` means here: those that the workspace lists, else the whole table, less those
+    /// that no package is for. The second list holds the latter.
+    ///
+    /// # Errors
+    /// A setting names an unknown row.
+    pub fn all_targets(&self) -> Result<(Vec<Target>, Vec<Target>)> {
+        let rows: Vec<Target> = match &self.settings.targets {
+            Some(names) => {
+                names.iter().map(|n| self.table.find(n).cloned()).collect::<Result<_>>().with_context(|| {
+                    format!("[workspace.metadata.cross-flake] in {}", self.root().join("Cargo.toml").display())
+                })?
+            }
+            None => self.table.rows().to_vec(),
+        };
+        let mut applies = Vec::new();
+        let mut not = Vec::new();
+        for row in rows {
+            if self.packages_for(&row, &[])?.is_empty() { not.push(row) } else { applies.push(row) }
+        }
+        Ok((applies, not))
+    }
+
+    /// The members to build for a row: those that `-p` names, else those whose metadata lists the row, or which list
+    /// nothing and the row has std.
+    ///
+    /// # Errors
+    /// An unknown package, or a package that lists an unknown row.
+    pub fn packages_for(&self, row: &Target, only: &[String]) -> Result<Vec<&Package>> {
+        let members = self.metadata.workspace_packages();
+        if let Some(unknown) = only.iter().find(|name| !members.iter().any(|m| m.name.as_str() == name.as_str())) {
+            let names: Vec<&str> = members.iter().map(|m| m.name.as_str()).collect();
+            bail!("no package `{unknown}` in this workspace; it has {}", names.join(", "));
+        }
+        let mut packages = Vec::new();
+        for member in members {
+            if !only.is_empty() && !only.iter().any(|name| member.name.as_str() == name) {
+                continue;
+            }
+            let context = || format!("[package.metadata.cross-flake] in {}", member.manifest_path);
+            let wanted = match settings(&member.metadata).with_context(context)?.targets {
+                Some(names) => {
+                    let mut listed = false;
+                    for name in &names {
+                        listed |= self.table.find(name).with_context(context)?.name == row.name;
+                    }
+                    listed
+                }
+                None => row.std == StdKind::Std || !only.is_empty(),
+            };
+            if wanted {
+                packages.push(member);
+            }
+        }
+        Ok(packages)
+    }
+}
+
+fn settings(metadata: &serde_json::Value) -> Result<Settings> {
+    match metadata.get("cross-flake") {
+        Some(value) => Ok(Settings::deserialize(value)?),
+        None => Ok(Settings::default()),
+    }
+}
