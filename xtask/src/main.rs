@@ -51,6 +51,13 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(result) = run_program::by_name() {
+        return result.unwrap_or_else(|error| {
+            eprintln!("error: {error:#}");
+            // As a shell does for a command that cannot be started.
+            ExitCode::from(127)
+        });
+    }
     let cli = Cli::parse();
     let result = match cli.command {
         // The runner is a process that forks and handles signals by itself.

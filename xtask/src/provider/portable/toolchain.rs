@@ -1,7 +1,10 @@
-//! A toolchain that is the user's own plus the std of every target: a folder of symbolic links.
+//! A toolchain that is the user's own plus the std of every target: a folder of links.
 //!
-//! rustc is a script that adds `--sysroot`, because rustc finds its own sysroot through the links. The user's toolchain
-//! is not touched, no space is taken, and plain cargo with this folder first in `PATH` needs no flags at all.
+//! rustc takes for its sysroot the folder in which `librustc_driver` lies, seen through symbolic links. So that library
+//! and the programs are hard links (or copies, where the file system or its owner allows no hard links) and the rest are
+//! symbolic ones. The user's toolchain is not touched, and plain cargo with this folder first in `PATH` needs no flags at
+//! all. Scripts in the place of rustc would not do: `sh` drops variables like `CARGO_BIN_EXE_hello-zlib`, whose names
+//! are none for a shell.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,8 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::rust_std::RustStd;
-use super::wrappers::quote;
-use crate::cache::{Cache, write_whole};
+use crate::cache::Cache;
 use crate::workspace::Toolchain;
 
 /// The folder for this toolchain, up to date with what was built for it.
@@ -25,28 +27,24 @@ pub fn make(cache: &Cache, toolchain: &Toolchain, std: &RustStd) -> Result<PathB
     let failed = || format!("cannot write {}", farm.display());
     fs::create_dir_all(farm.join("bin")).with_context(failed)?;
     fs::create_dir_all(farm.join("lib/rustlib")).with_context(failed)?;
-    let built = std.built();
-    let custom: Vec<&str> =
-        built.iter().filter(|(_, folder)| folder.join("target.json").exists()).map(|(name, _)| name.as_str()).collect();
     for entry in list(&real.join("bin")) {
-        let (name, program) = (entry.file_name(), entry.path());
-        let here = farm.join("bin").join(&name);
-        match name.to_str() {
-            Some("rustc" | "rustdoc") => write_script(&here, &program, &farm, &custom)?,
-            _ => link(&program, &here).with_context(failed)?,
-        }
+        twin(&entry.path(), &farm.join("bin").join(entry.file_name())).with_context(failed)?;
     }
     for entry in list(&real.join("lib")) {
-        if entry.file_name() != "rustlib" {
-            link(&entry.path(), &farm.join("lib").join(entry.file_name())).with_context(failed)?;
+        let (name, here) = (entry.file_name(), farm.join("lib").join(entry.file_name()));
+        match name.to_str() {
+            Some("rustlib") => {}
+            Some(name) if name.starts_with("librustc_driver") => twin(&entry.path(), &here).with_context(failed)?,
+            _ => link(&entry.path(), &here).with_context(failed)?,
         }
     }
+    link(&real.join("libexec"), &farm.join("libexec")).with_context(failed)?;
     for entry in list(&real.join("lib/rustlib")) {
         link(&entry.path(), &farm.join("lib/rustlib").join(entry.file_name())).with_context(failed)?;
     }
-    for (name, folder) in &built {
-        if !real.join("lib/rustlib").join(name).join("lib").exists() {
-            link(folder, &farm.join("lib/rustlib").join(name)).with_context(failed)?;
+    for (name, folder) in std.built() {
+        if !real.join("lib/rustlib").join(&name).join("lib").exists() {
+            link(&folder, &farm.join("lib/rustlib").join(name)).with_context(failed)?;
         }
     }
     Ok(farm)
@@ -64,31 +62,37 @@ fn list(folder: &Path) -> Vec<fs::DirEntry> {
 }
 
 /// Makes a link say this, without a moment in which it is missing.
-fn link(to: &Path, at: &Path) -> std::io::Result<()> {
+pub fn link(to: &Path, at: &Path) -> std::io::Result<()> {
     if fs::read_link(at).is_ok_and(|old| old == to) {
         return Ok(());
     }
-    let mut temporary = at.as_os_str().to_owned();
-    temporary.push(format!(".{}", std::process::id()));
+    let temporary = temporary(at);
     symlink(to, &temporary)?;
     fs::rename(&temporary, at)
 }
 
-/// The real program with this sysroot, unless the caller names one.
-///
-/// Rust 1.95 takes a custom target only with `-Zunstable-options`, and that only with `RUSTC_BOOTSTRAP`. For those targets
-/// the script gives both, and `-Zallow-features=` keeps every unstable feature closed to the crates.
-fn write_script(at: &Path, program: &Path, farm: &Path, custom: &[&str]) -> Result<()> {
-    let (program, farm) = (quote(program), quote(farm));
-    let mut script = format!("#!/bin/sh\ncase \" $* \" in *' --sysroot'*) exec {program} \"$@\" ;; esac\n");
-    for name in custom {
-        script.push_str(&format!(
-            "case \" $* \" in *[\\ =]{name}\\ *) RUSTC_BOOTSTRAP=1 exec {program} --sysroot {farm} -Zunstable-options -Zallow-features= \"$@\" ;; esac\n"
-        ));
-    }
-    script.push_str(&format!("exec {program} --sysroot {farm} \"$@\"\n"));
-    if fs::read_to_string(at).is_ok_and(|old| old == script) {
+/// The same file under another name, or a copy of it.
+fn twin(from: &Path, at: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let original = fs::metadata(from)?;
+    if fs::symlink_metadata(at).is_ok_and(|m| m.len() == original.len() && m.mtime() == original.mtime()) {
         return Ok(());
     }
-    write_whole(at, script.as_bytes(), true)
+    let temporary = temporary(at);
+    // A link to what the name stands for: the toolchain itself may hold symbolic links.
+    let from = fs::canonicalize(from)?;
+    if fs::hard_link(&from, &temporary).is_err() {
+        fs::copy(&from, &temporary)?;
+        fs::File::options().append(true).open(&temporary)?.set_modified(original.modified()?)?;
+    }
+    fs::rename(&temporary, at)?;
+    // Renaming one name of a file onto another of the same file does nothing.
+    let _ = fs::remove_file(&temporary);
+    Ok(())
+}
+
+fn temporary(at: &Path) -> PathBuf {
+    let mut name = at.as_os_str().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    name.into()
 }

@@ -4,15 +4,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::toolchain;
 use super::wheels::ZIG;
 use super::zlib;
 use crate::cache::Cache;
+use crate::commands::runner as run_program;
 use crate::environment::Environment;
 use crate::targets::{Linker, StdKind, Target};
 use crate::workspace::Toolchain;
 
 /// The script that is C compiler, C++ compiler and linker of every row.
 const ZIG_TOOL: &str = include_str!("../../../assets/zig-tool.sh");
+
+/// A copy of xtask in the cache, under whose other names programs of a target are started.
+const RUNNER: &str = "cross-flake-runner";
 
 /// Writes the scripts.
 pub struct Wrappers {
@@ -38,7 +43,7 @@ impl Wrappers {
         }
         // `cargo xtask clean` and a rebuild of xtask must not take the runner away from an open shell.
         let own = std::env::current_exe().context("cannot find xtask itself")?;
-        let copy = wrappers.bin.join("cross-flake-runner");
+        let copy = wrappers.bin.join(RUNNER);
         if !same_file(&own, &copy) {
             let content = std::fs::read(&own).with_context(|| format!("cannot read {}", own.display()))?;
             crate::cache::write_whole(&copy, &content, true)?;
@@ -86,13 +91,13 @@ impl Wrappers {
 
         if let Some(runner) = &environment.runner {
             // By name and not by path: cargo splits the variable at spaces.
-            let name = format!("cross-flake-run-{}", target.name);
+            let name = format!("{}{}", run_program::PREFIX, target.name);
             let spec = serde_json::to_vec_pretty(runner)?;
-            let spec = self.cache.write(&format!("runners/{}.json", target.name), &spec, false)?;
-            let own = quote(&self.bin.join("cross-flake-runner"));
-            let script = self.script(&name, &format!("exec {own} runner {} -- \"$@\"\n", quote(&spec)))?;
+            self.cache.write(&format!("{}/{}.json", run_program::SPECS, target.name), &spec, false)?;
+            let program = self.bin.join(&name);
+            toolchain::link(Path::new(RUNNER), &program).context("cannot write the cache")?;
             scoped.insert(format!("CARGO_TARGET_{upper}_RUNNER"), name);
-            shell.insert("CROSSCOMPILING_EMULATOR".into(), text(&script));
+            shell.insert("CROSSCOMPILING_EMULATOR".into(), text(&program));
         }
 
         let Some(zig_target) = target.zig_target() else { return Ok(()) };
@@ -166,7 +171,7 @@ impl Wrappers {
         }
         lines.push("set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)".into());
         if target.runner.is_some() {
-            let runner = self.bin.join(format!("cross-flake-run-{}", target.name));
+            let runner = self.bin.join(format!("{}{}", run_program::PREFIX, target.name));
             lines.push(format!("set(CMAKE_CROSSCOMPILING_EMULATOR [=[{}]=])", runner.display()));
         }
         self.cache.write(&format!("cmake/{}.cmake", target.name), (lines.join("\n") + "\n").as_bytes(), false)
