@@ -41,13 +41,18 @@ impl Setup {
             }
             return Ok(ExitCode::SUCCESS);
         }
-        let mut code = ExitCode::SUCCESS;
+        let mut failures: Vec<(String, Vec<String>)> = Vec::new();
         for prepared in provider.prepare(&workspace, &targets, &events)? {
             if let Err(reason) = prepared.environment {
-                eprintln!("{}: {reason}", prepared.target);
-                code = ExitCode::from(1);
+                match failures.iter_mut().find(|(known, _)| *known == reason) {
+                    Some((_, names)) => names.push(prepared.target.name),
+                    None => failures.push((reason, vec![prepared.target.name])),
+                }
             }
         }
-        Ok(code)
+        for (reason, names) in &failures {
+            eprintln!("{}: {reason}", names.join(", "));
+        }
+        Ok(ExitCode::from(u8::from(!failures.is_empty())))
     }
 }

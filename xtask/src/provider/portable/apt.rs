@@ -11,6 +11,7 @@ use xshell::{Shell, cmd};
 
 use super::capture;
 use crate::cache::Cache;
+use crate::signals;
 
 /// Where the keys of the distribution are (package debian-archive-keyring).
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -19,6 +20,7 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const SUITES: [&str; 2] = ["trixie", "trixie-backports"];
 
 /// apt with a state of its own.
+#[derive(Clone)]
 pub struct Apt {
     cache: Cache,
     /// The codename of the machine's own release: programs from here fit the machine's libraries.
@@ -91,9 +93,10 @@ impl Apt {
         let mirror = mirror(&self.own_suite)?;
         let mut suites = vec![self.own_suite.as_str()];
         suites.extend(SUITES.iter().filter(|s| **s != self.own_suite));
+        let arch = debian_arch()?;
         let sources: String = suites
             .iter()
-            .map(|suite| format!("deb [signed-by={KEYRING}] {mirror} {suite} main\n"))
+            .map(|suite| format!("deb [arch={arch} signed-by={KEYRING}] {mirror} {suite} main\n"))
             .collect();
         fs::write(folder.join("sources.list"), sources)?;
         // Every setting of the machine stays in force (a proxy, say), except where things are.
@@ -105,18 +108,23 @@ impl Apt {
              Dir::Etc::sourcelist \"{quoted}/sources.list\";\nDir::Etc::sourceparts \"/dev/null\";\n\
              Dir::Etc::preferences \"/dev/null\";\nDir::Etc::preferencesparts \"/dev/null\";\n\
              APT::Default-Release \"{}\";\n\
-             APT::Sandbox::User \"\";\nAPT::Architectures {{ \"{}\"; \"i386\"; }};\n\
+             APT::Sandbox::User \"\";\nAPT::Architectures {{ \"{arch}\"; }};\n\
              Acquire::Languages \"none\";\nAcquire::Retries \"3\";\nAcquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\n\
              Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled \"false\";\n",
             self.own_suite,
-            debian_arch()?,
         );
         fs::write(folder.join("apt.conf"), conf)?;
         let sh = self.shell()?;
-        capture(cmd!(sh, "apt-get update --error-on=any -q"))
-            .context("cannot fetch the distribution's lists of packages")?;
-        fs::write(folder.join("updated"), "")?;
-        Ok(())
+        // A mirror that is being synchronised may lack one list of several: the packages of the others can be had, and the
+        // next run asks again.
+        if let Err(incomplete) = capture(cmd!(sh, "apt-get update --error-on=any -q")) {
+            signals::check()?;
+            capture(cmd!(sh, "apt-cache show qemu-user"))
+                .map_err(|_| incomplete)
+                .context("cannot fetch the distribution's lists of packages")?;
+            return Ok(());
+        }
+        Ok(fs::write(folder.join("updated"), "")?)
     }
 
     /// The packages of these names in a suite: `name` or `name=version` or `name:arch`.

@@ -10,9 +10,9 @@ pub mod wine;
 pub mod wrappers;
 pub mod zlib;
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use super::{Download, Prepared, Provider};
 use crate::cache::Cache;
@@ -30,12 +30,13 @@ use wrappers::Wrappers;
 /// The provider.
 pub struct Portable {
     cache: Cache,
+    lists: OnceLock<std::result::Result<Apt, String>>,
 }
 
 impl Portable {
     /// A provider that keeps everything in this cache.
     pub fn new(cache: Cache) -> Portable {
-        Portable { cache }
+        Portable { cache, lists: OnceLock::new() }
     }
 }
 
@@ -45,7 +46,7 @@ impl Portable {
 /// It cannot be started, or fails; the error holds the command and the end of what it said.
 pub fn capture(cmd: xshell::Cmd<'_>) -> Result<String> {
     let line = cmd.to_string();
-    let output = cmd.quiet().ignore_status().ignore_stdout().output().with_context(|| format!("cannot run `{line}`"))?;
+    let output = cmd.quiet().ignore_status().output().with_context(|| format!("cannot run `{line}`"))?;
     if !output.status.success() {
         signals::check()?;
         let said = String::from_utf8_lossy(&output.stderr);
@@ -106,8 +107,10 @@ impl Provider for Portable {
             scope.spawn(|| {
                 let wanted: Vec<&Target> = targets.iter().filter(|t| t.zig.is_some()).collect();
                 if !wanted.is_empty() {
-                    let names = wanted.iter().map(|t| t.name.clone());
-                    failures.take(names, self.compilers(&wanted, events));
+                    match ZIG.install(&self.cache, || self.lists(events), events) {
+                        Ok(()) => zlib::provide(&self.cache, &wanted, events, |row, reason| failures.add(row, reason)),
+                        Err(error) => failures.take(wanted.iter().map(|t| t.name.clone()), Err(error)),
+                    }
                 }
                 // std for Windows wants a dlltool, which is zig's.
                 let wanted: Vec<&Target> = targets.iter().filter(|t| !std.has(t)).collect();
@@ -158,21 +161,19 @@ impl Failures {
 }
 
 impl Portable {
-    /// apt, with the lists of packages fetched.
+    /// apt, with the lists of packages fetched. What keeps them from being fetched does so for the whole run.
     fn lists(&self, events: &Events) -> Result<Apt> {
-        static ONE: Mutex<()> = Mutex::new(());
-        let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let apt = Apt::open(&self.cache)?;
-        if !apt.is_ready() {
-            events.step("lists", "fetching the distribution's lists of packages", || apt.update())?;
-        }
-        Ok(apt)
-    }
-
-    /// zig, and what is compiled with it.
-    fn compilers(&self, targets: &[&Target], events: &Events) -> Result<()> {
-        ZIG.install(&self.cache, || self.lists(events), events)?;
-        zlib::provide(&self.cache, targets, events)
+        let lists = self.lists.get_or_init(|| {
+            let update = || {
+                let apt = Apt::open(&self.cache)?;
+                if !apt.is_ready() {
+                    events.step("lists", "fetching the distribution's lists of packages", || apt.update())?;
+                }
+                Ok(apt)
+            };
+            update().map_err(|error: anyhow::Error| format!("{error:#}"))
+        });
+        lists.clone().map_err(|reason| anyhow!(reason))
     }
 
     /// The environment of a row whose parts are all in place.

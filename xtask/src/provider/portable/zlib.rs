@@ -1,7 +1,6 @@
 //! zlib for every row, compiled from the source that the crate libz-sys carries, which cargo fetches and verifies.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail};
@@ -31,35 +30,33 @@ fn name(target: &Target) -> String {
     format!("prefix/{zig}{cpu}-zlib-{}-zig-{}", CRATE.1, ZIG.version)
 }
 
-/// Builds zlib for these rows, several at once.
-///
-/// # Errors
-/// The source cannot be fetched, or does not compile.
-pub fn provide(cache: &Cache, targets: &[&Target], events: &Events) -> Result<()> {
+/// Builds zlib for these rows, several at once; `failed` hears of each row for which that is not possible.
+pub fn provide(cache: &Cache, targets: &[&Target], events: &Events, failed: impl Fn(String, String) + Sync) {
     let wanted: Vec<&Target> =
         targets.iter().copied().filter(|t| t.std == StdKind::Std && !prefix(cache, t).exists()).collect();
     if wanted.is_empty() {
-        return Ok(());
+        return;
     }
     let doing = format!("compiling zlib for {} targets", wanted.len());
-    events.step("zlib", &doing, || {
+    let all = events.step("zlib", &doing, || {
         let source = source(cache)?;
         let next = AtomicUsize::new(0);
-        let failure = Mutex::new(None);
         std::thread::scope(|scope| {
             for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
                 scope.spawn(|| {
                     while let Some(target) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let built = signals::check().and_then(|()| compile(cache, &source, target));
-                        if let Err(error) = built.with_context(|| format!("zlib for {target}")) {
-                            *failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(error);
+                        if let Err(error) = signals::check().and_then(|()| compile(cache, &source, target)) {
+                            failed(target.name.clone(), format!("cannot compile zlib: {error:#}"));
                         }
                     }
                 });
             }
         });
-        failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).map_or(Ok(()), Err)
-    })
+        Ok(())
+    });
+    if let Err(error) = all {
+        wanted.iter().for_each(|t| failed(t.name.clone(), format!("{error:#}")));
+    }
 }
 
 /// The folder with zlib's source.
@@ -93,7 +90,7 @@ fn compile(cache: &Cache, source: &Path, target: &Target) -> Result<()> {
         sh.set_var("ZIG_LOCAL_CACHE_DIR", cache.path("zig-cache"));
         let zig = ZIG.program(cache);
         let zig_target = target.zig_target().context("the row has no `zig`")?;
-        let cpu: Vec<String> = target.zig_cpu.iter().map(|c| format!("-mcpu={c}")).collect();
+        let cpu = &target.zig_cpu.iter().map(|c| format!("-mcpu={c}")).collect::<Vec<_>>();
         let objects = cache.scratch()?;
         sh.change_dir(objects.path());
         let files: Vec<PathBuf> = sh
@@ -105,21 +102,21 @@ fn compile(cache: &Cache, source: &Path, target: &Target) -> Result<()> {
             .collect();
         let define = if target.is_windows() { "-DZLIB_UNUSED" } else { "-DHAVE_UNISTD_H" };
         let cflags = &target.cflags;
-        capture(cmd!(
-            sh,
-            "{zig} cc -target {zig_target} {cpu...} {cflags...} -O2 -fPIC -fno-sanitize=undefined {define} -I {source} -c {files...}"
-        ))?;
+        // One file at a time: for Windows zig takes no more with `-c`.
+        for file in &files {
+            capture(cmd!(
+                sh,
+                "{zig} cc -target {zig_target} {cpu...} {cflags...} -O2 -fPIC -fno-sanitize=undefined {define} -I {source} -c {file}"
+            ))?;
+        }
         let lib = new.join("lib");
         sh.create_dir(&lib)?;
+        sh.create_dir(new.join("include"))?;
         let archive = lib.join("libz.a");
         let objects: Vec<PathBuf> = sh.read_dir(".")?;
         capture(cmd!(sh, "{zig} ar rcs {archive} {objects...}"))?;
         for header in ["zlib.h", "zconf.h"] {
-            sh.copy_file(source.join(header), new.join("include").join(header))
-                .or_else(|_| {
-                    sh.create_dir(new.join("include"))?;
-                    sh.copy_file(source.join(header), new.join("include").join(header))
-                })?;
+            sh.copy_file(source.join(header), new.join("include").join(header))?;
         }
         let version = zlib_version(&sh.read_file(source.join("zlib.h"))?)?;
         // The place is where the folder will be, not where it is made.
