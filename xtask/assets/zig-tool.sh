@@ -60,6 +60,8 @@ for a do
         unwind=1 a=-lunwind ;;
     *-windows-*:-l:libpthread.a | *-windows-*:-lgcc | *-windows-*:-lmsvcrt | *-windows-*:-lmingwex | *-windows-*:-lmingw32) continue ;;
     *-macos*:-liconv) continue ;;
+    # The libc crate names them for the whole of FreeBSD; zig has only its libc.
+    *-freebsd*:-lkvm | *-freebsd*:-lmemstat | *-freebsd*:-lprocstat | *-freebsd*:-ldevstat) continue ;;
     *-musl*:-lgcc_eh) a=-lunwind ;;
     # The row's own libraries are static, and after -Bdynamic zig would look for shared ones only.
     *:-l?*) [ -f "$PREFIX/lib/lib${a#-l}.a" ] && a=$PREFIX/lib/lib${a#-l}.a ;;

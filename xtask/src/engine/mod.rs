@@ -21,6 +21,7 @@ use crate::events::{Event, Events, Phase};
 use crate::inspect;
 use crate::provider::Prepared;
 use crate::report::{Outcome, Report, Status};
+use crate::runner::RunnerKind;
 use crate::signals;
 use crate::targets::{Level, Target};
 use crate::workspace::Workspace;
@@ -466,7 +467,9 @@ fn outcome(row: &Row<'_>, progress: &mut Progress, request: &Request) -> Outcome
         triple: row.target.triple.clone(),
         status: Status::Passed,
         runner: runner.map_or_else(|| "none".to_owned(), |r| r.label.clone()),
-        binfmt: progress.programs.iter().any(|p| p.binfmt == Some(true)),
+        // The namespace is there for every kind of runner; only Linux programs are started by it.
+        binfmt: runner.is_some_and(|r| r.kind == RunnerKind::QemuUser)
+            && progress.programs.iter().any(|p| p.binfmt == Some(true)),
         tests: Counts::default(),
         build_seconds: progress.built,
         run_seconds: progress.programs.iter().fold(0.0, |sum, p| sum + p.seconds),
