@@ -24,20 +24,12 @@ fn main() {
     c.compile("firmware_filter");
 
     if bare {
-        let memory = if arm {
-            "memory/mps2-an386.x"
-        } else {
-            "memory/riscv-virt.x"
-        };
+        let memory = if arm { "memory/mps2-an386.x" } else { "memory/riscv-virt.x" };
         let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
         fs::copy(memory, Path::new(&out).join("memory.x")).expect("cannot copy memory.x");
         println!("cargo::rustc-link-search={out}");
         // cortex-m-rt's link.x includes memory.x by itself; riscv-rt's does not.
-        let scripts: &[&str] = if arm {
-            &["-Tlink.x"]
-        } else {
-            &["-Tmemory.x", "-Tlink.x"]
-        };
+        let scripts: &[&str] = if arm { &["-Tlink.x"] } else { &["-Tmemory.x", "-Tlink.x"] };
         for script in scripts {
             println!("cargo::rustc-link-arg-bins={script}");
             println!("cargo::rustc-link-arg-tests={script}");

@@ -5,11 +5,7 @@ use std::env;
 fn main() {
     println!("cargo::rerun-if-changed=c/platform.c");
     // No `pic`, no `static`: whatever the cross compiler does by default has to work.
-    cc::Build::new()
-        .file("c/platform.c")
-        .std("c11")
-        .extra_warnings(true)
-        .compile("hello_platform");
+    cc::Build::new().file("c/platform.c").std("c11").extra_warnings(true).compile("hello_platform");
 
     let of = |name: &str| env::var(format!("CARGO_CFG_TARGET_{name}")).unwrap_or_default();
     let families = of("FAMILY");

@@ -5,9 +5,13 @@ ZIG=@ZIG@
 MODE=@MODE@     # cc or c++
 TARGET=@TARGET@ # what zig's -target takes
 PREFIX=@PREFIX@ # the row's own libraries: include and lib below this
+OBJCOPY=@OBJCOPY@
 ZIG_GLOBAL_CACHE_DIR=${ZIG_GLOBAL_CACHE_DIR:-@CACHE@}
 ZIG_LOCAL_CACHE_DIR=${ZIG_LOCAL_CACHE_DIR:-$ZIG_GLOBAL_CACHE_DIR}
 export ZIG_GLOBAL_CACHE_DIR ZIG_LOCAL_CACHE_DIR
+
+# With a -target zig would go on to link an empty program into the current folder.
+[ "$*" = --version ] && exec "$ZIG" "$MODE" --version
 
 # Arguments of a response file replace it: rustc writes one a line, blanks and backslashes escaped.
 files=
@@ -30,37 +34,46 @@ if [ "$files" ]; then
     done
 fi
 
-link=1 crt= skip= keep=
+link=1 crt= skip= keep= unwind= out=a.out strip=
 for a do
     shift
     if [ "$skip" ]; then skip=; continue; fi
-    if [ "$keep" ]; then keep=; set -- "$@" "$a"; continue; fi
+    if [ "$keep" ]; then
+        [ "$keep" = -o ] && out=$a
+        keep=
+        set -- "$@" "$a"
+        continue
+    fi
     case $a in
-    -o | -I | -isystem | -include | -MF | -MT | -MQ | -D | -U | -x | -framework | -install_name) keep=1 ;;
+    -o | -I | -isystem | -include | -MF | -MT | -MQ | -D | -U | -x | -framework | -install_name) keep=$a ;;
     -target | --target | -arch) skip=1; continue ;;
     --target=* | -target=* | -m64 | -m32 | -Wl,-melf_* | -mmacosx-version-min=* | -mmacos-version-min=* ) continue ;;
     -c | -S | -E | -M | -MM | -fsyntax-only) link= ;;
-    # zig names processors its own way; the row carries the processor
+    # zig names processors its own way, and the row carries the processor.
     -march=armv* | -march=rv* | -march=i686 | -march=pentium4 | -march=x86-64 | -march=loongarch64 | -march=z* | -mcpu=* | -mabi=* | -mfloat-abi=* | -mfpu=vfp*) continue ;;
     -fuse-ld=* | -B*gcc-ld | -fno-use-linker-plugin | -nolibc | --unwindlib=* | -nodefaultlibs) continue ;;
-    # start files: rustc's names or those of its self-contained folder; zig brings its own
+    # Start files, by rustc's names or those of its self-contained folder: zig brings its own.
     rcrt1.o | Scrt1.o | crt1.o | crti.o | crtn.o | crtbegin*.o | crtend*.o | crt2.o | dllcrt2.o) crt=1; continue ;;
     rsbegin.o | rsend.o | */rsbegin.o | */rsend.o) continue ;;
     */self-contained/*.o) crt=1; continue ;;
     -L*/self-contained) continue ;;
-    -L) keep=1 ;;
+    -L) keep=$a ;;
     esac
     case $a in
+    # zig keeps one set of libc and compiler-rt for stripped links and one for others, and each costs up to a minute
+    # the first time: link unstripped and strip afterwards.
+    -s | -Wl,-s | -Wl,--strip-all) case $TARGET in *-linux-* | *-freebsd*) strip=--strip-all; continue ;; esac ;;
+    -Wl,-S | -Wl,--strip-debug) case $TARGET in *-linux-* | *-freebsd*) strip=${strip:---strip-debug}; continue ;; esac ;;
     -Wl,--disable-auto-image-base | -Wl,--high-entropy-va | -Wl,--large-address-aware | -Wl,--dynamicbase | -Wl,--nxcompat) continue ;;
     -Wl,--no-undefined-version | -Wl,-plugin-opt=* | -Wl,-exported_symbols_list* | -Wl,-no_exported_symbols) continue ;;
     esac
     case $TARGET:$a in
     *-windows-*:-lgcc_eh | *-windows-*:-lgcc_s | *-windows-*:-lunwind)
-        case " $unwind" in *1) continue ;; esac
+        [ "$unwind" ] && continue
         unwind=1 a=-lunwind ;;
     *-windows-*:-l:libpthread.a | *-windows-*:-lgcc | *-windows-*:-lmsvcrt | *-windows-*:-lmingwex | *-windows-*:-lmingw32) continue ;;
     *-macos*:-liconv) continue ;;
-    # The libc crate names them for the whole of FreeBSD; zig has only its libc.
+    # The libc crate names them for the whole of FreeBSD; zig has stubs of its base libraries only.
     *-freebsd*:-lkvm | *-freebsd*:-lmemstat | *-freebsd*:-lprocstat | *-freebsd*:-ldevstat) continue ;;
     *-musl*:-lgcc_eh) a=-lunwind ;;
     # The row's own libraries are static, and after -Bdynamic zig would look for shared ones only.
@@ -74,8 +87,11 @@ if [ "$crt" ]; then
         case $a in -nostartfiles) ;; *) set -- "$@" "$a" ;; esac
     done
 fi
-if [ -d "$PREFIX" ]; then
-    [ "$link" ] && set -- "$@" "-L$PREFIX/lib"
-    set -- "$@" -isystem "$PREFIX/include"
+[ -d "$PREFIX" ] && set -- "$@" -isystem "$PREFIX/include"
+if [ -z "$link" ]; then
+    exec "$ZIG" "$MODE" -target "$TARGET" -fno-sanitize=undefined @FLAGS@ "$@"
 fi
-exec "$ZIG" "$MODE" -target "$TARGET" -fno-sanitize=undefined @FLAGS@ "$@"
+[ -d "$PREFIX" ] && set -- "$@" "-L$PREFIX/lib"
+# -O2 decides how zig builds its own libc and compiler-rt, once for all programs.
+"$ZIG" "$MODE" -target "$TARGET" -fno-sanitize=undefined -O2 @FLAGS@ "$@" || exit
+[ -z "$strip" ] || "$OBJCOPY" "$strip" "$out"

@@ -166,6 +166,11 @@ impl Target {
         })
     }
 
+    /// Whether C programs of the target have a C library.
+    pub fn has_libc(&self) -> bool {
+        self.zig.as_deref().is_some_and(|zig| !zig.contains("freestanding"))
+    }
+
     /// Whether the triple's system is Linux.
     pub fn is_linux(&self) -> bool {
         self.triple.contains("-linux")
@@ -211,12 +216,10 @@ impl Source<'_> {
     }
 
     fn parse(&self) -> Result<DeTable<'_>> {
-        DeTable::parse(self.text)
-            .map(toml::Spanned::into_inner)
-            .map_err(|e| {
-                let line = e.span().map_or(1, |s| self.line(s.start));
-                anyhow!("{}:{line}: {}", self.path.display(), e.message())
-            })
+        DeTable::parse(self.text).map(toml::Spanned::into_inner).map_err(|e| {
+            let line = e.span().map_or(1, |s| self.line(s.start));
+            anyhow!("{}:{line}: {}", self.path.display(), e.message())
+        })
     }
 
     /// The offset of a field of a row, or of the row itself.
@@ -224,10 +227,7 @@ impl Source<'_> {
         let table = self.parse().ok()?;
         let rows = table.get("target")?.get_ref().as_table()?;
         let fields = rows.get(row)?.get_ref().as_table()?;
-        fields
-            .iter()
-            .find(|(key, _)| key.get_ref().as_ref() == field)
-            .map(|(key, _)| key.span().start)
+        fields.iter().find(|(key, _)| key.get_ref().as_ref() == field).map(|(key, _)| key.span().start)
     }
 }
 
@@ -499,7 +499,10 @@ mod tests {
             "/ws/targets.toml:2: row `a`, field `level`: is missing"
         );
         assert!(error("[target.a]\ntriple = \"a-b-c\"\nlevel = \"run\"\n").contains("field `runner`: is missing"));
-        assert!(error("[target.aarch64-linux]\nglibc = \"new\"\n").starts_with("/ws/targets.toml:2: row `aarch64-linux`, field `glibc`"));
+        assert!(
+            error("[target.aarch64-linux]\nglibc = \"new\"\n")
+                .starts_with("/ws/targets.toml:2: row `aarch64-linux`, field `glibc`")
+        );
         assert!(error("[targets.a]\n").starts_with("/ws/targets.toml:1: unknown key `targets`"));
         assert!(error("[target.a\n").starts_with("/ws/targets.toml:1: "));
     }

@@ -45,14 +45,17 @@ impl Toolchain {
             }
             let output = command.output().context("cannot start rustc: is Rust installed?")?;
             if !output.status.success() {
-                bail!("no Rust toolchain for {}:\n{}", folder.display(), String::from_utf8_lossy(&output.stderr).trim());
+                bail!(
+                    "no Rust toolchain for {}:\n{}",
+                    folder.display(),
+                    String::from_utf8_lossy(&output.stderr).trim()
+                );
             }
             Ok(String::from_utf8(output.stdout)?)
         };
         let version = ask(&["-vV"])?;
-        let field = |name: &str| {
-            version.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(": ")).map(str::to_owned)
-        };
+        let field =
+            |name: &str| version.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(": ")).map(str::to_owned);
         let host = field("host").ok_or_else(|| anyhow!("rustc -vV names no host"))?;
         Ok(Toolchain {
             sysroot: ask(&["--print", "sysroot"])?.trim().into(),

@@ -19,9 +19,6 @@ fn run() -> i32 {
         println!("{value}");
         sum ^= crc32(&value.to_le_bytes());
     }
-    println!(
-        "checksum {sum:08x}, {:?}",
-        filter_quality(1000 - i32::from(filter.step(1000)))
-    );
+    println!("checksum {sum:08x}, {:?}", filter_quality(1000 - i32::from(filter.step(1000))));
     0
 }

@@ -11,11 +11,7 @@ pub struct Ring<T, const N: usize> {
 impl<T: Copy + Default, const N: usize> Ring<T, N> {
     /// An empty ring.
     pub fn new() -> Self {
-        Self {
-            values: [T::default(); N],
-            start: 0,
-            length: 0,
-        }
+        Self { values: [T::default(); N], start: 0, length: 0 }
     }
 
     /// Adds a value, and returns the one that had to go.

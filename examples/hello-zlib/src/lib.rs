@@ -26,11 +26,7 @@ pub fn greeting() -> String {
         std::env::consts::ARCH,
         platform::OS,
         usize::BITS,
-        if cfg!(target_endian = "big") {
-            "big"
-        } else {
-            "little"
-        },
+        if cfg!(target_endian = "big") { "big" } else { "little" },
         version(),
     )
 }
@@ -46,26 +42,16 @@ mod tests {
 
     #[test]
     fn blake3_gives_its_published_values() {
-        assert_eq!(
-            digest(b""),
-            "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
-        );
+        assert_eq!(digest(b""), "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262");
         // 100 chunks: long enough for every vector width it has code for.
-        assert_eq!(
-            digest(&pattern(102_400)),
-            "bc3e3d41a1146b069abffad3c0d44860cf664390afce4d9661f7902e7943e085"
-        );
+        assert_eq!(digest(&pattern(102_400)), "bc3e3d41a1146b069abffad3c0d44860cf664390afce4d9661f7902e7943e085");
     }
 
     #[test]
     fn the_greeting_names_the_target() {
         let greeting = greeting();
         assert!(greeting.contains(std::env::consts::ARCH), "{greeting}");
-        let bits = if cfg!(target_pointer_width = "64") {
-            "64 bits"
-        } else {
-            "32 bits"
-        };
+        let bits = if cfg!(target_pointer_width = "64") { "64 bits" } else { "32 bits" };
         assert!(greeting.contains(bits), "{greeting}");
     }
 }

@@ -28,9 +28,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             return Ok(ExitCode::from(code.parse::<u8>()?));
         }
         Some(other) => {
-            eprintln!(
-                "hello-zlib [pack | unpack | digest | arguments … | variable NAME | exit N], not {other}"
-            );
+            eprintln!("hello-zlib [pack | unpack | digest | arguments … | variable NAME | exit N], not {other}");
             return Ok(ExitCode::from(2));
         }
     }

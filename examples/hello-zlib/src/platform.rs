@@ -146,34 +146,19 @@ pub fn number_in_c(bytes: [u8; 4]) -> u32 {
 
 /// Folds in C, with a step in Rust.
 pub fn fold_in_c<F: FnMut(i64, i32) -> i64>(values: &[i32], start: i64, mut step: F) -> i64 {
-    unsafe extern "C" fn call<F: FnMut(i64, i32) -> i64>(
-        context: *mut c_void,
-        sum: i64,
-        value: i32,
-    ) -> i64 {
+    unsafe extern "C" fn call<F: FnMut(i64, i32) -> i64>(context: *mut c_void, sum: i64, value: i32) -> i64 {
         // SAFETY: `context` is the closure that `fold_in_c` borrows for the whole call.
         unsafe { (*context.cast::<F>())(sum, value) }
     }
     // SAFETY: pointer and length are a slice's, and `call` is made for this closure's type.
-    unsafe {
-        hello_fold(
-            values.as_ptr(),
-            values.len(),
-            start,
-            call::<F>,
-            (&raw mut step).cast(),
-        )
-    }
+    unsafe { hello_fold(values.as_ptr(), values.len(), start, call::<F>, (&raw mut step).cast()) }
 }
 
 /// Adds up in C what travels there as variadic arguments.
 pub fn sum_in_c(v: &[(c_int, i64, f64); 4]) -> f64 {
     // SAFETY: the count is that of the groups that follow.
     unsafe {
-        hello_sum(
-            4, v[0].0, v[0].1, v[0].2, v[1].0, v[1].1, v[1].2, v[2].0, v[2].1, v[2].2, v[3].0,
-            v[3].1, v[3].2,
-        )
+        hello_sum(4, v[0].0, v[0].1, v[0].2, v[1].0, v[1].1, v[1].2, v[2].0, v[2].1, v[2].2, v[3].0, v[3].1, v[3].2)
     }
 }
 

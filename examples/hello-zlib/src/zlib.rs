@@ -67,9 +67,7 @@ pub fn adler32(data: &[u8]) -> u32 {
 /// The version of the zlib that was linked, which need not be that of its header.
 pub fn version() -> String {
     // SAFETY: zlib returns a constant string.
-    unsafe { CStr::from_ptr(z::zlibVersion()) }
-        .to_string_lossy()
-        .into_owned()
+    unsafe { CStr::from_ptr(z::zlibVersion()) }.to_string_lossy().into_owned()
 }
 
 /// zlib refuses a stream of another size than its own, which a wrong layout would give.
@@ -82,12 +80,7 @@ fn length(data: &[u8]) -> Result<uInt, Error> {
     uInt::try_from(data.len()).map_err(|_| Error::TooLong)
 }
 
-fn drive(
-    data: &[u8],
-    open: impl FnOnce(&mut z_stream) -> c_int,
-    step: Step,
-    close: Close,
-) -> Result<Vec<u8>, Error> {
+fn drive(data: &[u8], open: impl FnOnce(&mut z_stream) -> c_int, step: Step, close: Close) -> Result<Vec<u8>, Error> {
     // zlib's state points back to the stream: it must not move until it is closed.
     let mut stream = z_stream {
         next_in: data.as_ptr().cast_mut(),

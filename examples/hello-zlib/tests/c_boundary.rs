@@ -14,11 +14,7 @@ fn c_and_rust_compile_for_the_same_system_and_libc() {
     let [_, os, libc] = seen_by_c();
     assert_eq!(os, OS);
     if cfg!(target_os = "linux") {
-        let rusts = if cfg!(target_env = "musl") {
-            "musl"
-        } else {
-            "gnu"
-        };
+        let rusts = if cfg!(target_env = "musl") { "musl" } else { "gnu" };
         assert_eq!(libc, rusts);
     }
 }
@@ -47,11 +43,7 @@ fn c_and_rust_lay_out_every_type_alike() {
 #[test]
 fn sixty_four_bit_integers_are_aligned_as_the_platform_documents() {
     // The System V ABI for i386 aligns them to 4 bytes; every other platform here, to 8.
-    let expected = if cfg!(all(target_arch = "x86", not(windows))) {
-        4
-    } else {
-        8
-    };
+    let expected = if cfg!(all(target_arch = "x86", not(windows))) { 4 } else { 8 };
     assert_eq!(Layout::of_c().align_of_int64, expected);
     assert_eq!(align_of::<i64>(), expected as usize);
 }
@@ -59,11 +51,7 @@ fn sixty_four_bit_integers_are_aligned_as_the_platform_documents() {
 #[test]
 fn long_is_as_wide_as_the_platform_documents() {
     // LLP64: Windows keeps it at 32 bits.
-    let expected = if cfg!(all(target_pointer_width = "64", not(windows))) {
-        8
-    } else {
-        4
-    };
+    let expected = if cfg!(all(target_pointer_width = "64", not(windows))) { 8 } else { 4 };
     assert_eq!(Layout::of_c().size_of_long, expected);
 }
 
@@ -83,11 +71,7 @@ fn rust_reads_the_struct_that_c_wrote() {
 #[test]
 fn c_and_rust_agree_on_endianness() {
     let bytes = [1, 2, 3, 4];
-    let expected = if cfg!(target_endian = "big") {
-        0x0102_0304
-    } else {
-        0x0403_0201
-    };
+    let expected = if cfg!(target_endian = "big") { 0x0102_0304 } else { 0x0403_0201 };
     assert_eq!(u32::from_ne_bytes(bytes), expected);
     assert_eq!(number_in_c(bytes), expected);
 }
@@ -105,38 +89,19 @@ fn scalars_pass_by_value() {
 
 #[test]
 fn structs_pass_by_value() {
-    let pair = Pair {
-        whole: 42,
-        part: -0.25,
-    };
-    let swapped = Pair {
-        whole: -42,
-        part: 0.25,
-    };
+    let pair = Pair { whole: 42, part: -0.25 };
+    let swapped = Pair { whole: -42, part: 0.25 };
     assert_eq!(hello_swap_sign(pair), swapped);
 
-    let triple = Triple {
-        first: 1 << 40,
-        second: 0.1,
-        third: -3,
-    };
-    let doubled = Triple {
-        first: (1 << 41) + 7,
-        second: 0.2,
-        third: 5,
-    };
+    let triple = Triple { first: 1 << 40, second: 0.1, third: -3 };
+    let doubled = Triple { first: (1 << 41) + 7, second: 0.2, third: 5 };
     assert_eq!(hello_double_up(7, triple, 11), doubled);
 }
 
 #[test]
 fn variadic_arguments_arrive() {
     // More than any processor has registers for.
-    let sum = sum_in_c(&[
-        (1, 1 << 40, 0.5),
-        (-2, -(1 << 33), 0.25),
-        (4, 7, -1.0),
-        (8, 9, 2.0),
-    ]);
+    let sum = sum_in_c(&[(1, 1 << 40, 0.5), (-2, -(1 << 33), 0.25), (4, 7, -1.0), (8, 9, 2.0)]);
     let expected = 11.0 + ((1_i64 << 40) - (1 << 33) + 16) as f64 + 1.75;
     assert_eq!(sum, expected);
 }

@@ -4,11 +4,7 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 
 #[test]
 fn a_large_block_is_zero_and_writable_throughout() {
-    let megabytes = if cfg!(target_pointer_width = "64") {
-        256
-    } else {
-        64
-    };
+    let megabytes = if cfg!(target_pointer_width = "64") { 256 } else { 64 };
     // calloc: untouched pages cost nothing, so that many tests may do this at once.
     let mut block = vec![0_u8; megabytes << 20];
     for part in block.chunks_mut(1 << 20) {
@@ -47,8 +43,6 @@ fn growing_keeps_what_was_written() {
 fn more_memory_than_exists_is_an_error_and_not_a_crash() {
     // One of this size fits into the four gigabytes of wasm, and of some 32-bit systems.
     let mut blocks = [Vec::<u8>::new(), Vec::new()];
-    let results = blocks
-        .each_mut()
-        .map(|block| block.try_reserve_exact(isize::MAX as usize));
+    let results = blocks.each_mut().map(|block| block.try_reserve_exact(isize::MAX as usize));
     assert!(results.iter().any(Result::is_err));
 }

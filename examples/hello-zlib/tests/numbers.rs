@@ -9,18 +9,9 @@ fn integers_of_128_bits_multiply_divide_and_print() {
     let (quotient, rest) = (large / small, large % small);
     assert_eq!(quotient * small + rest, large);
     assert!(rest < small);
-    assert_eq!(
-        u128::MAX.to_string(),
-        "340282366920938463463374607431768211455"
-    );
-    assert_eq!(
-        black_box(i128::MIN) / 10,
-        -17_014_118_346_046_923_173_168_730_371_588_410_572
-    );
-    assert_eq!(
-        black_box(1_u128 << 100) as f64,
-        1_267_650_600_228_229_401_496_703_205_376.0
-    );
+    assert_eq!(u128::MAX.to_string(), "340282366920938463463374607431768211455");
+    assert_eq!(black_box(i128::MIN) / 10, -17_014_118_346_046_923_173_168_730_371_588_410_572);
+    assert_eq!(black_box(1_u128 << 100) as f64, 1_267_650_600_228_229_401_496_703_205_376.0);
     assert_eq!(black_box(1e30_f64) as u128 % 1_000, 656);
     assert_eq!(large.rotate_left(64).to_be(), large.to_be().rotate_left(64));
 }
@@ -46,10 +37,7 @@ fn doubles_have_no_hidden_precision() {
 #[test]
 fn floats_round_to_even_and_keep_subnormals() {
     assert_eq!(black_box(16_777_217_i32) as f32, 16_777_216.0);
-    assert_eq!(
-        black_box(9_007_199_254_740_993_i64) as f64,
-        9_007_199_254_740_992.0
-    );
+    assert_eq!(black_box(9_007_199_254_740_993_i64) as f64, 9_007_199_254_740_992.0);
     // Flushing to zero is a habit of some ARM and SIMD units.
     assert_eq!((black_box(f32::MIN_POSITIVE) / 2.0).to_bits(), 0x0040_0000);
     assert_eq!((black_box(f64::MIN_POSITIVE) / 2.0).to_bits(), 1 << 51);
@@ -63,10 +51,7 @@ fn mathematics_comes_from_a_working_library() {
     let near = |a: f64, b: f64| (a - b).abs() <= 1e-15 * b.abs().max(1.0);
     assert!(near(black_box(2.0_f64).sqrt(), std::f64::consts::SQRT_2));
     assert!(near(black_box(1.0_f64).exp(), std::f64::consts::E));
-    assert!(near(
-        black_box(1.0_f64).atan2(1.0),
-        std::f64::consts::FRAC_PI_4
-    ));
+    assert!(near(black_box(1.0_f64).atan2(1.0), std::f64::consts::FRAC_PI_4));
     assert!(near(black_box(std::f64::consts::FRAC_PI_6).sin(), 0.5));
     assert!(near(black_box(10.0_f64).ln(), std::f64::consts::LN_10));
     assert!(near(black_box(2.0_f64).powf(0.5), std::f64::consts::SQRT_2));
@@ -76,20 +61,14 @@ fn mathematics_comes_from_a_working_library() {
     // One rounding instead of two: 2^-54 survives.
     let tiny = f64::EPSILON / 4.0;
     let a = 1.0 + f64::EPSILON;
-    assert_eq!(
-        black_box(a).mul_add(a, -(a * a)),
-        f64::EPSILON * f64::EPSILON
-    );
+    assert_eq!(black_box(a).mul_add(a, -(a * a)), f64::EPSILON * f64::EPSILON);
     assert_eq!(black_box(1.0_f64).mul_add(1.0, tiny), 1.0);
 }
 
 #[test]
 fn numbers_survive_text() {
     for value in [0.1, 1.0 / 3.0, 5e-324, f64::MAX, -2.5e-8] {
-        assert_eq!(
-            value.to_string().parse::<f64>().unwrap().to_bits(),
-            value.to_bits()
-        );
+        assert_eq!(value.to_string().parse::<f64>().unwrap().to_bits(), value.to_bits());
     }
     assert_eq!("3.4028235e38".parse::<f32>().unwrap(), f32::MAX);
 }

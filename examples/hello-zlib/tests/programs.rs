@@ -13,12 +13,7 @@ fn hello(arguments: &[&str]) -> Command {
 
 /// Feeds `input` from a thread, so that neither pipe can fill up and block both sides.
 fn run(command: &mut Command, input: &[u8]) -> Output {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     thread::scope(|scope| {
         scope.spawn(move || stdin.write_all(input).unwrap());
@@ -55,14 +50,7 @@ fn bytes_pass_through_the_pipes_unchanged() {
 #[test]
 #[cfg_attr(not(has_processes), ignore = "this target has no processes")]
 fn a_child_gets_its_arguments_unchanged() {
-    let arguments = [
-        "two words",
-        "\"quoted\"",
-        "back\\slash\\",
-        "",
-        "größe → ✓",
-        "*",
-    ];
+    let arguments = ["two words", "\"quoted\"", "back\\slash\\", "", "größe → ✓", "*"];
     let output = text(hello(&["arguments"]).args(arguments).output().unwrap());
     assert_eq!(output.lines().collect::<Vec<_>>(), arguments);
 }
@@ -71,25 +59,8 @@ fn a_child_gets_its_arguments_unchanged() {
 #[cfg_attr(not(has_processes), ignore = "this target has no processes")]
 fn a_child_gets_its_own_environment() {
     let mut command = hello(&["variable", "HELLO_ZLIB_CHILD"]);
-    assert_eq!(
-        text(
-            command
-                .env("HELLO_ZLIB_CHILD", "für das Kind")
-                .output()
-                .unwrap()
-        )
-        .trim_end(),
-        "für das Kind"
-    );
-    assert_eq!(
-        command
-            .env_remove("HELLO_ZLIB_CHILD")
-            .output()
-            .unwrap()
-            .status
-            .code(),
-        Some(1)
-    );
+    assert_eq!(text(command.env("HELLO_ZLIB_CHILD", "für das Kind").output().unwrap()).trim_end(), "für das Kind");
+    assert_eq!(command.env_remove("HELLO_ZLIB_CHILD").output().unwrap().status.code(), Some(1));
 }
 
 #[test]

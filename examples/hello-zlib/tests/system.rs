@@ -37,9 +37,7 @@ fn the_monotonic_clock_runs_forward() {
 #[test]
 #[cfg_attr(not(has_os), ignore = "bare wasm has no clock")]
 fn it_is_later_than_2020_and_earlier_than_2100() {
-    let age = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap();
+    let age = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let years = age.as_secs() / (365 * 24 * 3600);
     assert!((50..130).contains(&years), "{years} years after 1970");
 }
@@ -52,26 +50,14 @@ fn files_are_written_renamed_listed_and_read() {
     fs::write(&first, "line\nzeile\n").unwrap();
     fs::rename(&first, &second).unwrap();
     assert!(!first.exists());
-    File::options()
-        .append(true)
-        .open(&second)
-        .unwrap()
-        .write_all(b"\r\n\0")
-        .unwrap();
+    File::options().append(true).open(&second).unwrap().write_all(b"\r\n\0").unwrap();
     assert_eq!(fs::read(&second).unwrap(), b"line\nzeile\n\r\n\0");
     for i in 0..50 {
         fs::write(folder.join(format!("{i}")), []).unwrap();
     }
-    let names: Vec<_> = fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
+    let names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names.len(), 51);
-    assert!(
-        names
-            .iter()
-            .any(|name| name.as_os_str() == second.file_name().unwrap())
-    );
+    assert!(names.iter().any(|name| name.as_os_str() == second.file_name().unwrap()));
     let written = fs::metadata(&second).unwrap().modified().unwrap();
     assert!(written.elapsed().unwrap_or_default() < Duration::from_secs(3600));
     fs::remove_dir_all(&folder).unwrap();
@@ -83,21 +69,17 @@ fn a_file_may_be_longer_than_four_gigabytes() {
     // A 32-bit off_t ends before; the hole costs no space.
     let folder = folder("long");
     let path = folder.join("sparse");
-    let mut file = File::options()
-        .create_new(true)
-        .read(true)
-        .write(true)
-        .open(&path)
-        .unwrap();
-    let end = 5 << 30;
-    file.seek(SeekFrom::Start(end)).unwrap();
-    file.write_all(b"end").unwrap();
-    assert_eq!(file.metadata().unwrap().len(), end + 3);
-    let mut tail = [0; 4];
-    file.seek(SeekFrom::End(-4)).unwrap();
-    file.read_exact(&mut tail).unwrap();
-    assert_eq!(&tail, b"\0end");
-    drop(file);
+    {
+        let mut file = File::options().create_new(true).read(true).write(true).open(&path).unwrap();
+        let end = 5 << 30;
+        file.seek(SeekFrom::Start(end)).unwrap();
+        file.write_all(b"end").unwrap();
+        assert_eq!(file.metadata().unwrap().len(), end + 3);
+        let mut tail = [0; 4];
+        file.seek(SeekFrom::End(-4)).unwrap();
+        file.read_exact(&mut tail).unwrap();
+        assert_eq!(&tail, b"\0end");
+    }
     fs::remove_dir_all(&folder).unwrap();
 }
 
@@ -142,7 +124,7 @@ fn a_connection_to_oneself_carries_bytes() {
     let mut sender = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (mut receiver, _) = listener.accept().unwrap();
     sender.write_all(b"over the loopback").unwrap();
-    drop(sender);
+    sender.shutdown(std::net::Shutdown::Write).unwrap();
     let mut text = String::new();
     receiver.read_to_string(&mut text).unwrap();
     assert_eq!(text, "over the loopback");

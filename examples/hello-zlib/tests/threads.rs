@@ -65,10 +65,7 @@ fn a_condition_variable_wakes_every_waiter() {
         for id in (0..THREADS).rev() {
             let (turn, order) = (&turn, &order);
             scope.spawn(move || {
-                let mut now = turn
-                    .1
-                    .wait_while(turn.0.lock().unwrap(), |now| *now != id)
-                    .unwrap();
+                let mut now = turn.1.wait_while(turn.0.lock().unwrap(), |now| *now != id).unwrap();
                 order.write().unwrap().push(id);
                 *now += 1;
                 turn.1.notify_all();
@@ -129,10 +126,7 @@ fn a_panic_unwinds_through_every_frame_to_its_catch() {
 }
 
 #[test]
-#[cfg_attr(
-    not(all(panic = "unwind", has_threads)),
-    ignore = "panics abort on this target, or it has no threads"
-)]
+#[cfg_attr(not(all(panic = "unwind", has_threads)), ignore = "panics abort on this target, or it has no threads")]
 fn a_panic_in_a_thread_ends_only_that_thread() {
     let lock = Arc::new(Mutex::new(1));
     let theirs = Arc::clone(&lock);
@@ -141,9 +135,6 @@ fn a_panic_in_a_thread_ends_only_that_thread() {
         panic::resume_unwind(Box::new("in the thread"));
     })
     .join();
-    assert_eq!(
-        *result.unwrap_err().downcast::<&str>().unwrap(),
-        "in the thread"
-    );
+    assert_eq!(*result.unwrap_err().downcast::<&str>().unwrap(), "in the thread");
     assert!(lock.is_poisoned());
 }

@@ -7,9 +7,7 @@ fn noise(length: usize) -> Vec<u8> {
     let mut state = 1_u64;
     (0..length)
         .map(|_| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 56) as u8
         })
         .collect()
@@ -27,11 +25,7 @@ fn checksums_have_their_published_values() {
 fn data_survives_the_round_trip() {
     for length in [0, 1, 1000, 65_536, 1_000_000] {
         let data = noise(length);
-        assert_eq!(
-            decompress(&compress(&data).unwrap()).unwrap(),
-            data,
-            "{length} bytes"
-        );
+        assert_eq!(decompress(&compress(&data).unwrap()).unwrap(), data, "{length} bytes");
     }
     let zeros = vec![0; 1_000_000];
     let packed = compress(&zeros).unwrap();
@@ -57,22 +51,13 @@ fn a_stream_packed_elsewhere_unpacks_here() {
 #[test]
 fn damaged_input_is_an_error() {
     let mut packed = compress(&noise(1000)).unwrap();
-    assert_eq!(
-        decompress(&packed[..packed.len() / 2]),
-        Err(Error::Truncated)
-    );
+    assert_eq!(decompress(&packed[..packed.len() / 2]), Err(Error::Truncated));
     *packed.last_mut().unwrap() ^= 1;
     assert_eq!(decompress(&packed), Err(Error::Corrupt));
-    assert_eq!(
-        Error::Corrupt.to_string(),
-        "the input is not compressed data"
-    );
+    assert_eq!(Error::Corrupt.to_string(), "the input is not compressed data");
 }
 
 #[test]
 fn the_hash_of_a_megabyte_is_the_same_everywhere() {
-    assert_eq!(
-        digest(&noise(1 << 20)),
-        "ddbcda9a85a871494459f4a82a392674c063c46d37171f9acb5f9281c9d46ff1"
-    );
+    assert_eq!(digest(&noise(1 << 20)), "ddbcda9a85a871494459f4a82a392674c063c46d37171f9acb5f9281c9d46ff1");
 }

@@ -114,22 +114,39 @@ impl Doctor {
                         name: "targets",
                         state: if ready == all { State::Ok } else { State::Limited },
                         what: format!("{ready} of {all} need no set-up any more"),
-                        costs: (ready < all).then(|| "the first use of the others fetches and builds what they need".into()),
-                        remedy: (ready < all).then(|| "cargo xtask setup   (--dry-run says how much it fetches)".into()),
+                        costs: (ready < all)
+                            .then(|| "the first use of the others fetches and builds what they need".into()),
+                        remedy: (ready < all)
+                            .then(|| "cargo xtask setup   (--dry-run says how much it fetches)".into()),
                     });
                 }
             }
-            Err(error) => findings.push(Finding::bad("rust", State::Missing, format!("{error:#}"), "nothing can be built", "")),
+            Err(error) => {
+                findings.push(Finding::bad("rust", State::Missing, format!("{error:#}"), "nothing can be built", ""))
+            }
         }
-        findings.push(program("rustup", &["--version"], "prebuilt std: it is built from source instead, about a minute a target", ""));
+        findings.push(program(
+            "rustup",
+            &["--version"],
+            "prebuilt std: it is built from source instead, about a minute a target",
+            "",
+        ));
         findings.push(match which("cc") {
             Some(path) => Finding::ok("cc", path.display().to_string()),
-            None => Finding::bad("cc", State::Missing, "not on PATH", "build scripts cannot be linked", "apt install gcc libc6-dev"),
+            None => Finding::bad(
+                "cc",
+                State::Missing,
+                "not on PATH",
+                "build scripts cannot be linked",
+                "apt install gcc libc6-dev",
+            ),
         });
         findings.push(pip());
         if let Ok(cache) = Cache::locate() {
             findings.push(cache_folder(&cache));
-            for (name, wheel, costs) in [("zig", &ZIG, "first use fetches it"), ("wasmtime", &WASMTIME, "first use of wasm32-wasi fetches it")] {
+            for (name, wheel, costs) in
+                [("zig", &ZIG, "first use fetches it"), ("wasmtime", &WASMTIME, "first use of wasm32-wasi fetches it")]
+            {
                 findings.push(if wheel.is_installed(&cache) {
                     Finding::ok(name, format!("{} in {}", wheel.version, wheel.program(&cache).display()))
                 } else {
@@ -191,7 +208,9 @@ fn pip() -> Finding {
     match version {
         Some(version) => Finding::ok("pip", version),
         None if which("python3").is_some() => Finding::ok("pip", "the distribution's, fetched when needed"),
-        None => Finding::bad("pip", State::Limited, "no python3 on PATH", "zig cannot be fetched", "apt install python3"),
+        None => {
+            Finding::bad("pip", State::Limited, "no python3 on PATH", "zig cannot be fetched", "apt install python3")
+        }
     }
 }
 
@@ -208,8 +227,20 @@ fn cache_folder(cache: &Cache) -> Finding {
     const ROOM: u64 = 6_000_000_000;
     match cache.scratch() {
         Ok(_) if free.is_none_or(|f| f > ROOM) => Finding::ok("cache", what),
-        Ok(_) => Finding::bad("cache", State::Limited, what, "all targets take about 6 GB", &format!("export {}=/somewhere/else", crate::cache::VARIABLE)),
-        Err(error) => Finding::bad("cache", State::Missing, format!("{error:#}"), "nothing can be set up", &format!("export {}=/somewhere/else", crate::cache::VARIABLE)),
+        Ok(_) => Finding::bad(
+            "cache",
+            State::Limited,
+            what,
+            "all targets take about 6 GB",
+            &format!("export {}=/somewhere/else", crate::cache::VARIABLE),
+        ),
+        Err(error) => Finding::bad(
+            "cache",
+            State::Missing,
+            format!("{error:#}"),
+            "nothing can be set up",
+            &format!("export {}=/somewhere/else", crate::cache::VARIABLE),
+        ),
     }
 }
 

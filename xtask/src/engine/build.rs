@@ -71,10 +71,7 @@ pub fn command_in(program: impl Into<OsString>, environments: &[&Environment]) -
     for environment in environments {
         command.envs(&environment.scoped);
         if let Some(users) = &users {
-            let name = format!(
-                "CARGO_TARGET_{}_RUSTFLAGS",
-                environment.triple.replace(['-', '.'], "_").to_uppercase()
-            );
+            let name = format!("CARGO_TARGET_{}_RUSTFLAGS", environment.triple.replace(['-', '.'], "_").to_uppercase());
             let ours = environment.scoped.get(&name).map(String::as_str).unwrap_or_default();
             command.env(name, format!("{ours} {users}").trim());
         }

@@ -72,7 +72,9 @@ mod tests {
 
     #[test]
     fn code_blocks_are_seen_in_every_form() {
-        for text in ["/// ```\n/// f();\n/// ```", "//! ~~~", "///     f();", "#![doc = include_str!(\"../README.md\")]"] {
+        for text in
+            ["/// ```\n/// f();\n/// ```", "//! ~~~", "///     f();", "#![doc = include_str!(\"../README.md\")]"]
+        {
             assert!(is_marked(text), "{text}");
         }
         assert!(!is_marked("/// Adds `a` and `b`.\nfn add() {}"));

@@ -116,10 +116,7 @@ mod tests {
         assert_eq!(parsed.counts, Some(Counts { passed: 1, failed: 1, ignored: 1 }));
         assert!(!parsed.unfinished);
         let names: Vec<_> = parsed.cases.iter().map(|c| (c.name.as_str(), c.result)).collect();
-        assert_eq!(
-            names,
-            [("a", CaseResult::Passed), ("b::c", CaseResult::Failed), ("d", CaseResult::Ignored)]
-        );
+        assert_eq!(names, [("a", CaseResult::Passed), ("b::c", CaseResult::Failed), ("d", CaseResult::Ignored)]);
     }
 
     #[test]

@@ -194,7 +194,8 @@ impl<'a> Run<'a> {
         }
         gate.open();
         for row in rows {
-            let more = row.runs(self.request) && row.progress().build_failure.is_none() && doctests::any(row, self.request);
+            let more =
+                row.runs(self.request) && row.progress().build_failure.is_none() && doctests::any(row, self.request);
             if !more {
                 self.close(row);
             }
@@ -279,7 +280,8 @@ impl<'r, 'a> Gate<'r, 'a> {
 
     fn row_of(&self, file: &Path) -> usize {
         let folder = build::target_folder_of(self.run.workspace, file);
-        let row = self.group.iter().copied().find(|i| folder.as_deref() == Some(self.run.rows[*i].target.triple.as_str()));
+        let row =
+            self.group.iter().copied().find(|i| folder.as_deref() == Some(self.run.rows[*i].target.triple.as_str()));
         row.unwrap_or(HOST)
     }
 
@@ -315,7 +317,9 @@ impl<'r, 'a> Gate<'r, 'a> {
             let mut progress = row.progress();
             match inspect_program(row, file.as_std_path()) {
                 Ok(()) => progress.inspected += 1,
-                Err(error) => progress.build_failure = Some((error.lines().next().unwrap_or_default().to_owned(), error)),
+                Err(error) => {
+                    progress.build_failure = Some((error.lines().next().unwrap_or_default().to_owned(), error))
+                }
             }
         }
         if artifact.profile.test {
@@ -326,7 +330,8 @@ impl<'r, 'a> Gate<'r, 'a> {
         } else {
             return;
         }
-        let (ready, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|(row, test)| self.is_ready(*row, test));
+        let (ready, waiting) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|(row, test)| self.is_ready(*row, test));
         self.waiting = waiting;
         self.start(ready);
     }

@@ -231,10 +231,9 @@ fn judge(result: &mut JobResult, end: End, limits: &Limits) {
         None
     };
     // A harness of its own prints no counts: the program as a whole is one test then.
-    result.counts = parsed.counts.unwrap_or(Counts {
-        passed: usize::from(result.failure.is_none() && !end.doctests),
-        ..Counts::default()
-    });
+    result.counts = parsed
+        .counts
+        .unwrap_or(Counts { passed: usize::from(result.failure.is_none() && !end.doctests), ..Counts::default() });
     result.cases = parsed.cases;
     result.output = end.output;
 }

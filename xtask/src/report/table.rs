@@ -26,7 +26,9 @@ pub fn plain(header: &[&str]) -> Table {
 pub fn render(report: &Report) -> String {
     let mut table = plain(&["target", "triple", "how", "passed", "failed", "ignored", "build s", "run s", "status"]);
     for o in &report.targets {
-        let ran = |n: usize| if matches!(o.status, Status::Linked | Status::Skipped) { "-".to_owned() } else { n.to_string() };
+        let ran = |n: usize| {
+            if matches!(o.status, Status::Linked | Status::Skipped) { "-".to_owned() } else { n.to_string() }
+        };
         table.add_row(vec![
             o.name.clone(),
             o.triple.clone(),

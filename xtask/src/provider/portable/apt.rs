@@ -48,7 +48,10 @@ impl Apt {
     pub fn open(cache: &Cache) -> Result<Apt> {
         let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
         let field = |name: &str| {
-            release.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix('=')).map(|v| v.trim_matches('"').to_owned())
+            release
+                .lines()
+                .find_map(|l| l.strip_prefix(name)?.strip_prefix('='))
+                .map(|v| v.trim_matches('"').to_owned())
         };
         if field("ID").as_deref() != Some("debian") {
             let name = field("PRETTY_NAME").unwrap_or_else(|| "this system".to_owned());
@@ -57,7 +60,8 @@ impl Apt {
         if !Path::new(KEYRING).exists() {
             bail!("{KEYRING} is missing: install the package debian-archive-keyring");
         }
-        let own_suite = field("VERSION_CODENAME").ok_or_else(|| anyhow!("/etc/os-release names no VERSION_CODENAME"))?;
+        let own_suite =
+            field("VERSION_CODENAME").ok_or_else(|| anyhow!("/etc/os-release names no VERSION_CODENAME"))?;
         Ok(Apt { cache: cache.clone(), own_suite })
     }
 
@@ -99,7 +103,17 @@ impl Apt {
             .map(|suite| format!("deb [arch={arch} signed-by={KEYRING}] {mirror} {suite} main\n"))
             .collect();
         fs::write(folder.join("sources.list"), sources)?;
-        // Every setting of the machine stays in force (a proxy, say), except where things are.
+        // Every setting of the machine stays in force (a proxy, say), except where things are, and except commands that would
+        // run on the system's own state after an update, as docker-clean does in Debian's container images.
+        let parts = folder.join("parts");
+        fs::create_dir_all(&parts)?;
+        for part in fs::read_dir("/etc/apt/apt.conf.d").into_iter().flatten().flatten() {
+            if let Ok(text) = fs::read_to_string(part.path())
+                && !text.contains("Invoke")
+            {
+                fs::write(parts.join(part.file_name()), text)?;
+            }
+        }
         let quoted = folder.display();
         let conf = format!(
             "Dir::State \"{quoted}/state\";\nDir::State::status \"/var/lib/dpkg/status\";\n\
@@ -107,6 +121,7 @@ impl Apt {
              Dir::Cache::pkgcache \"\";\nDir::Cache::srcpkgcache \"\";\n\
              Dir::Etc::sourcelist \"{quoted}/sources.list\";\nDir::Etc::sourceparts \"/dev/null\";\n\
              Dir::Etc::preferences \"/dev/null\";\nDir::Etc::preferencesparts \"/dev/null\";\n\
+             Dir::Etc::parts \"{quoted}/parts\";\nAcquire::GzipIndexes \"true\";\n\
              APT::Default-Release \"{}\";\n\
              APT::Sandbox::User \"\";\nAPT::Architectures {{ \"{arch}\"; }};\n\
              Acquire::Languages \"none\";\nAcquire::Retries \"3\";\nAcquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\n\

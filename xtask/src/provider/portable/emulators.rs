@@ -248,8 +248,23 @@ impl Emulators {
     fn binfmt(&self, target: &Target) -> Vec<BinfmtEntry> {
         let mut entries = Vec::new();
         for arch in [
-            "aarch64", "arm", "i386", "loongarch64", "m68k", "mips", "mips64", "mips64el", "mipsel", "ppc", "ppc64",
-            "ppc64le", "riscv32", "riscv64", "s390x", "sparc64", "x86_64",
+            "aarch64",
+            "arm",
+            "i386",
+            "loongarch64",
+            "m68k",
+            "mips",
+            "mips64",
+            "mips64el",
+            "mipsel",
+            "ppc",
+            "ppc64",
+            "ppc64le",
+            "riscv32",
+            "riscv64",
+            "s390x",
+            "sparc64",
+            "x86_64",
         ] {
             let program = self.qemu_user(arch);
             if arch != native_qemu_arch() && program.exists() && (arch != "i386" || target.arch() == "i686") {
@@ -321,9 +336,9 @@ pub fn version_in(program: &Path, ask: &str, env: &BTreeMap<String, String>) -> 
         sh.set_var(name, value);
     }
     let said = capture(cmd!(sh, "{program} {ask}"))?;
-    let word = said.split(|c: char| c.is_whitespace() || c == '-' || c == '(').find(|word| {
-        word.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit()) && word.contains('.')
-    });
+    let word = said
+        .split(|c: char| c.is_whitespace() || c == '-' || c == '(')
+        .find(|word| word.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit()) && word.contains('.'));
     match word {
         Some(word) => Ok(word.trim_start_matches('v').to_owned()),
         None => bail!("{} does not say its version: {}", program.display(), said.trim()),

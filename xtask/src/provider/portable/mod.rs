@@ -5,6 +5,7 @@ pub mod apt;
 pub mod emulators;
 pub mod rust_std;
 pub mod toolchain;
+pub mod wasi;
 pub mod wheels;
 pub mod wine;
 pub mod wrappers;

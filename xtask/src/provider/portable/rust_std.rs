@@ -12,7 +12,7 @@ use cargo_metadata::Message;
 use xshell::{Shell, cmd};
 
 use super::apt::{Apt, Package};
-use super::capture;
+use super::{capture, wasi};
 use crate::cache::Cache;
 use crate::engine::build::clean_command;
 use crate::events::{Event, Events};
@@ -140,7 +140,10 @@ impl RustStd {
                 if choice == "rustup" {
                     added?;
                 } else if let Err(error) = added {
-                    events.note(&format!("std is built from source: {}", error.to_string().lines().next().unwrap_or_default()));
+                    events.note(&format!(
+                        "std is built from source: {}",
+                        error.to_string().lines().next().unwrap_or_default()
+                    ));
                 }
                 wanted.retain(|t| !self.has(t));
             }
@@ -167,15 +170,17 @@ impl RustStd {
         let sh = Shell::new()?;
         let known = capture(cmd!(sh, "rustup target list --toolchain {name}"))?;
         let known: HashSet<&str> = known.lines().filter_map(|l| l.split_whitespace().next()).collect();
-        let triples: Vec<&str> =
-            targets.iter().filter(|t| t.spec.is_none()).map(|t| t.triple.as_str()).filter(|t| known.contains(t)).collect();
+        let triples: Vec<&str> = targets
+            .iter()
+            .filter(|t| t.spec.is_none())
+            .map(|t| t.triple.as_str())
+            .filter(|t| known.contains(t))
+            .collect();
         if triples.is_empty() {
             return Ok(());
         }
         let doing = format!("rustup target add, for {} targets", triples.len());
-        events.step("std", &doing, || {
-            capture(cmd!(sh, "rustup target add --toolchain {name} {triples...}")).map(drop)
-        })
+        events.step("std", &doing, || capture(cmd!(sh, "rustup target add --toolchain {name} {triples...}")).map(drop))
     }
 
     /// The folder `library` of Rust's source.
@@ -349,6 +354,11 @@ impl RustStd {
                     fs::rename(&path, lib.join(entry.file_name()))?;
                 }
             }
+            if target.triple.contains("wasi")
+                && let Some(zig) = &target.zig
+            {
+                wasi::self_contained(&self.cache, zig, &lib)?;
+            }
             if let Some(spec) = &target.spec {
                 fs::copy(spec, new.join("target.json")).with_context(|| format!("cannot read {}", spec.display()))?;
             }
@@ -397,8 +407,7 @@ fn manifest(kind: StdKind, source: &Path) -> String {
             path("test")
         ),
         // compiler_builtins comes with alloc, and on bare metal provides memcpy and its kin by itself.
-        StdKind::Core => format!(
-            "alloc = {{ path = {} }}\n", path("alloc")        ),
+        StdKind::Core => format!("alloc = {{ path = {} }}\n", path("alloc")),
     };
     let patches: String = ["core", "alloc", "std"]
         .iter()

@@ -10,7 +10,7 @@ use super::zlib;
 use crate::cache::Cache;
 use crate::commands::runner as run_program;
 use crate::environment::Environment;
-use crate::targets::{Linker, StdKind, Target};
+use crate::targets::{Linker, Target};
 use crate::workspace::Toolchain;
 
 /// The script that is C compiler, C++ compiler and linker of every row.
@@ -48,7 +48,11 @@ impl Wrappers {
             let content = std::fs::read(&own).with_context(|| format!("cannot read {}", own.display()))?;
             crate::cache::write_whole(&copy, &content, true)?;
             let time = std::fs::metadata(&own).and_then(|m| m.modified()).context("cannot read a time")?;
-            std::fs::File::options().append(true).open(&copy).and_then(|f| f.set_modified(time)).context("cannot set a time")?;
+            std::fs::File::options()
+                .append(true)
+                .open(&copy)
+                .and_then(|f| f.set_modified(time))
+                .context("cannot set a time")?;
         }
         Ok(wrappers)
     }
@@ -62,6 +66,11 @@ impl Wrappers {
         self.cache.write(&format!("bin/{name}"), format!("#!/bin/sh\n{body}").as_bytes(), true)
     }
 
+    /// rust-objcopy is llvm-objcopy and llvm-strip, for every format and machine.
+    fn objcopy(&self) -> PathBuf {
+        self.toolchain.sysroot.join("lib/rustlib").join(&self.toolchain.host).join("bin/rust-objcopy")
+    }
+
     /// zig as a row's compiler; `mode` is `cc` or `c++`.
     fn compiler(&self, target: &Target, zig_target: &str, mode: &str) -> Result<PathBuf> {
         let cpu = target.zig_cpu.iter().map(|cpu| format!("-mcpu={cpu}"));
@@ -73,6 +82,7 @@ impl Wrappers {
             ("@FLAGS@", shell_words::join(&flags)),
             ("@CACHE@", quote(&self.cache.path("zig-cache"))),
             ("@PREFIX@", quote(&zlib::prefix(&self.cache, target))),
+            ("@OBJCOPY@", quote(&self.objcopy())),
         ];
         let script = values.iter().fold(ZIG_TOOL.to_owned(), |text, (mark, value)| text.replace(mark, value));
         let name = if mode == "cc" { "cc" } else { "c++" };
@@ -111,8 +121,7 @@ impl Wrappers {
         if target.linker == Linker::Cc {
             scoped.insert(format!("CARGO_TARGET_{upper}_LINKER"), text(&cc));
         }
-        // rust-objcopy is llvm-objcopy and llvm-strip, for every format and machine.
-        let objcopy = self.toolchain.sysroot.join("lib/rustlib").join(&self.toolchain.host).join("bin/rust-objcopy");
+        let objcopy = self.objcopy();
         if objcopy.exists() {
             shell.insert("OBJCOPY".into(), text(&objcopy));
             let strip = self.script("rust-strip", &format!("exec {} --strip-all \"$@\"\n", quote(&objcopy)))?;
@@ -126,7 +135,7 @@ impl Wrappers {
             }
         }
 
-        if target.std == StdKind::Std {
+        if target.has_libc() {
             let prefix = zlib::prefix(&self.cache, target);
             scoped.insert(format!("PKG_CONFIG_ALLOW_CROSS_{lower}"), "1".into());
             // LIBDIR replaces the machine's own list, so that no library of the build machine is found.
@@ -140,7 +149,15 @@ impl Wrappers {
     }
 
     /// A toolchain file (the manual page cmake-toolchains(7)).
-    fn cmake(&self, target: &Target, cc: &Path, cxx: &Path, ar: &Path, ranlib: &Path, prefix: &Path) -> Result<PathBuf> {
+    fn cmake(
+        &self,
+        target: &Target,
+        cc: &Path,
+        cxx: &Path,
+        ar: &Path,
+        ranlib: &Path,
+        prefix: &Path,
+    ) -> Result<PathBuf> {
         let system = match () {
             () if target.is_linux() => "Linux",
             () if target.is_windows() => "Windows",
@@ -155,7 +172,8 @@ impl Wrappers {
             "powerpc64le" => "ppc64le",
             arch => arch,
         };
-        let mut lines = vec![format!("set(CMAKE_SYSTEM_NAME {system})"), format!("set(CMAKE_SYSTEM_PROCESSOR {processor})")];
+        let mut lines =
+            vec![format!("set(CMAKE_SYSTEM_NAME {system})"), format!("set(CMAKE_SYSTEM_PROCESSOR {processor})")];
         for (name, value) in [
             ("CMAKE_C_COMPILER", cc),
             ("CMAKE_CXX_COMPILER", cxx),

@@ -11,7 +11,7 @@ use super::wheels::ZIG;
 use crate::cache::Cache;
 use crate::events::Events;
 use crate::signals;
-use crate::targets::{StdKind, Target};
+use crate::targets::Target;
 
 /// The crate with the source, and the version of zlib in it.
 const CRATE: (&str, &str) = ("libz-sys", "1.1.31");
@@ -32,8 +32,7 @@ fn name(target: &Target) -> String {
 
 /// Builds zlib for these rows, several at once; `failed` hears of each row for which that is not possible.
 pub fn provide(cache: &Cache, targets: &[&Target], events: &Events, failed: impl Fn(String, String) + Sync) {
-    let wanted: Vec<&Target> =
-        targets.iter().copied().filter(|t| t.std == StdKind::Std && !prefix(cache, t).exists()).collect();
+    let wanted: Vec<&Target> = targets.iter().copied().filter(|t| t.has_libc() && !prefix(cache, t).exists()).collect();
     if wanted.is_empty() {
         return;
     }
