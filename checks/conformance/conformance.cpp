@@ -17,11 +17,12 @@
 
 namespace {
 
-bool failed = false;
+int passes = 0, failures = 0;
 
+// Lines as libtest prints them, so that whoever runs this counts it like any other test.
 void check(const char *name, bool passed) {
-    std::cout << (passed ? "ok     " : "FAILED ") << name << std::endl;
-    failed |= !passed;
+    std::cout << "test " << name << " ... " << (passed ? "ok" : "FAILED") << std::endl;
+    ++(passed ? passes : failures);
 }
 
 // Lives before main, which the startup code has to see to.
@@ -63,6 +64,7 @@ int main() {
     check("an exception reaches its catch", caught);
 #endif
 
-    std::cout << (failed ? "failed" : "passed") << std::endl;
-    return failed;
+    std::cout << "test result: " << (failures ? "FAILED" : "ok") << ". " << passes << " passed; " << failures
+              << " failed; 0 ignored" << std::endl;
+    return failures != 0;
 }

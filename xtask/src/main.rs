@@ -20,7 +20,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{build, clean, doctor, env, inspect as inspect_files, list, runner as run_program, setup, shell};
+use commands::{
+    build, clean, conformance, doctor, env, inspect as inspect_files, list, runner as run_program, setup, shell,
+};
 
 /// Builds a cargo workspace for every target from one machine and runs its tests under emulation.
 ///
@@ -45,6 +47,7 @@ enum Command {
     Shell(shell::Shell),
     Env(env::Env),
     Inspect(inspect_files::Inspect),
+    Conformance(conformance::Conformance),
     Clean(clean::Clean),
     #[command(hide = true)]
     Runner(run_program::Runner),
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
             Command::Shell(command) => command.run(),
             Command::Env(command) => command.run(),
             Command::Inspect(command) => command.run(),
+            Command::Conformance(command) => command.run(),
             Command::Clean(command) => command.run(),
             Command::Runner(_) => unreachable!("handled above"),
         }),

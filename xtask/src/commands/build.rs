@@ -10,8 +10,7 @@ use super::{Place, announce, events, find_targets, one_environment};
 use crate::engine::build::command_in;
 use crate::engine::{self, Request};
 use crate::events::{Event, Events, Phase};
-use crate::report::files::{ReportFile, to_json};
-use crate::report::{Report, Status, table};
+use crate::report::ReportOptions;
 use crate::signals;
 use crate::targets::Target;
 use crate::workspace::Workspace;
@@ -65,21 +64,6 @@ impl CargoOptions {
         args.extend(self.jobs.iter().flat_map(|n| ["--jobs".to_owned(), n.to_string()]));
         args
     }
-}
-
-/// How a run is reported.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Report")]
-struct ReportOptions {
-    /// Print the report as JSON instead of a table
-    #[arg(long)]
-    json: bool,
-    /// Write a report: FORM is json, junit or markdown; may be repeated
-    #[arg(long = "report", value_name = "FORM=PATH")]
-    reports: Vec<ReportFile>,
-    /// Exit with 0 although targets were skipped
-    #[arg(long)]
-    allow_skips: bool,
 }
 
 /// How tests are run.
@@ -268,9 +252,7 @@ fn finish(
     options: &ReportOptions,
     events: &Events,
 ) -> Result<ExitCode> {
-    for report in &options.reports {
-        report.check()?;
-    }
+    options.check()?;
     for target in targets {
         if workspace.packages_for(target, &request.packages)?.is_empty() {
             bail!(
@@ -289,30 +271,7 @@ fn finish(
     }
     let prepared = provider.prepare(workspace, targets, events)?;
     signals::check()?;
-    let report = engine::run(workspace, request, &prepared, provider.name(), events)?;
-    for file in &options.reports {
-        file.write(&report)?;
-    }
-    show_failures(&report);
-    if options.json {
-        print!("{}", to_json(&report)?);
-    } else {
-        println!("\n{}\n\n{}", table::render(&report), report.summary());
-    }
-    Ok(ExitCode::from(report.exit_code(options.allow_skips)))
-}
-
-/// The output of what failed, whole, and of nothing else.
-fn show_failures(report: &Report) {
-    for outcome in report.targets.iter().filter(|o| o.status == Status::Failed) {
-        if let Some(output) = &outcome.build_output {
-            eprintln!("\n──── {}: build ────\n{}", outcome.name, output.trim_end());
-        }
-        for program in outcome.programs.iter().filter(|p| p.failure.is_some()) {
-            let failure = program.failure.as_deref().unwrap_or_default();
-            eprintln!("\n──── {}: {}: {failure} ────\n{}", outcome.name, program.title, program.output.trim_end());
-        }
-    }
+    options.finish(&engine::run(workspace, request, &prepared, provider.name(), events)?)
 }
 
 impl Run {

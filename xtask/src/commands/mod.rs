@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod clean;
+pub mod conformance;
 pub mod doctor;
 pub mod env;
 pub mod inspect;

@@ -466,45 +466,47 @@ fn first_error(stderr: &str) -> String {
 }
 
 fn outcome(row: &Row<'_>, progress: &mut Progress, request: &Request) -> Outcome {
-    let runner = row.environment.runner.as_ref();
-    let mut outcome = Outcome {
-        name: row.target.name.clone(),
-        triple: row.target.triple.clone(),
-        status: Status::Passed,
-        runner: runner.map_or_else(|| "none".to_owned(), |r| r.label.clone()),
-        // The namespace is there for every kind of runner; only Linux programs are started by it.
-        binfmt: runner.is_some_and(|r| r.kind == RunnerKind::QemuUser)
-            && progress.programs.iter().any(|p| p.binfmt == Some(true)),
-        tests: Counts::default(),
-        build_seconds: progress.built,
-        run_seconds: progress.programs.iter().fold(0.0, |sum, p| sum + p.seconds),
-        reason: None,
-        programs: std::mem::take(&mut progress.programs),
-        build_output: None,
-    };
-    for program in &outcome.programs {
-        outcome.tests.add(program.counts);
-    }
+    let mut outcome = skipped(row.target, "");
+    outcome.reason = None;
+    outcome.status = Status::Linked;
+    outcome.build_seconds = progress.built;
+    let programs = std::mem::take(&mut progress.programs);
+    let ran = !programs.is_empty();
+    judge_programs(&mut outcome, programs, row.environment);
     if let Some((reason, output)) = progress.build_failure.take() {
         outcome.status = Status::Failed;
         outcome.reason = Some(reason);
         outcome.build_output = Some(output);
-    } else if let Some(failed) = outcome.programs.iter().find(|p| p.failure.is_some()) {
-        outcome.status = Status::Failed;
-        outcome.reason = Some(format!("{}: {}", failed.title, failed.failure.as_deref().unwrap_or_default()));
     } else if row.target.level == Level::Link {
-        outcome.status = Status::Linked;
         outcome.reason.clone_from(&row.target.reason);
-    } else if !request.tests {
-        outcome.status = Status::Linked;
-    } else if outcome.programs.is_empty() {
-        outcome.status = Status::Linked;
+    } else if !ran && request.tests {
         outcome.reason = Some("there is no test program for it".to_owned());
     }
     outcome
 }
 
-fn skipped(target: &Target, reason: &str) -> Outcome {
+/// Completes an outcome with what ran; without a program it stays as it is.
+pub fn judge_programs(outcome: &mut Outcome, programs: Vec<JobResult>, environment: &Environment) {
+    if let Some(runner) = &environment.runner {
+        outcome.runner.clone_from(&runner.label);
+        // The namespace is there for every kind of runner; only Linux programs are started by it.
+        outcome.binfmt = runner.kind == RunnerKind::QemuUser && programs.iter().any(|p| p.binfmt == Some(true));
+    }
+    if programs.is_empty() {
+        return;
+    }
+    for program in &programs {
+        outcome.tests.add(program.counts);
+        outcome.run_seconds += program.seconds;
+    }
+    let failed = programs.iter().find_map(|p| Some(format!("{}: {}", p.title, p.failure.as_ref()?)));
+    outcome.status = if failed.is_some() { Status::Failed } else { Status::Passed };
+    outcome.reason = failed;
+    outcome.programs = programs;
+}
+
+/// The outcome of a row for which nothing was done.
+pub fn skipped(target: &Target, reason: &str) -> Outcome {
     Outcome {
         name: target.name.clone(),
         triple: target.triple.clone(),

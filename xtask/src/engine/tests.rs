@@ -107,7 +107,7 @@ pub fn run_all(jobs: Receiver<Job>, limits: &Limits, on_end: impl Fn(JobResult) 
 }
 
 /// Runs one test program.
-fn run(job: &Job, limits: &Limits) -> JobResult {
+pub fn run(job: &Job, limits: &Limits) -> JobResult {
     let start = Instant::now();
     let mut result = JobResult {
         row: job.row,

@@ -1,0 +1,108 @@
+//! Targets that fail: which, why, and with what output.
+
+use std::fs;
+
+use quick_junit::{Report, TestCaseStatus};
+
+use crate::support::{BOTH, Fixture, names};
+
+#[test]
+fn a_workspace_that_does_not_compile_for_one_target_fails_for_that_one_only() {
+    let fixture = Fixture::new("broken");
+    let output = fixture.xtask_for_both("test", &["--json"]).ends_with(1);
+    let (good, bad) = (output.row("x86_64-linux"), output.row("aarch64-linux"));
+    assert_eq!(good["status"], "passed");
+    assert_eq!(good["tests"]["passed"], 1);
+    assert!(good["reason"].is_null());
+    assert_eq!(bad["status"], "failed");
+    assert_eq!(bad["reason"], "error: the first of two errors");
+    assert_eq!(bad["tests"], serde_json::json!({ "passed": 0, "failed": 0, "ignored": 0 }));
+    output.says(&[
+        "──── aarch64-linux: build ────",
+        "error: the first of two errors",
+        "compile_error!(\"the first of two errors\");",
+        "error[E0308]: mismatched types",
+        "return \"the second of two errors\";",
+        "error: could not compile `broken`",
+    ]);
+    assert!(!output.err.contains("──── x86_64-linux"), "{output}");
+}
+
+#[test]
+fn the_output_of_a_target_that_fails_is_shown_whole_and_that_of_one_that_passes_not_at_all() {
+    let fixture = Fixture::new("misbehaves");
+    let output = fixture.xtask_for_both("test", &["--", "--test", "talks"]).ends_with(1);
+    let said: Vec<&str> = output.err.lines().filter(|line| line.starts_with("aarch64 says")).collect();
+    let expected: Vec<String> = (0..3000).map(|line| format!("aarch64 says line {line}")).collect();
+    assert_eq!(said.len(), 3001, "{output}");
+    assert_eq!(said[..3000], expected);
+    assert_eq!(said[3000], "aarch64 says it on the other stream, too");
+    output.says(&["──── aarch64-linux: misbehaves tests/talks: exit code 3 ────"]);
+    assert!(!output.err.contains("x86_64 says") && !output.out.contains(" says "), "{output}");
+}
+
+#[test]
+fn a_test_that_hangs_is_ended_with_all_that_it_started() {
+    let fixture = Fixture::new("misbehaves");
+    let output = fixture.xtask_for_both("test", &["--json", "--timeout", "2", "--", "--test", "hangs"]).ends_with(1);
+    for target in BOTH {
+        let row = output.row(target);
+        assert_eq!(row["reason"], "misbehaves tests/hangs: still running after 2.0 s", "{output}");
+        assert_eq!(row["tests"]["failed"], 1);
+    }
+    fixture.assert_nothing_left();
+}
+
+#[test]
+fn a_test_that_dies_or_ends_too_early_has_failed_whatever_its_exit_code() {
+    let fixture = Fixture::new("misbehaves");
+    let junit = fixture.path("report.xml");
+    let report = format!("junit={}", junit.display());
+    let tests = ["--test", "aborts", "--test", "segfaults", "--test", "exits"];
+    let output =
+        fixture.xtask_for_both("test", &[&["--json", "--report", &report, "--"], &tests[..]].concat()).ends_with(1);
+    let junit = Report::deserialize_from_str(&fs::read_to_string(junit).unwrap()).unwrap();
+    for target in BOTH {
+        assert_eq!(output.row(target)["tests"]["failed"], 3, "{output}");
+        let suite = junit.test_suites.iter().find(|suite| suite.name.as_str() == target).unwrap();
+        let message = |title: &str| {
+            let case = suite.test_cases.iter().find(|case| case.name.as_str() == title).unwrap();
+            match &case.status {
+                TestCaseStatus::NonSuccess { message, .. } => message.as_ref().unwrap().to_string(),
+                _ => panic!("{title} did not fail"),
+            }
+        };
+        // Under emulation these are qemu's words.
+        let aborts = message("misbehaves tests/aborts");
+        assert!(aborts.contains("SIGABRT") || aborts.contains("signal 6"), "{aborts}");
+        let segfaults = message("misbehaves tests/segfaults");
+        assert!(segfaults.contains("SIGSEGV") || segfaults.contains("signal 11"), "{segfaults}");
+        assert_eq!(message("misbehaves tests/exits"), "ended before its last test, with exit code 0");
+    }
+    fixture.assert_nothing_left();
+}
+
+#[test]
+fn a_daemon_that_a_test_leaves_behind_is_gone_afterwards() {
+    let fixture = Fixture::new("misbehaves");
+    let pids = fixture.path("pid");
+    let xtask = fixture.xtask_for_both("test", &["--json", "--", "--test", "leaves_a_daemon"]).env("PID_FILE", &pids);
+    let output = xtask.succeeds();
+    for (target, arch) in BOTH.iter().zip(["x86_64", "aarch64"]) {
+        assert_eq!(output.row(target)["tests"]["passed"], 1);
+        // It did run.
+        let pid = fs::read_to_string(fixture.path(&format!("pid-{arch}"))).unwrap();
+        let environ = format!("/proc/{}/environ", pid.trim());
+        let there = fs::read_to_string(environ).is_ok_and(|text| text.contains(pids.to_str().unwrap()));
+        assert!(!there, "{arch}: {pid}");
+    }
+    fixture.assert_nothing_left();
+}
+
+#[test]
+fn a_run_that_fails_leaves_no_temporary_file() {
+    let fixture = Fixture::new("broken");
+    fixture.xtask_for_both("test", &[]).ends_with(1);
+    fixture.assert_nothing_left();
+    assert_eq!(names(&fixture.path("")), ["target", "tmp", "workspace"]);
+}

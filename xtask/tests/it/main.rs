@@ -1,0 +1,13 @@
+//! xtask as people use it: the program itself, on the workspaces of `tests/fixtures`, with real compilers and emulators.
+//!
+//! One crate, so that it links once. Only `x86_64-linux` and `aarch64-linux` are set up, in the cache that everybody
+//! uses; what is about the cache itself has one of its own, made of links to that.
+
+mod cache;
+mod environments;
+mod failures;
+mod interruptions;
+mod mistakes;
+mod reports;
+mod support;
+mod workspaces;
