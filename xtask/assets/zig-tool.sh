@@ -5,7 +5,7 @@ ZIG=@ZIG@
 MODE=@MODE@     # cc or c++
 TARGET=@TARGET@ # what zig's -target takes
 PREFIX=@PREFIX@ # the row's own libraries: include and lib below this
-OBJCOPY=@OBJCOPY@
+OBJCOPY=@OBJCOPY@ # strips what was linked; may be empty
 ZIG_GLOBAL_CACHE_DIR=${ZIG_GLOBAL_CACHE_DIR:-@CACHE@}
 ZIG_LOCAL_CACHE_DIR=${ZIG_LOCAL_CACHE_DIR:-$ZIG_GLOBAL_CACHE_DIR}
 export ZIG_GLOBAL_CACHE_DIR ZIG_LOCAL_CACHE_DIR
@@ -62,10 +62,14 @@ for a do
     case $a in
     # zig keeps one set of libc and compiler-rt for stripped links and one for others, and each costs up to a minute
     # the first time: link unstripped and strip afterwards.
-    -s | -Wl,-s | -Wl,--strip-all) case $TARGET in *-linux-* | *-freebsd*) strip=--strip-all; continue ;; esac ;;
-    -Wl,-S | -Wl,--strip-debug) case $TARGET in *-linux-* | *-freebsd*) strip=${strip:---strip-debug}; continue ;; esac ;;
+    -s | -Wl,-s | -Wl,--strip-all) case ${OBJCOPY:+$TARGET} in *-linux-* | *-freebsd* | *-windows-*) strip=--strip-all; continue ;; esac ;;
+    -Wl,-S | -Wl,--strip-debug) case ${OBJCOPY:+$TARGET} in *-linux-* | *-freebsd* | *-windows-*) strip=${strip:---strip-debug}; continue ;; esac ;;
     -Wl,--disable-auto-image-base | -Wl,--high-entropy-va | -Wl,--large-address-aware | -Wl,--dynamicbase | -Wl,--nxcompat) continue ;;
-    -Wl,--no-undefined-version | -Wl,-plugin-opt=* | -Wl,-exported_symbols_list* | -Wl,-no_exported_symbols) continue ;;
+    -Wl,--no-undefined-version | -Wl,-plugin-opt=* | -Wl,-no_exported_symbols) continue ;;
+    # zig's linker for Mach-O has no export lists: a cdylib exports everything.
+    -Wl,-exported_symbols_list) skip=1; continue ;;
+    -Wl,-exported_symbols_list,*) continue ;;
+    -Wl,*.def) a=${a#-Wl,} ;;
     esac
     case $TARGET:$a in
     *-windows-*:-lgcc_eh | *-windows-*:-lgcc_s | *-windows-*:-lunwind)
@@ -94,4 +98,6 @@ fi
 [ -d "$PREFIX" ] && set -- "$@" "-L$PREFIX/lib"
 # -O2 decides how zig builds its own libc and compiler-rt, once for all programs.
 "$ZIG" "$MODE" -target "$TARGET" -fno-sanitize=undefined -O2 @FLAGS@ "$@" || exit
-[ -z "$strip" ] || "$OBJCOPY" "$strip" "$out"
+[ "$strip" ] || exit 0
+case $TARGET in *-windows-*) rm -f "${out%.*}.pdb" ;; esac
+exec "$OBJCOPY" "$strip" "$out"

@@ -101,6 +101,10 @@ pub const SELECTION: &[&str] = &[
     "--doc",
 ];
 
+/// Those of [`SELECTION`] with which `cargo build` builds no tests.
+const SELECTION_OF_CRATES: &[&str] =
+    &["--lib", "--bins", "--bin", "--examples", "--example", "--benches", "--bench", "--all-targets"];
+
 /// Whether one of these options is among the arguments, as `--option` or `--option=value`.
 pub fn given(args: &[String], options: &[&str]) -> bool {
     args.iter().any(|arg| options.contains(&arg.split('=').next().unwrap_or_default()))
@@ -108,7 +112,13 @@ pub fn given(args: &[String], options: &[&str]) -> bool {
 
 /// The arguments that choose targets, packages and form of output.
 fn arguments(workspace: &Workspace, request: &BuildRequest, targets: &[&Target]) -> Vec<OsString> {
-    let mut args: Vec<OsString> = vec!["build".into(), "--keep-going".into()];
+    // `cargo build` goes on after an error and `cargo test` does not, but `--lib` and its like mean the crate itself to the
+    // one and its tests to the other. `--test` means the same to both.
+    let mut args: Vec<OsString> = if request.tests && given(&request.cargo_args, SELECTION_OF_CRATES) {
+        vec!["test".into(), "--no-run".into()]
+    } else {
+        vec!["build".into(), "--keep-going".into()]
+    };
     args.push("--manifest-path".into());
     args.push(workspace.root().join("Cargo.toml").into());
     if request.tests {

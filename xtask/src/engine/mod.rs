@@ -6,7 +6,7 @@ mod doctests;
 pub mod libtest;
 pub mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
@@ -24,7 +24,7 @@ use crate::report::{Outcome, Report, Status};
 use crate::runner::RunnerKind;
 use crate::signals;
 use crate::targets::{Level, Target};
-use crate::workspace::Workspace;
+use crate::workspace::{Toolchain, Workspace};
 use build::{BuildRequest, Built, Ready, seconds_since};
 use libtest::Counts;
 use tests::{Job, JobResult, Limits, Program};
@@ -183,10 +183,12 @@ impl<'a> Run<'a> {
         signals::check()?;
         if !end.success {
             // cargo's messages do not say for which triple a crate failed. What could be built is built, so asking once
-            // more for each row alone costs little and gives that row's errors.
+            // more for each row alone costs little and gives that row's errors, and what another row's error has kept from being
+            // built.
             for (row, ready) in rows.iter().zip(&ready) {
                 signals::check()?;
-                let end = build::build(self.workspace, &request, std::slice::from_ref(ready), |_| ())?;
+                let end =
+                    build::build(self.workspace, &request, std::slice::from_ref(ready), |built| gate.built(built))?;
                 if !end.success {
                     row.progress().build_failure = Some((first_error(&end.stderr), end.stderr));
                 }
@@ -271,11 +273,21 @@ struct Gate<'r, 'a> {
     bins: HashMap<(usize, PackageId), BTreeMap<String, PathBuf>>,
     scripts: HashMap<(usize, PackageId), BuildScript>,
     waiting: Vec<(usize, Artifact)>,
+    /// Files that cargo has reported; it does so again when it is asked again.
+    seen: HashSet<PathBuf>,
 }
 
 impl<'r, 'a> Gate<'r, 'a> {
     fn new(run: &'r Run<'a>, group: &'r [usize], jobs: &'r Sender<Job>) -> Self {
-        Gate { run, group, jobs, bins: HashMap::new(), scripts: HashMap::new(), waiting: Vec::new() }
+        Gate {
+            run,
+            group,
+            jobs,
+            bins: HashMap::new(),
+            scripts: HashMap::new(),
+            waiting: Vec::new(),
+            seen: HashSet::new(),
+        }
     }
 
     fn row_of(&self, file: &Path) -> usize {
@@ -293,6 +305,9 @@ impl<'r, 'a> Gate<'r, 'a> {
             }
             Built::Artifact(artifact) => {
                 let Some(file) = artifact.filenames.first() else { return };
+                if !self.seen.insert(file.clone().into_std_path_buf()) {
+                    return;
+                }
                 let row = self.row_of(file.as_std_path());
                 if let Some(row) = self.run.rows.get(row) {
                     let crates = {
@@ -380,6 +395,11 @@ impl<'r, 'a> Gate<'r, 'a> {
             {
                 // Where cargo puts shared libraries of the workspace.
                 library_path.push(deps.as_std_path().to_owned());
+            }
+            if index == HOST {
+                // The tests of a proc-macro crate use std as a shared library.
+                let Toolchain { sysroot, host, .. } = &self.run.workspace.toolchain;
+                library_path.push(sysroot.join("lib/rustlib").join(host).join("lib"));
             }
             let job = Job {
                 row: index,

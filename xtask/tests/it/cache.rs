@@ -1,1 +1,209 @@
-//! todo
+//! The cache: fetched into, filled up, half-written, shared, and in odd places.
+
+use std::fs;
+use std::time::SystemTime;
+
+use crate::support::{BOTH, Cache, Fixture, Xtask, files, names, normal_cache};
+
+/// No network but a loopback that is down, and none of pip's files at hand.
+fn offline(xtask: Xtask) -> Xtask {
+    xtask.without("PIP_FIND_LINKS").without("PIP_INDEX_URL").under(&["unshare", "-rn"])
+}
+
+#[test]
+fn a_first_run_without_a_network_says_what_is_missing_and_leaves_nothing_half_installed() {
+    let cache = Cache::empty();
+    let fixture = Fixture::new("small").with_cache(cache.root());
+    let output = offline(fixture.xtask_for_both("test", &["--json"])).ends_with(1);
+    let reason = |name: &str| output.row(name)["reason"].as_str().unwrap().to_owned();
+    for target in BOTH {
+        assert_eq!(output.row(target)["status"], "skipped", "{output}");
+    }
+    assert!(reason("x86_64-linux").contains("cannot fetch ziglang"), "{output}");
+    // What it would have fetched, and how large that is.
+    output.says(&["fetching ", " zig "]);
+    for installed in ["wheels", "packages", "prefix", "std", "rust-src", "zlib-source", "tmp"] {
+        assert_eq!(names(&cache.path(installed)), [""; 0], "{installed}");
+    }
+    assert!(!cache.path("apt/updated").exists());
+    fixture.assert_nothing_left();
+    // With a network it would work now.
+    let cache = cache.with_all();
+    offline(fixture.xtask_for_both("test", &["--json"])).succeeds();
+    drop(cache);
+}
+
+#[test]
+fn rows_that_need_nothing_more_go_on_without_a_network() {
+    let cache = Cache::empty().seeded(&["wheels", "zlib-source"]);
+    let fixture = Fixture::new("small").with_cache(cache.root());
+    for (args, code) in [(&["--json"][..], 1), (&["--json", "--allow-skips"], 0)] {
+        let output = offline(fixture.xtask_for_both("test", args)).ends_with(code);
+        let (native, arm) = (output.row("x86_64-linux"), output.row("aarch64-linux"));
+        assert_eq!((&native["status"], &native["tests"]["passed"]), (&"passed".into(), &1.into()), "{output}");
+        assert_eq!(arm["status"], "skipped");
+        assert!(arm["reason"].as_str().unwrap().contains("the distribution's lists of packages"), "{output}");
+    }
+    assert!(!cache.path("packages").exists() && names(&cache.path("tmp")).is_empty());
+}
+
+#[test]
+fn a_full_disk_is_named_and_more_room_is_all_that_the_next_run_needs() {
+    let cache = Cache::empty();
+    fs::create_dir(cache.root()).unwrap();
+    let fixture = Fixture::new("small").with_cache(cache.root());
+    // The runner, which is a copy of xtask, fits into the second size, but no compiler does.
+    let runner = fs::metadata(env!("CARGO_BIN_EXE_xtask")).unwrap().len();
+    let script = r#"
+        set -e
+        xtask=$0 cache=$CROSS_FLAKE_CACHE normal=$1
+        mount -t tmpfs -o size=1m tmpfs "$cache"
+        mkdir "$cache/wheels" "$cache/prefix"
+        ln -s "$normal"/wheels/* "$cache/wheels"
+        ln -s "$normal"/prefix/* "$cache/prefix"
+        ln -s "$normal/zig-cache" "$cache"
+        run() { echo "── $1"; mount -o "remount,size=$1" "$cache"; "$xtask" test x86_64-linux 2>&1 || echo "code $?"; ls "$cache/tmp"; }
+        run 1m
+        [ ! -e "$cache/bin/cross-flake-runner" ]
+        run "$2"
+        run 4g
+    "#;
+    let line = [script, env!("CARGO_BIN_EXE_xtask"), normal_cache().to_str().unwrap(), &(runner + 1_000_000).to_string()];
+    let output = fixture.command("sh", &[&["-c"], &line[..]].concat()).under(&["unshare", "-rm"]).succeeds();
+    let parts: Vec<&str> = output.out.split("── ").collect();
+    for part in &parts[1..3] {
+        assert!(part.contains("error: cannot write ") && part.contains("No space left on device"), "{output}");
+        assert!(part.ends_with("code 2\n"), "something is left, or the code is another\n{output}");
+    }
+    assert!(parts[3].ends_with("1 passed\n"), "{output}");
+    fixture.assert_nothing_left();
+}
+
+#[test]
+fn a_full_disk_in_the_middle_of_an_install_fails_the_row_that_needs_it() {
+    let cache = Cache::empty();
+    fs::create_dir(cache.root()).unwrap();
+    let fixture = Fixture::new("small").with_cache(cache.root());
+    // What is made in a scratch folder is what runs out of room.
+    let script = r#"
+        set -e
+        xtask=$0 cache=$CROSS_FLAKE_CACHE normal=$1
+        mkdir "$cache/wheels" "$cache/zlib-source" "$cache/tmp"
+        ln -s "$normal"/wheels/* "$cache/wheels"
+        ln -s "$normal"/zlib-source/* "$cache/zlib-source"
+        ln -s "$normal/zig-cache" "$cache"
+        mount -t tmpfs -o size=100k tmpfs "$cache/tmp"
+        "$xtask" test x86_64-linux 2>&1 || echo "code $?"
+        ls "$cache/tmp"
+        [ ! -e "$cache/prefix" ] || ls "$cache/prefix"
+        umount "$cache/tmp"
+        "$xtask" test x86_64-linux 2>&1
+    "#;
+    let line = ["-c", script, env!("CARGO_BIN_EXE_xtask"), normal_cache().to_str().unwrap()];
+    let output = fixture.command("sh", &line).under(&["unshare", "-rm"]).succeeds();
+    let (first, second) = output.out.split_once("code 1\n").unwrap_or_else(|| panic!("{output}"));
+    assert!(first.contains("skipped: cannot compile zlib") && first.contains("No space left on device"), "{output}");
+    // Not even the folder for its place.
+    assert!(second.starts_with("compiling zlib"), "{output}");
+    assert!(second.ends_with("1 passed\n"), "{output}");
+}
+
+#[test]
+fn a_run_that_is_killed_in_the_middle_of_an_install_harms_no_later_one() {
+    let cache = Cache::empty().seeded(&["wheels", "zlib-source"]);
+    let fixture = Fixture::new("small").with_cache(cache.root());
+    let marker = fixture.path("marker");
+    let real = cache.stop_at_zig(&marker);
+    fixture.xtask(&["setup", "x86_64-linux"]).start().until_exists(&marker).kill();
+    assert_ne!(names(&cache.path("tmp")), [""; 0], "it was not in the middle");
+    fs::rename(real, cache.zig()).unwrap();
+    // What older runs left.
+    fs::create_dir_all(cache.path("tmp/.tmpOld/new/lib")).unwrap();
+    fs::write(cache.path("tmp/.tmpOld/new/lib/libz.a"), "half").unwrap();
+    fs::write(cache.path("tmp/file"), "half").unwrap();
+    fixture.xtask(&["test", "x86_64-linux"]).succeeds();
+    assert_eq!(names(&cache.path("tmp")), [""; 0]);
+}
+
+#[test]
+fn two_runs_at_once_on_one_cache_and_one_workspace_both_succeed() {
+    let cache = Cache::ready();
+    // Both have something to install.
+    fs::remove_dir_all(cache.path("prefix")).unwrap();
+    let fixture = Fixture::new("small").with_cache(cache.root());
+    let runs = [(); 2].map(|()| fixture.xtask_for_both("test", &["--json"]).start());
+    for run in runs {
+        let output = run.wait();
+        assert_eq!(output.code, Some(0), "{output}");
+        for target in BOTH {
+            assert_eq!(output.row(target)["tests"]["passed"], 1, "{output}");
+        }
+    }
+    fixture.assert_nothing_left();
+}
+
+#[test]
+fn a_second_run_fetches_nothing_and_builds_nothing() {
+    let cache = Cache::ready();
+    let fixture = Fixture::new("with-c").with_cache(cache.root());
+    let counted = fixture.xtask_for_both("test", &["--json"]).succeeds();
+    // Files, not folders: a lock or a scratch folder comes and goes.
+    let state = || -> Vec<_> {
+        let changes = |(file, _): &(std::path::PathBuf, SystemTime)| !file.ends_with("lock") && !file.ends_with(".cargo-lock");
+        files(cache.root()).into_iter().chain(files(&fixture.path("target"))).filter(changes).collect()
+    };
+    let before = state();
+    // A machine without a network does as well.
+    let output = offline(fixture.xtask_for_both("test", &["--json"])).succeeds();
+    let after = state();
+    let changed: Vec<_> = after.iter().filter(|file| !before.contains(file)).collect();
+    assert!(changed.is_empty() && before.len() == after.len(), "{changed:#?}\n{output}");
+    assert!(!output.err.contains("fetching") && !output.err.contains("compiling"), "{output}");
+    assert_eq!(output.row("aarch64-linux")["tests"], counted.row("aarch64-linux")["tests"]);
+    let said = fixture.xtask(&["setup", "--dry-run", "x86_64-linux", "aarch64-linux"]).succeeds();
+    assert_eq!(said.err, "nothing to fetch\n");
+}
+
+#[test]
+fn every_path_may_hold_spaces_and_letters_beyond_ascii() {
+    let cache = Cache::named("ca che ü").with_all();
+    fs::remove_dir_all(cache.path("prefix")).unwrap();
+    let fixture = Fixture::at("with-c", "work space ü").with_cache(cache.root());
+    let (target, tmp) = (fixture.path("tar get ü"), fixture.path("t m p ü"));
+    fs::create_dir(&tmp).unwrap();
+    let odd = |xtask: Xtask| xtask.env("CARGO_TARGET_DIR", &target).env("TMPDIR", &tmp);
+    let output = odd(fixture.xtask_for_both("test", &["--json"])).succeeds();
+    for name in BOTH {
+        assert_eq!((&output.row(name)["status"], &output.row(name)["tests"]["passed"]), (&"passed".into(), &1.into()));
+    }
+    let output = odd(fixture.xtask_for_both("build", &["--release"])).succeeds();
+    let program = target.join("aarch64-unknown-linux-gnu/release/with-c");
+    assert!(program.exists(), "{output}");
+    assert_eq!(odd(fixture.xtask(&["run", "aarch64-linux"])).succeeds().out, "aarch64 64 42\n");
+    let script = "set -e\neval \"$(\"$0\" env aarch64-linux --shell)\"\ncargo test --quiet";
+    odd(fixture.command("sh", &["-c", script, env!("CARGO_BIN_EXE_xtask")])).succeeds();
+    assert_eq!(names(&tmp), [""; 0]);
+}
+
+#[test]
+fn a_home_that_cannot_be_written_is_an_error_that_names_the_variable() {
+    normal_cache();
+    let fixture = Fixture::new("small");
+    let homeless = |home: &str| {
+        let xtask = fixture.xtask(&["test", "x86_64-linux"]);
+        xtask.without("CROSS_FLAKE_CACHE").without("XDG_CACHE_HOME").env("HOME", home)
+    };
+    // Not even root writes there.
+    let read_only = fixture.path("home");
+    fs::create_dir(&read_only).unwrap();
+    let script = "mount -t tmpfs -o ro tmpfs \"$HOME\" && exec \"$0\" \"$@\"";
+    let words = ["error: ", "cannot write the cache", "set CROSS_FLAKE_CACHE to a folder that can be written"];
+    let output = homeless(read_only.to_str().unwrap()).under(&["unshare", "-rm", "sh", "-c", script]).ends_with(2);
+    output.says(&words).says(&["Read-only file system", read_only.to_str().unwrap()]);
+    homeless("/dev/null").ends_with(2).says(&words);
+    homeless("/proc/nobody").ends_with(2).says(&words);
+    // The doctor says so without failing to say the rest.
+    let doctor = fixture.xtask(&["doctor"]).without("CROSS_FLAKE_CACHE").without("XDG_CACHE_HOME").env("HOME", "/dev/null");
+    let output = doctor.ends_with(1);
+    assert!(output.out.contains("export CROSS_FLAKE_CACHE="), "{output}");
+}

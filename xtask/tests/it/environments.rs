@@ -1,1 +1,142 @@
-//! todo
+//! Environments: printed, evaluated by a shell, entered, and mixed with what the user's own environment holds.
+
+use std::path::Path;
+
+use crate::support::{BOTH, Fixture};
+
+/// What the program of the fixture `small` prints without arguments, and without a flag of the user's.
+const ON_ARM: &str = "aarch64  false\n";
+
+#[test]
+fn an_evaluated_environment_makes_plain_cargo_test_cross() {
+    let fixture = Fixture::new("with-c");
+    let script = "set -e\neval \"$(\"$0\" env aarch64-linux --shell)\"\ncargo test --quiet\ncargo run --quiet";
+    let output = fixture.command("sh", &["-c", script, env!("CARGO_BIN_EXE_xtask")]).succeeds();
+    assert!(output.out.contains("test result: ok. 1 passed"), "{output}");
+    assert!(output.out.ends_with("aarch64 64 42\n"), "{output}");
+    assert!(fixture.path("target/aarch64-unknown-linux-gnu/debug/with-c").exists());
+}
+
+#[test]
+fn c_and_macros_and_programs_of_the_same_package_are_built_for_every_target_at_once() {
+    let fixture = Fixture::new("with-c");
+    let output = fixture.xtask_for_both("test", &["--json"]).succeeds();
+    for target in BOTH {
+        let row = output.row(target);
+        assert_eq!((&row["status"], &row["tests"]["passed"]), (&"passed".into(), &1.into()), "{output}");
+    }
+    // The macro's own tests belong to no target.
+    assert_eq!(output.row("build-machine")["tests"]["passed"], 1, "{output}");
+}
+
+#[test]
+fn a_printed_environment_names_variables_path_and_runner() {
+    let fixture = Fixture::new("small");
+    let json = fixture.xtask(&["env", "aarch64-unknown-linux-gnu", "--json"]).succeeds().json();
+    assert_eq!(json["schema"], 1);
+    assert_eq!((&json["provider"], &json["target"]), (&"portable".into(), &"aarch64-linux".into()));
+    let scoped = json["scoped"].as_object().unwrap();
+    for name in ["CC", "CXX", "AR", "PKG_CONFIG_LIBDIR", "CMAKE_TOOLCHAIN_FILE"] {
+        let file = scoped[&format!("{name}_aarch64_unknown_linux_gnu")].as_str().unwrap();
+        assert!(Path::new(file).exists(), "{name}={file}");
+    }
+    assert!(Path::new(scoped["CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER"].as_str().unwrap()).exists());
+    assert!(scoped.keys().all(|name| name.to_lowercase().contains("aarch64_unknown_linux_gnu")), "{json}");
+    let shell = json["shell"].as_object().unwrap();
+    assert_eq!(shell["CARGO_BUILD_TARGET"], "aarch64-unknown-linux-gnu");
+    assert_eq!(shell["CC"], scoped["CC_aarch64_unknown_linux_gnu"]);
+    let path: Vec<&Path> = json["path"].as_array().unwrap().iter().map(|p| Path::new(p.as_str().unwrap())).collect();
+    assert!(path.iter().any(|folder| folder.join("rustc").exists()), "{json}");
+    let runner = scoped["CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER"].as_str().unwrap();
+    assert!(path.iter().any(|folder| folder.join(runner).exists()), "{json}");
+    assert_eq!((&json["runner"]["target"], &json["runner"]["kind"]), (&"aarch64-linux".into(), &"qemu-user".into()));
+    // JSON is what it prints when nobody says otherwise, and it is the same every time.
+    assert_eq!(fixture.xtask(&["env", "aarch64-linux"]).succeeds().json(), json);
+}
+
+#[test]
+fn a_program_is_run_with_its_arguments_and_gives_its_exit_code() {
+    let fixture = Fixture::new("small");
+    let output = fixture.xtask(&["run", "aarch64-linux", "--", "a", "b  c", "--d", "*"]).succeeds();
+    assert_eq!(output.out, "aarch64 a|b  c|--d|* false\n");
+    let output = fixture.xtask(&["run", "x86_64-linux"]).env("CODE", "7").ends_with(7);
+    assert_eq!(output.out, "x86_64  false\n");
+}
+
+#[test]
+fn a_command_in_a_shell_is_inside_the_target_and_gives_its_exit_code() {
+    let fixture = Fixture::new("small");
+    let script = "cargo run --quiet; echo $CARGO_BUILD_TARGET; exit 5";
+    let output = fixture.xtask(&["shell", "aarch64-linux", "--", "sh", "-c", script]).ends_with(5);
+    assert_eq!(output.out, format!("{ON_ARM}aarch64-unknown-linux-gnu\n"), "{output}");
+    // Without a command it is the user's own shell.
+    let output = fixture.xtask(&["shell", "aarch64-linux"]).env("SHELL", "/bin/pwd").succeeds();
+    assert_eq!(output.out.trim_end(), fixture.root().canonicalize().unwrap().to_str().unwrap());
+}
+
+#[test]
+fn flags_of_the_user_reach_every_target_and_leave_its_own_in_place() {
+    for (name, value) in [("RUSTFLAGS", "--cfg from_user"), ("CARGO_ENCODED_RUSTFLAGS", "--cfg\u{1f}from_user")] {
+        let fixture = Fixture::new("small");
+        let output = fixture.xtask_for_both("test", &["--json"]).env(name, value).succeeds();
+        for target in BOTH {
+            // One of them is there only with the flag.
+            assert_eq!(output.row(target)["tests"]["passed"], 2, "{name}\n{output}");
+        }
+        let output = fixture.xtask(&["run", "aarch64-linux"]).env(name, value).succeeds();
+        assert_eq!(output.out, "aarch64  true\n", "{name}");
+    }
+}
+
+#[test]
+fn flags_of_a_row_and_of_the_user_add_up() {
+    let fixture = Fixture::new("small");
+    fixture.write("targets.toml", "[target.aarch64-linux]\nrustflags = [\"--cfg\", \"from_row\"]\n");
+    fixture.write(
+        "src/lib.rs",
+        "pub fn next(n: u32) -> u32 { n + 1 }\n#[cfg(all(from_row, from_user))] #[test] fn has_both() {}",
+    );
+    let output =
+        fixture.xtask_for_both("test", &["--json", "--", "--lib"]).env("RUSTFLAGS", "--cfg from_user").succeeds();
+    let passed = BOTH.map(|target| output.row(target)["tests"]["passed"].as_u64().unwrap());
+    assert_eq!(passed, [0, 1], "{output}");
+}
+
+#[test]
+fn a_target_folder_of_the_user_is_used_and_the_workspace_stays_clean() {
+    let fixture = Fixture::new("small");
+    let elsewhere = fixture.path("else where");
+    fixture.xtask_for_both("test", &[]).env("CARGO_TARGET_DIR", &elsewhere).succeeds();
+    assert!(elsewhere.join("aarch64-unknown-linux-gnu/debug/deps").exists());
+    assert!(!fixture.root().join("target").exists() && !fixture.path("target").exists());
+    // Without one it is the workspace's own.
+    fixture.xtask(&["build", "x86_64-linux"]).without("CARGO_TARGET_DIR").succeeds();
+    assert!(fixture.root().join("target/x86_64-unknown-linux-gnu/debug/small").exists());
+}
+
+#[test]
+fn tests_of_another_target_run_directly_where_user_namespaces_are_forbidden() {
+    let fixture = Fixture::new("small");
+    let forbidden = |args: &[&str]| {
+        let script = "echo 0 >/proc/sys/user/max_user_namespaces && exec \"$0\" \"$@\"";
+        fixture.xtask(args).under(&["unshare", "-Ur", "sh", "-c", script])
+    };
+    let test = ["test", "x86_64-linux", "aarch64-linux", "--json"];
+    let output = forbidden(&test).succeeds();
+    let row = output.row("aarch64-linux");
+    assert_eq!((&row["status"], &row["binfmt"]), (&"passed".into(), &false.into()), "{output}");
+    assert_eq!(row["tests"]["passed"], 1);
+
+    let doctor = forbidden(&["doctor", "--json"]).succeeds().json();
+    let finding = doctor.as_array().unwrap().iter().find(|finding| finding["name"] == "private binfmt").unwrap();
+    assert_eq!(finding["state"], "limited");
+    assert!(finding["what"].as_str().unwrap().contains("user.max_user_namespaces is 0"), "{finding}");
+
+    // The report of an ordinary run tells the two apart, where this machine allows a private binfmt_misc at all.
+    let doctor = fixture.xtask(&["doctor", "--json"]).succeeds().json();
+    let finding = doctor.as_array().unwrap().iter().find(|finding| finding["name"] == "private binfmt").unwrap();
+    let row = fixture.xtask(&test).succeeds().row("aarch64-linux");
+    assert_eq!(row["binfmt"], finding["state"] == "ok");
+    let row = fixture.xtask(&[&test[..], &["--no-binfmt"]].concat()).succeeds().row("aarch64-linux");
+    assert_eq!(row["binfmt"], false);
+}

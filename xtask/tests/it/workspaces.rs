@@ -1,1 +1,127 @@
-//! todo
+//! Workspaces of every kind: several members, settings, a toolchain of their own.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{BOTH, Cache, Fixture};
+
+/// Names and numbers of passed tests in a report.
+fn passed(report: &Value) -> Vec<(&str, u64)> {
+    let rows = report["targets"].as_array().unwrap().iter();
+    rows.map(|row| (row["name"].as_str().unwrap(), row["tests"]["passed"].as_u64().unwrap())).collect()
+}
+
+#[test]
+fn a_workspace_and_its_packages_choose_their_targets() {
+    let fixture = Fixture::new("members");
+    let output = fixture.xtask(&["test-all-targets", "--json"]).succeeds();
+    assert_eq!(passed(&output.json()), [("aarch64-linux", 3), ("x86_64-linux", 2)], "{output}");
+}
+
+#[test]
+fn a_target_that_no_package_is_for_is_named_and_left_out() {
+    let fixture = Fixture::new("members");
+    fixture.write(
+        "everywhere/Cargo.toml",
+        "[package]\nname = \"everywhere\"\nedition = \"2024\"\n[package.metadata.cross-flake]\ntargets = []\n",
+    );
+    let output = fixture.xtask(&["test-all-targets", "--json"]).succeeds();
+    assert_eq!(passed(&output.json()), [("aarch64-linux", 1)], "{output}");
+    output.says(&["not for this workspace: x86_64-linux"]);
+    // Asked for by name, it is an error.
+    fixture.xtask(&["test", "x86_64-linux"]).ends_with(2).says(&["is for x86_64-linux"]);
+}
+
+#[test]
+fn packages_are_chosen_by_name_and_cargo_gets_what_follows() {
+    let fixture = Fixture::new("members");
+    let output = fixture.xtask(&[
+        "test-all-targets",
+        "--json",
+        "-p",
+        "everywhere",
+        "--",
+        "--lib",
+        "--",
+        "--exact",
+        "no-such-test",
+    ]);
+    let output = output.succeeds();
+    assert_eq!(passed(&output.json()), [("aarch64-linux", 0), ("x86_64-linux", 0)], "{output}");
+}
+
+#[test]
+fn every_choice_of_tests_runs_those_and_no_others() {
+    let fixture = Fixture::new("members");
+    let test = |crates: &[&str]| {
+        let choice = [&["--json", "-p", "everywhere", "--"], crates].concat();
+        let output = fixture.xtask_for_both("test", &choice).succeeds();
+        BOTH.map(|target| output.row(target)["tests"]["passed"].as_u64().unwrap())
+    };
+    assert_eq!(test(&["--lib"]), [1, 1]);
+    assert_eq!(test(&["--tests"]), [2, 2]);
+    assert_eq!(test(&["--test", "integration"]), [1, 1]);
+    assert_eq!(test(&["--lib", "--test", "integration", "--", "runs"]), [1, 1]);
+    assert_eq!(test(&["--all-targets"]), [2, 2]);
+}
+
+#[test]
+fn a_choice_of_tests_fails_for_the_target_for_which_it_does_not_compile() {
+    let fixture = Fixture::new("broken");
+    let output = fixture.xtask_for_both("test", &["--json", "--", "--lib"]).ends_with(1);
+    assert_eq!(
+        (&output.row("x86_64-linux")["status"], &output.row("aarch64-linux")["status"]),
+        (&"passed".into(), &"failed".into())
+    );
+    assert_eq!(output.row("x86_64-linux")["tests"]["passed"], 1, "{output}");
+}
+
+#[test]
+fn a_workspace_is_found_from_a_folder_in_it_and_by_its_manifest() {
+    let fixture = Fixture::new("members");
+    let below = fixture.root().join("arm-only/src");
+    fixture.xtask(&["test", "aarch64-linux"]).in_folder(&below).succeeds();
+    let manifest = fixture.root().join("Cargo.toml").display().to_string();
+    fixture.xtask(&["test", "aarch64-linux", "--manifest-path", &manifest]).in_folder(&fixture.path("tmp")).succeeds();
+}
+
+#[test]
+fn a_workspace_is_built_by_the_toolchain_that_it_names() {
+    let cache = Cache::ready();
+    let fixture = Fixture::new("small").with_cache(cache.root());
+    let rustc = |args: &[&str]| {
+        let output = Command::new("rustc").args(args).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+        PathBuf::from(String::from_utf8(output.stdout).unwrap().trim_end())
+    };
+    // Another toolchain, of the same version so that nothing has to be built for it.
+    let (real, own) = (rustc(&["--print", "sysroot"]), fixture.path("tool chain"));
+    fs::create_dir(&own).unwrap();
+    for part in ["bin", "lib", "libexec"].iter().filter(|part| real.join(part).exists()) {
+        let copy =
+            |how: &str| Command::new("cp").args([how, "-r"]).arg(real.join(part)).arg(&own).output().unwrap().status;
+        assert!(copy("-l").success() || copy("-a").success());
+    }
+    fixture.write("rust-toolchain.toml", &format!("[toolchain]\npath = \"{}\"\n", own.display()));
+    fixture.write(
+        "build.rs",
+        "fn main() { println!(\"cargo:rustc-env=BUILT_BY={}\", std::env::var(\"RUSTC\").unwrap()); }",
+    );
+    fixture.write("src/main.rs", "fn main() { println!(\"{}\", env!(\"BUILT_BY\")); }");
+    let said = fixture.xtask(&["run", "aarch64-linux"]).succeeds().out;
+    let environment = fixture.xtask(&["env", "aarch64-linux"]).succeeds().json();
+    let farm = PathBuf::from(environment["path"][0].as_str().unwrap());
+    // cargo calls the compiler by its bare name, and that one comes first.
+    assert!(["rustc\n".into(), format!("{}\n", farm.join("rustc").display())].contains(&said), "{said}");
+    let host = farm.parent().unwrap().join("lib/rustlib/x86_64-unknown-linux-gnu");
+    assert_eq!(fs::read_link(host).unwrap(), own.join("lib/rustlib/x86_64-unknown-linux-gnu"));
+
+    fixture.write("rust-toolchain.toml", "[toolchain]\nchannel = \"1.2.3\"\n");
+    let output = fixture
+        .xtask(&["test", "x86_64-linux"])
+        .env("RUSTUP_AUTO_INSTALL", "0")
+        .env("RUSTUP_DIST_SERVER", "http://127.0.0.1:9");
+    output.ends_with(2).says(&["1.2.3"]);
+}

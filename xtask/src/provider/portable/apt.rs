@@ -25,6 +25,8 @@ pub struct Apt {
     cache: Cache,
     /// The codename of the machine's own release: programs from here fit the machine's libraries.
     pub own_suite: String,
+    /// Another architecture than the machine's.
+    foreign: Option<&'static str>,
 }
 
 /// One package as apt would fetch it.
@@ -62,11 +64,21 @@ impl Apt {
         }
         let own_suite =
             field("VERSION_CODENAME").ok_or_else(|| anyhow!("/etc/os-release names no VERSION_CODENAME"))?;
-        Ok(Apt { cache: cache.clone(), own_suite })
+        Ok(Apt { cache: cache.clone(), own_suite, foreign: None })
+    }
+
+    /// The same release for another architecture, with its lists of packages fetched.
+    ///
+    /// # Errors
+    /// See [`Apt::update`].
+    pub fn of_arch(&self, arch: &'static str) -> Result<Apt> {
+        let apt = Apt { foreign: Some(arch), ..self.clone() };
+        apt.update()?;
+        Ok(apt)
     }
 
     fn folder(&self) -> PathBuf {
-        self.cache.path("apt")
+        self.cache.path(self.foreign.map_or_else(|| "apt".to_owned(), |arch| format!("apt-{arch}")))
     }
 
     /// Whether [`Apt::update`] was done.
@@ -96,8 +108,13 @@ impl Apt {
         }
         let mirror = mirror(&self.own_suite)?;
         let mut suites = vec![self.own_suite.as_str()];
-        suites.extend(SUITES.iter().filter(|s| **s != self.own_suite));
-        let arch = debian_arch()?;
+        if self.foreign.is_none() {
+            suites.extend(SUITES.iter().filter(|s| **s != self.own_suite));
+        }
+        let arch = match self.foreign {
+            Some(arch) => arch.to_owned(),
+            None => debian_arch()?,
+        };
         let sources: String = suites
             .iter()
             .map(|suite| format!("deb [arch={arch} signed-by={KEYRING}] {mirror} {suite} main\n"))
@@ -134,7 +151,7 @@ impl Apt {
         // next run asks again.
         if let Err(incomplete) = capture(cmd!(sh, "apt-get update --error-on=any -q")) {
             signals::check()?;
-            capture(cmd!(sh, "apt-cache show qemu-user"))
+            capture(cmd!(sh, "apt-cache show libc6"))
                 .map_err(|_| incomplete)
                 .context("cannot fetch the distribution's lists of packages")?;
             return Ok(());

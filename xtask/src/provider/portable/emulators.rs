@@ -23,6 +23,19 @@ const NODE_RUNNER: &str = include_str!("../../../assets/wasm-node.mjs");
 /// and cross libraries. Debian 13's are new enough for every row, wherever they run.
 const SUITE: &str = "trixie";
 
+/// Where the packages of a bundle come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Origin {
+    /// [`SUITE`]: what needs nothing of the machine.
+    Newer,
+    /// The machine's own release: programs that use its libraries.
+    Own,
+    /// The same, with all that the packages depend on and that the machine lacks.
+    OwnWithDependencies,
+    /// The machine's own release, for another architecture.
+    Foreign(&'static str),
+}
+
 /// A folder of unpacked packages.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bundle {
@@ -30,17 +43,30 @@ pub struct Bundle {
     name: String,
     /// Packages of the distribution.
     packages: Vec<String>,
-    /// Whether what they depend on comes along, from the machine's own release: programs that use shared libraries.
-    closure: bool,
+    origin: Origin,
 }
 
 impl Bundle {
-    fn single(package: &str) -> Bundle {
-        Bundle { name: package.to_owned(), packages: vec![package.to_owned()], closure: false }
+    fn new(name: &str, packages: &[&str], origin: Origin) -> Bundle {
+        Bundle { name: name.to_owned(), packages: packages.iter().map(|p| (*p).to_owned()).collect(), origin }
+    }
+
+    fn newer(package: &str) -> Bundle {
+        Bundle::new(package, &[package], Origin::Newer)
     }
 
     fn program(package: &str) -> Bundle {
-        Bundle { name: package.to_owned(), packages: vec![package.to_owned()], closure: true }
+        Bundle::new(package, &[package], Origin::OwnWithDependencies)
+    }
+
+    /// These packages, and nothing that they depend on.
+    pub fn own_suite(name: &str, packages: &[&str]) -> Bundle {
+        Bundle::new(name, packages, Origin::Own)
+    }
+
+    /// These packages for another architecture, and nothing that they depend on.
+    pub fn foreign(name: &str, arch: &'static str, packages: &[&str]) -> Bundle {
+        Bundle::new(name, packages, Origin::Foreign(arch))
     }
 
     /// The folder below the cache.
@@ -48,9 +74,20 @@ impl Bundle {
         format!("packages/{}", self.name)
     }
 
-    fn resolve(&self, apt: &Apt) -> Result<Vec<Package>> {
+    /// The apt that knows the packages, and the packages.
+    fn resolve(&self, apt: &Apt) -> Result<(Apt, Vec<Package>)> {
         let names: Vec<&str> = self.packages.iter().map(String::as_str).collect();
-        if self.closure { apt.closure(&names) } else { apt.resolve(&names, SUITE) }
+        let packages = match self.origin {
+            Origin::Newer => apt.resolve(&names, SUITE)?,
+            Origin::Own => apt.resolve(&names, &apt.own_suite)?,
+            Origin::OwnWithDependencies => apt.closure(&names)?,
+            Origin::Foreign(arch) => {
+                let foreign = apt.of_arch(arch)?;
+                let packages = foreign.resolve(&names, &foreign.own_suite)?;
+                return Ok((foreign, packages));
+            }
+        };
+        Ok((apt.clone(), packages))
     }
 }
 
@@ -61,7 +98,7 @@ impl Bundle {
 pub fn downloads(apt: &Apt, bundles: &[Bundle]) -> Result<Vec<Download>> {
     let mut out = Vec::new();
     for bundle in bundles {
-        let packages = bundle.resolve(apt)?;
+        let (_, packages) = bundle.resolve(apt)?;
         let bytes = packages.iter().map(|p| p.bytes).sum();
         let version = packages.iter().find(|p| bundle.packages.contains(&p.name)).map(|p| p.version.clone());
         out.push(Download { name: format!("{} {}", bundle.name, version.unwrap_or_default()), from: "Debian", bytes });
@@ -90,8 +127,8 @@ impl Emulators {
         let kind = if target.level == Level::Run { target.runner } else { None };
         match kind {
             Some(RunnerKind::QemuUser) if !is_native(target) => {
-                let runtime = target.runtime.iter().map(|r| Bundle::single(&r.package));
-                std::iter::once(Bundle::single("qemu-user")).chain(runtime).collect()
+                let runtime = target.runtime.iter().map(|r| Bundle::newer(&r.package));
+                std::iter::once(Bundle::newer("qemu-user")).chain(runtime).collect()
             }
             Some(RunnerKind::QemuSystem) => {
                 let qemu = target.qemu.as_deref().unwrap_or_default();
@@ -101,7 +138,7 @@ impl Emulators {
                 if which(&program).is_some() { Vec::new() } else { vec![Bundle::program(package)] }
             }
             Some(RunnerKind::Node) if which("node").is_none() => vec![Bundle::program("nodejs")],
-            Some(RunnerKind::Wine) => super::wine::bundles(),
+            Some(RunnerKind::Wine) => super::wine::bundles(target),
             _ => Vec::new(),
         }
     }
@@ -129,7 +166,7 @@ impl Emulators {
             let doing = format!("fetching {}", bundle.name);
             let result = lists().and_then(|apt| {
                 events.step(&bundle.name, &doing, || {
-                    let packages = bundle.resolve(&apt)?;
+                    let (apt, packages) = bundle.resolve(&apt)?;
                     self.cache.install(&bundle.folder(), |new| apt.unpack(&packages, new))
                 })
             });
@@ -142,13 +179,21 @@ impl Emulators {
         {
             failed.insert("wasmtime".to_owned(), format!("{error:#}"));
         }
+        for target in targets.iter().filter(|t| t.level == Level::Run && t.runner == Some(RunnerKind::Wine)) {
+            if self.bundles(target).iter().all(|b| !failed.contains_key(&b.name))
+                && let Err(error) = super::wine::provide(&self.cache, target, events)
+            {
+                failed.insert(target.name.clone(), format!("{error:#}"));
+            }
+        }
         let reason = |target: &Target| -> Option<String> {
             if self.wants_wasmtime(target)
                 && let Some(reason) = failed.get("wasmtime")
             {
                 return Some(reason.clone());
             }
-            self.bundles(target).iter().find_map(|b| failed.get(&b.name).cloned())
+            let own = failed.get(&target.name);
+            own.or_else(|| self.bundles(target).iter().find_map(|b| failed.get(&b.name))).cloned()
         };
         targets.iter().filter_map(|t| Some((t.name.clone(), reason(t)?))).collect()
     }
@@ -195,7 +240,7 @@ impl Emulators {
                 }
             }
             RunnerKind::QemuSystem => self.qemu_system(target, &mut spec)?,
-            RunnerKind::Wine => super::wine::runner(&self.cache, &mut spec)?,
+            RunnerKind::Wine => super::wine::runner(&self.cache, target, &mut spec)?,
             RunnerKind::Wasmtime => {
                 let program = WASMTIME.program(&self.cache);
                 spec.label = format!("wasmtime {}", WASMTIME.version);

@@ -120,9 +120,11 @@ impl Provider for Portable {
                     failures.take(names, std.provide(&wanted, wrappers.bin(), || self.lists(events), events));
                 }
             });
-            for (name, reason) in emulators.provide(targets, || self.lists(events), events) {
-                failures.add(name, reason);
-            }
+            scope.spawn(|| {
+                for (name, reason) in emulators.provide(targets, || self.lists(events), events) {
+                    failures.add(name, reason);
+                }
+            });
         });
         signals::check()?;
         let farm = toolchain::make(&self.cache, &workspace.toolchain, &std)?;

@@ -66,9 +66,17 @@ impl Wrappers {
         self.cache.write(&format!("bin/{name}"), format!("#!/bin/sh\n{body}").as_bytes(), true)
     }
 
-    /// rust-objcopy is llvm-objcopy and llvm-strip, for every format and machine.
-    fn objcopy(&self) -> PathBuf {
-        self.toolchain.sysroot.join("lib/rustlib").join(&self.toolchain.host).join("bin/rust-objcopy")
+    /// rust-objcopy is llvm-objcopy and llvm-strip, for every format and machine. It looks for libLLVM in a folder beside
+    /// its own (`RUNPATH` is `$ORIGIN/../lib`), where a minimal toolchain has none, so it is told where rustc's is. None
+    /// if the toolchain has no such program.
+    fn objcopy(&self) -> Result<Option<PathBuf>> {
+        let sysroot = &self.toolchain.sysroot;
+        let program = sysroot.join("lib/rustlib").join(&self.toolchain.host).join("bin/rust-objcopy");
+        if !program.exists() {
+            return Ok(None);
+        }
+        let body = format!("LD_LIBRARY_PATH={} exec {} \"$@\"\n", quote(&sysroot.join("lib")), quote(&program));
+        self.script("rust-objcopy", &body).map(Some)
     }
 
     /// zig as a row's compiler; `mode` is `cc` or `c++`.
@@ -82,7 +90,7 @@ impl Wrappers {
             ("@FLAGS@", shell_words::join(&flags)),
             ("@CACHE@", quote(&self.cache.path("zig-cache"))),
             ("@PREFIX@", quote(&zlib::prefix(&self.cache, target))),
-            ("@OBJCOPY@", quote(&self.objcopy())),
+            ("@OBJCOPY@", self.objcopy()?.map(|program| quote(&program)).unwrap_or_default()),
         ];
         let script = values.iter().fold(ZIG_TOOL.to_owned(), |text, (mark, value)| text.replace(mark, value));
         let name = if mode == "cc" { "cc" } else { "c++" };
@@ -121,10 +129,9 @@ impl Wrappers {
         if target.linker == Linker::Cc {
             scoped.insert(format!("CARGO_TARGET_{upper}_LINKER"), text(&cc));
         }
-        let objcopy = self.objcopy();
-        if objcopy.exists() {
-            shell.insert("OBJCOPY".into(), text(&objcopy));
+        if let Some(objcopy) = self.objcopy()? {
             let strip = self.script("rust-strip", &format!("exec {} --strip-all \"$@\"\n", quote(&objcopy)))?;
+            shell.insert("OBJCOPY".into(), text(&objcopy));
             shell.insert("STRIP".into(), text(&strip));
         }
         for (name, tool) in [("CC", "cc"), ("CXX", "c++"), ("AR", "ar")] {
