@@ -20,6 +20,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use provider::portable::toolchain;
+
 use commands::{
     build, clean, conformance, doctor, env, inspect as inspect_files, list, runner as run_program, setup, shell,
 };
@@ -54,7 +56,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    if let Some(result) = run_program::by_name() {
+    let other_name = run_program::by_name().or_else(|| toolchain::as_proxy().map(Err));
+    if let Some(result) = other_name {
         return result.unwrap_or_else(|error| {
             eprintln!("error: {error:#}");
             // As a shell does for a command that cannot be started.

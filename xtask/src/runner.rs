@@ -30,6 +30,8 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, execve, fork, getegid, geteuid, getpid, getppid, write};
 use serde::{Deserialize, Serialize};
 
+use crate::inspect;
+
 /// Names a file to which the runner writes a [`Status`]. The program does not see the variable.
 pub const STATUS_VARIABLE: &str = "XTASK_RUNNER_STATUS";
 
@@ -608,6 +610,11 @@ fn explain_exec(spec: &RunnerSpec, program: &OsStr, error: io::Error) -> anyhow:
         Some(Errno::EACCES) => "it, or its emulator, is not executable",
         _ => "it could not be started",
     };
+    if error.raw_os_error() == Some(Errno::ENOEXEC as i32)
+        && let Ok(inspection) = inspect::inspect(Path::new(program))
+    {
+        return anyhow!(inspect::explain_exec_format_error(&inspection, env::consts::ARCH, None));
+    }
     let (program, target, label) = (Path::new(program).display(), &spec.target, &spec.label);
     anyhow!(error).context(format!("{program} ({target}, {label}, {:?}): {hint}", spec.command))
 }

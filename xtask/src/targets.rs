@@ -233,6 +233,7 @@ impl Source<'_> {
 
 impl Table {
     /// The rows that ship with cross-flake.
+    #[cfg(test)]
     pub fn built_in() -> Result<Table> {
         Table::from_sources(&[Source { path: Path::new("targets.toml"), text: BUILT_IN }])
     }

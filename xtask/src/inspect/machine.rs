@@ -29,13 +29,6 @@ impl fmt::Display for Endian {
 #[serde(transparent)]
 pub struct Machine(pub(super) &'static str);
 
-impl Machine {
-    /// The machine of an architecture's name, as a Rust triple or `uname -m` spells it.
-    pub fn of_arch(arch: &str) -> Option<Machine> {
-        machine_of_arch(arch).map(|row| Machine(row.0))
-    }
-}
-
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.0)

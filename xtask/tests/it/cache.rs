@@ -68,7 +68,8 @@ fn a_full_disk_is_named_and_more_room_is_all_that_the_next_run_needs() {
         run "$2"
         run 4g
     "#;
-    let line = [script, env!("CARGO_BIN_EXE_xtask"), normal_cache().to_str().unwrap(), &(runner + 1_000_000).to_string()];
+    let line =
+        [script, env!("CARGO_BIN_EXE_xtask"), normal_cache().to_str().unwrap(), &(runner + 1_000_000).to_string()];
     let output = fixture.command("sh", &[&["-c"], &line[..]].concat()).under(&["unshare", "-rm"]).succeeds();
     let parts: Vec<&str> = output.out.split("── ").collect();
     for part in &parts[1..3] {
@@ -149,7 +150,8 @@ fn a_second_run_fetches_nothing_and_builds_nothing() {
     let counted = fixture.xtask_for_both("test", &["--json"]).succeeds();
     // Files, not folders: a lock or a scratch folder comes and goes.
     let state = || -> Vec<_> {
-        let changes = |(file, _): &(std::path::PathBuf, SystemTime)| !file.ends_with("lock") && !file.ends_with(".cargo-lock");
+        let changes =
+            |(file, _): &(std::path::PathBuf, SystemTime)| !file.ends_with("lock") && !file.ends_with(".cargo-lock");
         files(cache.root()).into_iter().chain(files(&fixture.path("target"))).filter(changes).collect()
     };
     let before = state();
@@ -203,7 +205,8 @@ fn a_home_that_cannot_be_written_is_an_error_that_names_the_variable() {
     homeless("/dev/null").ends_with(2).says(&words);
     homeless("/proc/nobody").ends_with(2).says(&words);
     // The doctor says so without failing to say the rest.
-    let doctor = fixture.xtask(&["doctor"]).without("CROSS_FLAKE_CACHE").without("XDG_CACHE_HOME").env("HOME", "/dev/null");
+    let doctor =
+        fixture.xtask(&["doctor"]).without("CROSS_FLAKE_CACHE").without("XDG_CACHE_HOME").env("HOME", "/dev/null");
     let output = doctor.ends_with(1);
     assert!(output.out.contains("export CROSS_FLAKE_CACHE="), "{output}");
 }

@@ -8,10 +8,8 @@ use crate::support::{Cache, Fixture, Output, Running};
 type Ending = (fn(Running) -> Output, i32);
 
 /// Ctrl-C in a terminal, and what a supervisor does.
-const ENDINGS: [Ending; 2] = [
-    (|running| running.signal_group(Signal::SIGINT), 128 + 2),
-    (|running| running.signal(Signal::SIGTERM), 128 + 15),
-];
+const ENDINGS: [Ending; 2] =
+    [(|running| running.signal_group(Signal::SIGINT), 128 + 2), (|running| running.signal(Signal::SIGTERM), 128 + 15)];
 
 /// It has ended as the signal demands, and nothing is left.
 fn is_over(fixture: &Fixture, output: &Output, code: i32) {

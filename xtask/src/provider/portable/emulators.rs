@@ -11,6 +11,7 @@ use super::capture;
 use super::wheels::WASMTIME;
 use crate::cache::Cache;
 use crate::commands::doctor::which;
+use crate::commands::runner as run_program;
 use crate::events::Events;
 use crate::provider::Download;
 use crate::runner::{self, BinfmtEntry, RunnerKind, RunnerSpec};
@@ -316,6 +317,14 @@ impl Emulators {
                 entries.extend(runner::binfmt_entry_for_elf(arch, &program));
             }
         }
+        // The wine that knows 32-bit programs knows the others, too.
+        let started_as = |row: &str| {
+            let program = self.cache.path("bin").join(format!("{}{row}", run_program::PREFIX));
+            program.exists().then_some(program)
+        };
+        let windows = started_as("windows-x86").or_else(|| started_as("windows-x64"));
+        entries.extend(windows.map(|program| runner::binfmt_entry_for_windows(&program)));
+        entries.extend(started_as("wasm32-wasi").map(|program| runner::binfmt_entry_for_wasm(&program)));
         entries
     }
 }

@@ -127,7 +127,7 @@ impl Provider for Portable {
             });
         });
         signals::check()?;
-        let farm = toolchain::make(&self.cache, &workspace.toolchain, &std)?;
+        let farm = toolchain::make(&self.cache, &workspace.toolchain, &std, &wrappers.xtask())?;
         targets
             .iter()
             .map(|target| {

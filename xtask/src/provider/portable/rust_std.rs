@@ -12,7 +12,7 @@ use cargo_metadata::Message;
 use xshell::{Shell, cmd};
 
 use super::apt::{Apt, Package};
-use super::{capture, wasi};
+use super::{capture, toolchain, wasi};
 use crate::cache::Cache;
 use crate::engine::build::clean_command;
 use crate::events::{Event, Events};
@@ -360,7 +360,7 @@ impl RustStd {
                 wasi::self_contained(&self.cache, zig, &lib)?;
             }
             if let Some(spec) = &target.spec {
-                fs::copy(spec, new.join("target.json")).with_context(|| format!("cannot read {}", spec.display()))?;
+                fs::copy(spec, new.join(toolchain::SPEC)).with_context(|| format!("cannot read {}", spec.display()))?;
             }
             if !has_library(&lib, target) {
                 bail!("cargo built nothing for {}", target.triple);

@@ -6,9 +6,12 @@
 //! all. Scripts in the place of rustc would not do: `sh` drops variables like `CARGO_BIN_EXE_hello-zlib`, whose names
 //! are none for a shell.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -16,19 +19,34 @@ use super::rust_std::RustStd;
 use crate::cache::Cache;
 use crate::workspace::Toolchain;
 
-/// The folder for this toolchain, up to date with what was built for it.
+/// The name of a custom target's specification beside its libraries, where rustc looks for it.
+pub const SPEC: &str = "target.json";
+/// The programs that xtask stands in for where there are custom targets; see [`as_proxy`].
+const PROXIED: [&str; 2] = ["rustc", "rustdoc"];
+/// The extension of the program that xtask stands in for.
+const REAL: &str = "real";
+
+/// The folder for this toolchain, up to date with what was built for it. `xtask` is a copy of this program in the cache.
 ///
 /// # Errors
 /// The cache cannot be written.
-pub fn make(cache: &Cache, toolchain: &Toolchain, std: &RustStd) -> Result<PathBuf> {
+pub fn make(cache: &Cache, toolchain: &Toolchain, std: &RustStd, xtask: &Path) -> Result<PathBuf> {
     // The path of the toolchain belongs to the name: two copies of one version are two toolchains.
     let farm = cache.path("toolchains").join(format!("{}{}", toolchain.key(), suffix(&toolchain.sysroot)));
     let real = &toolchain.sysroot;
     let failed = || format!("cannot write {}", farm.display());
     fs::create_dir_all(farm.join("bin")).with_context(failed)?;
     fs::create_dir_all(farm.join("lib/rustlib")).with_context(failed)?;
+    let built = std.built();
+    let has_custom = built.iter().any(|(_, folder)| folder.join(SPEC).exists());
     for entry in list(&real.join("bin")) {
-        twin(&entry.path(), &farm.join("bin").join(entry.file_name())).with_context(failed)?;
+        let (name, here) = (entry.file_name(), farm.join("bin").join(entry.file_name()));
+        if has_custom && PROXIED.iter().any(|proxied| name == *proxied) {
+            twin(&entry.path(), &here.with_extension(REAL)).with_context(failed)?;
+            twin(xtask, &here).with_context(failed)?;
+        } else {
+            twin(&entry.path(), &here).with_context(failed)?;
+        }
     }
     for entry in list(&real.join("lib")) {
         let (name, here) = (entry.file_name(), farm.join("lib").join(entry.file_name()));
@@ -42,7 +60,7 @@ pub fn make(cache: &Cache, toolchain: &Toolchain, std: &RustStd) -> Result<PathB
     for entry in list(&real.join("lib/rustlib")) {
         link(&entry.path(), &farm.join("lib/rustlib").join(entry.file_name())).with_context(failed)?;
     }
-    for (name, folder) in std.built() {
+    for (name, folder) in built {
         if !real.join("lib/rustlib").join(&name).join("lib").exists() {
             link(&folder, &farm.join("lib/rustlib").join(name)).with_context(failed)?;
         }
@@ -95,4 +113,31 @@ fn temporary(at: &Path) -> PathBuf {
     let mut name = at.as_os_str().to_owned();
     name.push(format!(".{}", std::process::id()));
     name.into()
+}
+
+/// What xtask does under the name of rustc or rustdoc, if it has one.
+///
+/// Rust 1.95 takes a custom target only with `-Zunstable-options`, and that only with `RUSTC_BOOTSTRAP`. For the crates of such
+/// a target both are given here, and `-Zallow-features=` keeps every unstable feature closed to them; nothing else sees either.
+pub fn as_proxy() -> Option<anyhow::Error> {
+    let own = std::env::current_exe().ok()?;
+    let name = own.file_name()?;
+    if !PROXIED.iter().any(|proxied| name == *proxied) {
+        return None;
+    }
+    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let rustlib = own.parent()?.parent()?.join("lib/rustlib");
+    let is_custom = |target: &OsStr| rustlib.join(target).join(SPEC).exists();
+    let custom = args.iter().enumerate().any(|(i, arg)| match arg.to_str() {
+        Some("--target") => args.get(i + 1).is_some_and(|t| is_custom(t)),
+        Some(arg) => arg.strip_prefix("--target=").is_some_and(|t| is_custom(t.as_ref())),
+        None => false,
+    });
+    let mut command = Command::new(own.with_extension(REAL));
+    command.args(&args);
+    if custom {
+        command.args(["-Zunstable-options", "-Zallow-features="]).env("RUSTC_BOOTSTRAP", "1");
+    }
+    // It returns only if it fails.
+    Some(anyhow::Error::from(command.exec()).context("cannot start the compiler"))
 }

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use super::apt::Apt;
 use super::emulators::{Bundle, text, version_of};
 use super::wheels::ZIG;
 use super::{capture, toolchain};

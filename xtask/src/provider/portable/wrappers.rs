@@ -57,6 +57,11 @@ impl Wrappers {
         Ok(wrappers)
     }
 
+    /// The copy of this program in the cache.
+    pub fn xtask(&self) -> PathBuf {
+        self.bin.join(RUNNER)
+    }
+
     /// The folder of the scripts.
     pub fn bin(&self) -> &Path {
         &self.bin
