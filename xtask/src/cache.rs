@@ -85,7 +85,8 @@ impl Cache {
         }
         // Only the holder of the lock has temporary folders, so what is there now was left by a killed run.
         for leftover in fs::read_dir(self.path("tmp")).with_context(unwritable)?.flatten() {
-            let _ = fs::remove_dir_all(leftover.path());
+            let path = leftover.path();
+            let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
         }
         Ok(CacheLock { _file: file })
     }
@@ -113,12 +114,24 @@ impl Cache {
         let scratch = self.scratch()?;
         let new = scratch.path().join("new");
         fs::create_dir(&new).with_context(|| format!("cannot write {}", new.display()))?;
-        make(&new)?;
+        make(&new).map_err(|error| self.explain(error))?;
         if let Some(parent) = place.parent() {
             fs::create_dir_all(parent).with_context(|| format!("cannot write {}", parent.display()))?;
         }
         fs::rename(&new, &place).with_context(|| format!("cannot put {} in place", place.display()))?;
         Ok(place)
+    }
+
+    /// Not every program says that the disk is full: zig just aborts. To be asked while the half-made folder is there.
+    fn explain(&self, error: anyhow::Error) -> anyhow::Error {
+        // Less than any single thing that is installed.
+        const FULL: u64 = 1_000_000;
+        match nix::sys::statvfs::statvfs(&self.path("tmp")).map(|s| s.blocks_available() * s.fragment_size()) {
+            Ok(free @ 0..FULL) => {
+                error.context(format!("only {free} bytes are left on the disk of {}", self.root.display()))
+            }
+            _ => error,
+        }
     }
 
     /// Writes a file whole or not at all, and only when its content differs.

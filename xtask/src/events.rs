@@ -57,16 +57,6 @@ impl Events {
         Events(Arc::new(view))
     }
 
-    /// Sends events nowhere.
-    #[cfg(test)]
-    pub fn nowhere() -> Events {
-        struct Nowhere;
-        impl View for Nowhere {
-            fn event(&self, _: &Event<'_>) {}
-        }
-        Events::to(Nowhere)
-    }
-
     /// Tells of one event.
     pub fn send(&self, event: Event<'_>) {
         self.0.event(&event);

@@ -369,7 +369,7 @@ mod tests {
     fn the_test_program_is_for_the_machine_that_runs_it() {
         let path = std::env::current_exe().unwrap();
         let found = inspect(&path).unwrap();
-        assert_eq!(found.machine, Machine::of_arch(std::env::consts::ARCH).unwrap());
+        assert_eq!(found.machine.to_string(), std::env::consts::ARCH);
         assert_eq!(found.format, Format::Elf);
         assert!(!found.stripped);
         #[cfg(target_env = "gnu")]

@@ -86,6 +86,8 @@ fn main() -> ExitCode {
     };
     match (result, signals::exit_code()) {
         (_, Some(code)) => {
+            // What a child that has ended meanwhile had started itself.
+            runner::sweep(&[]);
             eprintln!("interrupted");
             ExitCode::from(code)
         }

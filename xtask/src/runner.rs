@@ -638,8 +638,8 @@ fn wait_for(child: Pid, watched: &SigSet) -> nix::Result<i32> {
     }
 }
 
-/// Kills and reaps all descendants but the `spared`.
-fn sweep(spared: &[&str]) {
+/// Kills and reaps all descendants but the `spared`. For a process that is about to end and adopts orphans.
+pub fn sweep(spared: &[&str]) {
     let deadline = Instant::now() + SWEEP_LIMIT;
     loop {
         loop {

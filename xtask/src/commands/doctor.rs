@@ -154,6 +154,9 @@ impl Doctor {
                 });
             }
         }
+        if let Ok(cache) = Cache::locate() {
+            findings.push(emulators(&cache));
+        }
         for (name, costs) in [
             ("node", "wasm32-web uses the distribution's instead"),
             ("nix", "the provider `nix`; the portable one works without"),
@@ -162,6 +165,17 @@ impl Doctor {
         }
         findings
     }
+}
+
+/// What was unpacked from the distribution's packages.
+fn emulators(cache: &Cache) -> Finding {
+    let entries = std::fs::read_dir(cache.path("packages")).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    if names.is_empty() {
+        return Finding::bad("emulators", State::Limited, "not here yet", "first use of a target fetches its own", "");
+    }
+    Finding::ok("emulators", names.join(", "))
 }
 
 fn program(name: &'static str, args: &[&str], costs: &str, remedy: &str) -> Finding {

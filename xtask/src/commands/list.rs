@@ -7,9 +7,10 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Place, print_json};
+use crate::provider::portable::emulators::is_native;
 use crate::report::table::plain;
 use crate::runner::RunnerKind;
-use crate::targets::{Level, Linker, Target};
+use crate::targets::{Level, Linker, Table, Target};
 
 /// Show the table of targets
 ///
@@ -61,41 +62,72 @@ impl List {
     pub fn run(self) -> Result<ExitCode> {
         let workspace = self.place.workspace()?;
         let provider = self.place.provider()?;
-        let rows: Vec<Row<'_>> = workspace
-            .table
-            .rows()
-            .iter()
-            .map(|target| Row {
-                name: &target.name,
-                triple: &target.triple,
-                level: target.level,
-                compiler: if target.zig.is_some() { "zig" } else { "none" },
-                linker: if target.linker == Linker::Cc { "zig" } else { "rust-lld" },
-                runner: runner_name(target),
-                glibc: target.glibc.as_deref(),
-                reason: target.reason.as_deref(),
-                ready: provider.is_ready(&workspace, target),
-            })
-            .collect();
+        let rows = rows(&workspace.table, |target| provider.is_ready(&workspace, target));
         if self.json {
             print_json(&rows)?;
         } else if self.markdown {
-            println!("| target | triple | level | C compiler | linker | runs by | oldest glibc |");
-            println!("| --- | --- | --- | --- | --- | --- | --- |");
-            for r in &rows {
-                let runner = r.runner.as_deref().or(r.reason).unwrap_or_default();
-                let (name, triple, level, glibc) = (r.name, r.triple, r.level, r.glibc.unwrap_or_default());
-                println!("| `{name}` | `{triple}` | {level} | {} | {} | {runner} | {glibc} |", r.compiler, r.linker);
-            }
+            println!("{}", markdown(&rows));
         } else {
             let mut table = plain(&["target", "triple", "level", "compiler", "linker", "runner", "ready"]);
             for r in &rows {
-                let runner = r.runner.clone().unwrap_or_else(|| format!("- ({})", r.reason.unwrap_or_default()));
+                let native = workspace.table.find(r.name).is_ok_and(|t| t.level == Level::Run && is_native(t));
+                let runner = match &r.runner {
+                    Some(_) if native => "native".to_owned(),
+                    Some(runner) => runner.clone(),
+                    None => format!("- ({})", r.reason.unwrap_or_default()),
+                };
                 let ready = if r.ready { "yes" } else { "no" };
                 table.add_row([r.name, r.triple, &r.level.to_string(), r.compiler, r.linker, &runner, ready]);
             }
             println!("{}", table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n"));
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn rows(table: &Table, is_ready: impl Fn(&Target) -> bool) -> Vec<Row<'_>> {
+    let row = |target| -> Row<'_> {
+        let target: &Target = target;
+        Row {
+            name: &target.name,
+            triple: &target.triple,
+            level: target.level,
+            compiler: if target.zig.is_some() { "zig" } else { "none" },
+            linker: if target.linker == Linker::Cc { "zig" } else { "rust-lld" },
+            runner: runner_name(target),
+            glibc: target.glibc.as_deref(),
+            reason: target.reason.as_deref(),
+            ready: is_ready(target),
+        }
+    };
+    table.rows().iter().map(row).collect()
+}
+
+/// The table that the README holds.
+fn markdown(rows: &[Row<'_>]) -> String {
+    let mut lines = vec![
+        "| target | triple | level | C compiler | linker | runs by | oldest glibc |".to_owned(),
+        "| --- | --- | --- | --- | --- | --- | --- |".to_owned(),
+    ];
+    for r in rows {
+        let runner = r.runner.as_deref().or(r.reason).unwrap_or_default();
+        let (name, triple, level, glibc) = (r.name, r.triple, r.level, r.glibc.unwrap_or_default());
+        lines.push(format!("| `{name}` | `{triple}` | {level} | {} | {} | {runner} | {glibc} |", r.compiler, r.linker));
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_holds_the_table_as_it_is() {
+        let table = Table::built_in().unwrap();
+        let wanted = markdown(&rows(&table, |_| false));
+        assert!(
+            include_str!("../../../README.md").contains(&wanted),
+            "put what `cargo xtask list --markdown` prints into README.md"
+        );
     }
 }

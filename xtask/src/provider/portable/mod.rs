@@ -16,7 +16,7 @@ use std::sync::{Mutex, OnceLock};
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::{Download, Prepared, Provider};
-use crate::cache::Cache;
+use crate::cache::{Cache, CacheLock};
 use crate::environment::Environment;
 use crate::events::Events;
 use crate::signals;
@@ -80,16 +80,23 @@ impl Provider for Portable {
         if targets.iter().any(|t| emulators.wants_wasmtime(t)) && !WASMTIME.is_installed(&self.cache) {
             downloads.push(WASMTIME.download());
         }
+        if targets.iter().all(|target| self.is_ready(workspace, target)) {
+            return Ok(Vec::new());
+        }
+        // Fetching the lists of packages changes the cache.
+        let _lock = self.cache.lock(|| events.note("waiting for another run that is setting up"))?;
         let packages = emulators.missing(targets);
         let needs_source = targets.iter().any(|t| !std.has(t)) && !std.has_source();
         if !packages.is_empty() || needs_source {
-            match self.lists(events) {
-                Ok(apt) => {
-                    if needs_source {
-                        downloads.extend(std.source_download(&apt)?);
-                    }
-                    downloads.extend(emulators::downloads(&apt, &packages)?);
-                }
+            // The lists are part of the cache, and apt keeps others from them only by failing.
+            let _lock = self.lock(events)?;
+            let sizes = || -> Result<Vec<Download>> {
+                let apt = self.lists(events)?;
+                let source = if needs_source { std.source_download(&apt)? } else { None };
+                Ok(source.into_iter().chain(emulators::downloads(&apt, &packages)?).collect())
+            };
+            match sizes() {
+                Ok(sizes) => downloads.extend(sizes),
                 // The rows that need nothing of it go on; `prepare` gives the others this reason.
                 Err(error) => events.note(&format!("{error:#}")),
             }
@@ -98,7 +105,7 @@ impl Provider for Portable {
     }
 
     fn prepare(&self, workspace: &Workspace, targets: &[Target], events: &Events) -> Result<Vec<Prepared>> {
-        let _lock = self.cache.lock(|| events.note("waiting for another run that is setting up"))?;
+        let _lock = self.lock(events)?;
         let std = RustStd::new(&self.cache, &workspace.toolchain);
         let emulators = Emulators::new(&self.cache);
         let wrappers = Wrappers::new(&self.cache, &workspace.toolchain)?;
@@ -164,6 +171,10 @@ impl Failures {
 }
 
 impl Portable {
+    fn lock(&self, events: &Events) -> Result<CacheLock> {
+        self.cache.lock(|| events.note("waiting for another run that is setting up"))
+    }
+
     /// apt, with the lists of packages fetched. What keeps them from being fetched does so for the whole run.
     fn lists(&self, events: &Events) -> Result<Apt> {
         let lists = self.lists.get_or_init(|| {

