@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -54,7 +54,23 @@ pub fn clean_command(program: impl Into<OsString>) -> Command {
             command.env_remove(&name);
         }
     }
+    match library_path() {
+        Some(path) if path.is_empty() => command.env_remove("LD_LIBRARY_PATH"),
+        Some(path) => command.env("LD_LIBRARY_PATH", path),
+        None => &mut command,
+    };
     command
+}
+
+/// The user's `LD_LIBRARY_PATH` without the folder of rustc's own library, which `cargo run` adds to it: rustc takes the folder
+/// of that library for its sysroot, and ours has one of its own.
+fn library_path() -> Option<OsString> {
+    let inherited = std::env::var_os("LD_LIBRARY_PATH")?;
+    let holds_rustc = |folder: &PathBuf| {
+        let mut entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.any(|e| e.file_name().to_string_lossy().starts_with("librustc_driver"))
+    };
+    std::env::join_paths(std::env::split_paths(&inherited).filter(|folder| !holds_rustc(folder))).ok()
 }
 
 /// A command inside the environments of all these targets at once.

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use crate::support::{Cache, Fixture, Output, Running};
+use crate::support::{COMPILER, Cache, Fixture, Output, Running};
 
 /// How a signal arrives.
 type Ending = (fn(Running) -> Output, i32);
@@ -57,7 +57,7 @@ fn a_run_that_is_interrupted_while_it_links_leaves_nothing() {
 #[test]
 fn a_run_that_is_interrupted_while_it_sets_up_leaves_nothing() {
     for (end, code) in ENDINGS {
-        let cache = Cache::empty().seeded(&["wheels", "zlib-source"]);
+        let cache = Cache::empty().with(&COMPILER);
         let fixture = Fixture::new("small").with_cache(cache.root());
         let marker = fixture.path("marker");
         cache.stop_at_zig(&marker);

@@ -140,7 +140,7 @@ fn what_the_doctor_finds_is_an_array_of_findings() {
 
 #[test]
 fn the_cache_is_measured_and_removed_only_when_asked() {
-    let cache = Cache::empty().seeded(&["packages/libc6-arm64-cross"]);
+    let cache = Cache::empty().with_copies(&["packages/libc6-arm64-cross"]).with(&[]);
     let fixture = Fixture::new("small").with_cache(cache.root());
     let json = fixture.xtask(&["clean", "--json"]).succeeds().json();
     assert_eq!(fields(&json), ["folder", "bytes", "entries", "removed"]);

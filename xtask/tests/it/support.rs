@@ -358,15 +358,23 @@ pub fn normal_cache() -> &'static Path {
     static CACHE: LazyLock<PathBuf> = LazyLock::new(|| {
         let fixture = Fixture::new("small");
         fixture.xtask_for_both("setup", &[]).succeeds();
-        let folder = fixture.xtask(&["clean", "--json"]).succeeds().json()["folder"].as_str().unwrap().to_owned();
-        folder.into()
+        let environment = fixture.xtask(&["env", "x86_64-linux"]).succeeds().json();
+        // CC is `<cache>/bin/x86_64-linux-cc`.
+        Path::new(environment["shell"]["CC"].as_str().unwrap()).ancestors().nth(2).unwrap().to_owned()
     });
     &CACHE
 }
 
+/// What zig and zlib are made of.
+pub const COMPILER: [&str; 2] = ["wheels", "zlib-source"];
+/// What runs `aarch64-linux`, and its std, where that is not the toolchain's own.
+pub const ARM: [&str; 3] = ["packages/qemu-user", "packages/libc6-arm64-cross", "std"];
+/// zlib for every target.
+pub const ZLIB: [&str; 1] = ["prefix"];
+
 /// A cache of a test's own.
 pub struct Cache {
-    folder: TempDir,
+    _folder: TempDir,
     root: PathBuf,
 }
 
@@ -380,38 +388,46 @@ impl Cache {
     pub fn named(name: &str) -> Cache {
         // Where hard links to the normal cache are likely to be possible.
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        Cache { root: folder.path().join(name), folder }
+        let root = folder.path().join(name);
+        fs::create_dir(&root).unwrap();
+        Cache { root, _folder: folder }
     }
 
-    /// Takes parts of the normal cache over, as hard links.
-    pub fn seeded(self, parts: &[&str]) -> Cache {
-        fs::create_dir_all(&self.root).unwrap();
-        for part in parts {
-            let (from, to) = (normal_cache().join(part), self.root.join(part));
-            if !from.exists() {
-                // Such as std, which may be the toolchain's own.
-                continue;
-            }
-            fs::create_dir_all(to.parent().unwrap()).unwrap();
-            let linked = Command::new("cp").arg("-al").args([&from, &to]).stderr(Stdio::null()).status().unwrap();
-            if !linked.success() {
-                let _ = fs::remove_dir_all(&to);
-                assert!(Command::new("cp").arg("-a").args([&from, &to]).status().unwrap().success());
-            }
+    /// Takes over, as symbolic links, parts of the normal cache and what zig keeps there.
+    pub fn with(self, parts: &[&str]) -> Cache {
+        for part in parts.iter().chain(&["zig-cache"]) {
+            self.take(part, |from, to| symlink(from, to).unwrap());
         }
-        // zig writes into the files that it keeps there; what it says about paths is relative.
-        symlink(normal_cache().join("zig-cache"), self.root.join("zig-cache")).unwrap();
         self
     }
 
-    /// All that both targets need.
+    /// A cache with all that both targets need.
     pub fn ready() -> Cache {
-        Cache::named("cache").with_all()
+        Cache::empty().with(&[&COMPILER[..], &ARM, &ZLIB].concat())
     }
 
-    /// Adds all that both targets need.
-    pub fn with_all(self) -> Cache {
-        self.seeded(&["wheels", "packages/qemu-user", "packages/libc6-arm64-cross", "std", "zlib-source", "prefix"])
+    /// Takes over parts of the normal cache so that they truly are in this one.
+    pub fn with_copies(self, parts: &[&str]) -> Cache {
+        for part in parts {
+            self.take(part, |from, to| {
+                let copy =
+                    |how: &str| Command::new("cp").arg(how).args([from, to]).stderr(Stdio::null()).status().unwrap();
+                if !copy("-al").success() {
+                    let _ = fs::remove_dir_all(to);
+                    assert!(copy("-a").success());
+                }
+            });
+        }
+        self
+    }
+
+    fn take(&self, part: &str, how: impl FnOnce(&Path, &Path)) {
+        let (from, to) = (normal_cache().join(part), self.root.join(part));
+        // There may be no std: the toolchain can have one of its own.
+        if from.exists() && !to.exists() {
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            how(&from, &to);
+        }
     }
 
     /// The folder.
@@ -419,29 +435,26 @@ impl Cache {
         &self.root
     }
 
-    /// A folder beside it, removed with it.
-    pub fn beside(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
     /// A path in it.
     pub fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
 
-    /// The program zig in it.
-    pub fn zig(&self) -> PathBuf {
-        let wheel = names(&self.path("wheels")).into_iter().find(|name| name.starts_with("ziglang-"));
-        self.path("wheels").join(wheel.expect("zig is on PATH?")).join("ziglang/zig")
-    }
-
     /// Puts a program in zig's place that tells that it was started, in a file, and does not end.
-    pub fn stop_at_zig(&self, marker: &Path) -> PathBuf {
+    pub fn stop_at_zig(&self, marker: &Path) {
         use std::os::unix::fs::PermissionsExt;
-        let (zig, real) = (self.zig(), self.beside("zig"));
-        fs::rename(&zig, &real).unwrap();
+        let wheels = names(&normal_cache().join("wheels"));
+        let wheel = wheels.iter().find(|name| name.starts_with("ziglang-")).expect("zig is on PATH, not in the cache");
+        let zig = self.path("wheels").join(wheel).join("ziglang/zig");
+        fs::remove_file(self.path("wheels")).unwrap();
+        fs::create_dir_all(zig.parent().unwrap()).unwrap();
         fs::write(&zig, format!("#!/bin/sh\n>'{}'\nsleep 1000\n", marker.display())).unwrap();
         fs::set_permissions(&zig, fs::Permissions::from_mode(0o755)).unwrap();
-        real
+    }
+
+    /// Puts zig back.
+    pub fn go_on_with_zig(self) -> Cache {
+        fs::remove_dir_all(self.path("wheels")).unwrap();
+        self.with(&["wheels"])
     }
 }
