@@ -37,7 +37,7 @@ pub const STATUS_VARIABLE: &str = "XTASK_RUNNER_STATUS";
 
 /// Variables of a spec that say where things are. They replace the caller's; of all others the caller's wins, so
 /// that `QEMU_CPU=cortex-a53 cargo test` does what it says.
-const PLACES: [&str; 5] = ["HOME", "QEMU_LD_PREFIX", "WINEARCH", "WINEPATH", "WINEPREFIX"];
+const PLACES: [&str; 7] = ["HOME", "QEMU_LD_PREFIX", "WINEARCH", "WINELOADER", "WINEPATH", "WINEPREFIX", "WINESERVER"];
 
 /// What all wine programs of a prefix share. The first to start brings them up, the last to end takes them down,
 /// and a runner that killed them would break its neighbours.
@@ -570,7 +570,12 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
 fn environment(spec: &RunnerSpec) -> BTreeMap<OsString, OsString> {
     let mut all: BTreeMap<_, _> = env::vars_os().filter(|(name, _)| name != STATUS_VARIABLE).collect();
     for (name, value) in &spec.env {
-        if PLACES.contains(&name.as_str()) || !all.contains_key(OsStr::new(name)) {
+        if name == "LD_LIBRARY_PATH"
+            && let Some(callers) = all.get_mut(OsStr::new(name)).filter(|path| !path.is_empty())
+        {
+            // cargo sets it for every program that it starts, and the emulator needs its own libraries all the same.
+            *callers = [OsStr::new(value), callers].join(OsStr::new(":"));
+        } else if PLACES.contains(&name.as_str()) || !all.contains_key(OsStr::new(name)) {
             all.insert(name.into(), value.into());
         }
     }

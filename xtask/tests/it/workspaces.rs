@@ -1,12 +1,12 @@
 //! Workspaces of every kind: several members, settings, a toolchain of their own.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{BOTH, Cache, Fixture};
+use crate::support::{BOTH, COMPILER, Cache, Fixture};
 
 /// Names and numbers of passed tests in a report.
 fn passed(report: &Value) -> Vec<(&str, u64)> {
@@ -124,4 +124,42 @@ fn a_workspace_is_built_by_the_toolchain_that_it_names() {
         .env("RUSTUP_AUTO_INSTALL", "0")
         .env("RUSTUP_DIST_SERVER", "http://127.0.0.1:9");
     output.ends_with(2).says(&["1.2.3"]);
+}
+
+#[test]
+fn a_target_of_the_user_with_a_specification_gets_a_core_built_for_it() {
+    let cache = Cache::empty().with(&[&COMPILER[..], &["rust-src"]].concat());
+    let fixture = Fixture::new("board").with_cache(cache.root());
+    let mut rustc = Command::new("rustc");
+    rustc.args(["-Zunstable-options", "--print", "target-spec-json", "--target", "thumbv7em-none-eabihf"]);
+    let spec = rustc.env("RUSTC_BOOTSTRAP", "1").current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap().stdout;
+    let mut spec: Value = serde_json::from_slice(&spec).unwrap();
+    spec["cpu"] = "cortex-m4".into();
+    fixture.write("my-board.json", &spec.to_string());
+    let row = fixture.xtask(&["build", "my-board", "--json"]).succeeds().row("my-board");
+    assert_eq!((&row["status"], &row["triple"]), (&"linked".into(), &"my-board".into()));
+    let program = fixture.path("target/my-board/debug/board").display().to_string();
+    let inspection = &fixture.xtask(&["inspect", "--json", &program]).succeeds().json()[0];
+    assert_eq!((&inspection["machine"], &inspection["pointer_width"]), (&"arm".into(), &32.into()), "{inspection}");
+    // It is one of all targets, and what was built for it stays.
+    let output = fixture.xtask(&["test-all-targets", "--json"]).succeeds();
+    assert_eq!(output.json()["targets"].as_array().unwrap().len(), 1, "{output}");
+    assert!(!output.err.contains("building"), "{output}");
+    // That a specification is unstable opens nothing else that is.
+    let main = fs::read_to_string(fixture.root().join("src/main.rs")).unwrap();
+    fixture.write("src/main.rs", &main.replace("#![no_std]", "#![no_std]\n#![feature(never_type)]"));
+    fixture.xtask(&["build", "my-board"]).ends_with(1).says(&["never_type"]);
+    fixture.write("src/main.rs", &main);
+    // Another specification is another target, although its name is the same; also when it is changed back.
+    // Plain cargo sees that, too.
+    for cpu in ["cortex-m7", "cortex-m4"] {
+        spec["cpu"] = cpu.into();
+        fixture.write("my-board.json", &spec.to_string());
+        let script =
+            "eval \"$(\"$0\" env my-board --shell)\" && cargo build && rustc --target my-board --print sysroot";
+        let output = fixture.command("sh", &["-c", script, env!("CARGO_BIN_EXE_xtask")]).succeeds();
+        output.says(&["Compiling board"]);
+        let in_use = fs::read(Path::new(output.out.trim_end()).join("lib/rustlib/my-board/target.json")).unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&in_use).unwrap(), spec);
+    }
 }

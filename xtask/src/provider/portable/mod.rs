@@ -20,7 +20,7 @@ use crate::cache::{Cache, CacheLock};
 use crate::environment::Environment;
 use crate::events::Events;
 use crate::signals;
-use crate::targets::{Level, StdKind, Target};
+use crate::targets::{Level, Target};
 use crate::workspace::Workspace;
 use apt::Apt;
 use emulators::Emulators;
@@ -83,13 +83,11 @@ impl Provider for Portable {
         if targets.iter().all(|target| self.is_ready(workspace, target)) {
             return Ok(Vec::new());
         }
-        // Fetching the lists of packages changes the cache.
-        let _lock = self.cache.lock(|| events.note("waiting for another run that is setting up"))?;
+        // Fetching the lists of packages changes the cache, and apt keeps others from it only by failing.
+        let _lock = self.lock(events)?;
         let packages = emulators.missing(targets);
         let needs_source = targets.iter().any(|t| !std.has(t)) && !std.has_source();
         if !packages.is_empty() || needs_source {
-            // The lists are part of the cache, and apt keeps others from them only by failing.
-            let _lock = self.lock(events)?;
             let sizes = || -> Result<Vec<Download>> {
                 let apt = self.lists(events)?;
                 let source = if needs_source { std.source_download(&apt)? } else { None };
@@ -134,7 +132,7 @@ impl Provider for Portable {
             });
         });
         signals::check()?;
-        let farm = toolchain::make(&self.cache, &workspace.toolchain, &std, &wrappers.xtask())?;
+        let farm = toolchain::make(&self.cache, &workspace.toolchain, &std, targets, &wrappers.xtask())?;
         targets
             .iter()
             .map(|target| {
@@ -205,11 +203,11 @@ impl Portable {
             environment.runner = Some(emulators.runner(target)?);
         }
         wrappers.write(target, &mut environment)?;
-        if target.std == StdKind::Std || !target.rustflags.is_empty() {
-            let flags = target.rustflags.join(" ");
-            if !flags.is_empty() {
-                environment.scoped.insert(format!("CARGO_TARGET_{}_RUSTFLAGS", target.upper()), flags);
-            }
+        let mut flags = target.rustflags.clone();
+        // cargo knows the target by name only; this makes it build everything again when the specification changes.
+        flags.extend(target.spec.as_deref().map(|spec| format!("-Cmetadata={}", rust_std::spec_key(spec))));
+        if !flags.is_empty() {
+            environment.scoped.insert(format!("CARGO_TARGET_{}_RUSTFLAGS", target.upper()), flags.join(" "));
         }
         Ok(environment)
     }

@@ -385,7 +385,7 @@ fn has_library(lib: &Path, target: &Target) -> bool {
 }
 
 /// Distinguishes two versions of a specification: `@` and a hash of its text.
-fn spec_key(spec: &Path) -> String {
+pub fn spec_key(spec: &Path) -> String {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     fs::read(spec).unwrap_or_default().hash(&mut hasher);

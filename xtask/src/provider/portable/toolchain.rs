@@ -17,6 +17,7 @@ use anyhow::{Context, Result};
 
 use super::rust_std::RustStd;
 use crate::cache::Cache;
+use crate::targets::Target;
 use crate::workspace::Toolchain;
 
 /// The name of a custom target's specification beside its libraries, where rustc looks for it.
@@ -26,11 +27,11 @@ const PROXIED: [&str; 2] = ["rustc", "rustdoc"];
 /// The extension of the program that xtask stands in for.
 const REAL: &str = "real";
 
-/// The folder for this toolchain, up to date with what was built for it. `xtask` is a copy of this program in the cache.
+/// The folder for this toolchain, up to date with what was built for it and for these rows. `xtask` is a copy of this program in the cache.
 ///
 /// # Errors
 /// The cache cannot be written.
-pub fn make(cache: &Cache, toolchain: &Toolchain, std: &RustStd, xtask: &Path) -> Result<PathBuf> {
+pub fn make(cache: &Cache, toolchain: &Toolchain, std: &RustStd, targets: &[Target], xtask: &Path) -> Result<PathBuf> {
     // The path of the toolchain belongs to the name: two copies of one version are two toolchains.
     let farm = cache.path("toolchains").join(format!("{}{}", toolchain.key(), suffix(&toolchain.sysroot)));
     let real = &toolchain.sysroot;
@@ -63,6 +64,12 @@ pub fn make(cache: &Cache, toolchain: &Toolchain, std: &RustStd, xtask: &Path) -
     for (name, folder) in built {
         if !real.join("lib/rustlib").join(&name).join("lib").exists() {
             link(&folder, &farm.join("lib/rustlib").join(name)).with_context(failed)?;
+        }
+    }
+    // Of several versions of a specification, the one that the row has now.
+    for target in targets.iter().filter(|t| t.spec.is_some()) {
+        if let Some(folder) = std.folder(target) {
+            link(&folder, &farm.join("lib/rustlib").join(&target.triple)).with_context(failed)?;
         }
     }
     Ok(farm)
