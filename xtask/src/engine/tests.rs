@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Mutex;
@@ -140,7 +139,10 @@ struct End {
 }
 
 fn start_and_wait(job: &Job, limits: &Limits) -> Result<End> {
-    let mut output = tempfile::tempfile().context("cannot make a temporary file for a test's output")?;
+    // For appending only: a program may move its position in an inherited file (under qemu-i386 one does, by 4 GB), and that
+    // must not leave a hole.
+    let output = tempfile::Builder::new().append(true).tempfile();
+    let output = output.context("cannot make a temporary file for a test's output")?;
     let status_file = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
     let spec_file;
     let mut command = match &job.program {
@@ -176,8 +178,8 @@ fn start_and_wait(job: &Job, limits: &Limits) -> Result<End> {
     }
     let copy = |file: &File| file.try_clone().context("cannot share a file");
     let mut child = command
-        .stdout(copy(&output)?)
-        .stderr(copy(&output)?)
+        .stdout(copy(output.as_file())?)
+        .stderr(copy(output.as_file())?)
         .spawn()
         .with_context(|| format!("cannot start {}", job.title))?;
     let pid = Pid::from_raw(child.id().cast_signed());
@@ -197,8 +199,7 @@ fn start_and_wait(job: &Job, limits: &Limits) -> Result<End> {
         }
         std::thread::sleep(POLL);
     };
-    let mut text = Vec::new();
-    output.rewind().and_then(|()| output.read_to_end(&mut text)).context("cannot read a test's output")?;
+    let text = std::fs::read(output.path()).context("cannot read a test's output")?;
     // Empty if the runner had no part in it.
     let entered = std::fs::read(status_file.path()).unwrap_or_default();
     let entered = serde_json::from_slice::<runner::Status>(&entered).ok().map(|s| s.entered);
