@@ -34,7 +34,7 @@ if [ "$files" ]; then
     done
 fi
 
-link=1 crt= skip= keep= unwind= out=a.out strip=
+link=1 cxx= crt= skip= keep= unwind= out=a.out strip=
 for a do
     shift
     if [ "$skip" ]; then skip=; continue; fi
@@ -49,6 +49,8 @@ for a do
     -target | --target | -arch) skip=1; continue ;;
     --target=* | -target=* | -m64 | -m32 | -Wl,-melf_* | -mmacosx-version-min=* | -mmacos-version-min=* ) continue ;;
     -c | -S | -E | -M | -MM | -fsyntax-only) link= ;;
+    # gcc and clang know C++ by its name and find its headers; zig wants to be called for it.
+    *.cpp | *.cc | *.cxx | *.c++ | *.C) cxx=1 ;;
     # zig names processors its own way, and the row carries the processor.
     -march=armv* | -march=rv* | -march=i686 | -march=pentium4 | -march=x86-64 | -march=loongarch64 | -march=z* | -mcpu=* | -mabi=* | -mfloat-abi=* | -mfpu=vfp*) continue ;;
     -fuse-ld=* | -B*gcc-ld | -fno-use-linker-plugin | -nolibc | --unwindlib=* | -nodefaultlibs) continue ;;
@@ -93,6 +95,7 @@ if [ "$crt" ]; then
 fi
 [ -d "$PREFIX" ] && set -- "$@" -isystem "$PREFIX/include"
 if [ -z "$link" ]; then
+    [ "$cxx" ] && MODE=c++
     exec "$ZIG" "$MODE" -target "$TARGET" -fno-sanitize=undefined @FLAGS@ "$@"
 fi
 [ -d "$PREFIX" ] && set -- "$@" "-L$PREFIX/lib"

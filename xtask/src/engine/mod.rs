@@ -478,11 +478,17 @@ fn inspect_program(row: &Row<'_>, file: &Path) -> std::result::Result<(), String
     Ok(())
 }
 
-/// The first error of a compiler's output, without colours.
+/// The first error of cargo's output, without colours; for a build script what the script itself said.
 fn first_error(stderr: &str) -> String {
     let plain = anstream::adapter::strip_str(stderr).to_string();
-    let line = plain.lines().find(|l| l.starts_with("error"));
-    line.unwrap_or("cargo failed and said nothing").to_owned()
+    let error = plain.lines().find(|l| l.starts_with("error")).unwrap_or("cargo failed and said nothing");
+    if error.contains("custom build command") {
+        let said = plain.lines().map(str::trim).find(|l| l.contains("error:") && !l.starts_with("error"));
+        if let Some(said) = said {
+            return format!("a build script failed: {}", said.trim_start_matches("cargo:warning="));
+        }
+    }
+    error.to_owned()
 }
 
 fn outcome(row: &Row<'_>, progress: &mut Progress, request: &Request) -> Outcome {

@@ -166,9 +166,9 @@ fn to_markdown(report: &Report) -> String {
             o.name,
             o.triple,
             super::table::how(o),
-            o.tests.passed,
-            o.tests.failed,
-            o.tests.ignored,
+            super::table::ran(o, o.tests.passed),
+            super::table::ran(o, o.tests.failed),
+            super::table::ran(o, o.tests.ignored),
             o.build_seconds,
             o.run_seconds
         );

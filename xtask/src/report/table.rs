@@ -15,6 +15,14 @@ pub fn how(outcome: &Outcome) -> String {
     }
 }
 
+/// A number of tests, or a dash where none could run.
+pub fn ran(outcome: &Outcome, tests: usize) -> String {
+    match outcome.status {
+        Status::Linked | Status::Skipped => "-".to_owned(),
+        Status::Passed | Status::Failed => tests.to_string(),
+    }
+}
+
 /// A plain table with aligned columns, no lines.
 pub fn plain(header: &[&str]) -> Table {
     let mut table = Table::new();
@@ -26,16 +34,13 @@ pub fn plain(header: &[&str]) -> Table {
 pub fn render(report: &Report) -> String {
     let mut table = plain(&["target", "triple", "how", "passed", "failed", "ignored", "build s", "run s", "status"]);
     for o in &report.targets {
-        let ran = |n: usize| {
-            if matches!(o.status, Status::Linked | Status::Skipped) { "-".to_owned() } else { n.to_string() }
-        };
         table.add_row(vec![
             o.name.clone(),
             o.triple.clone(),
             how(o),
-            ran(o.tests.passed),
-            ran(o.tests.failed),
-            ran(o.tests.ignored),
+            ran(o, o.tests.passed),
+            ran(o, o.tests.failed),
+            ran(o, o.tests.ignored),
             format!("{:.1}", o.build_seconds),
             format!("{:.1}", o.run_seconds),
             match &o.reason {
