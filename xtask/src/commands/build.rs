@@ -81,6 +81,22 @@ struct TestOptions {
     no_binfmt: bool,
 }
 
+/// What both commands that run tests take.
+#[derive(Args)]
+struct TestArguments {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    cargo: CargoOptions,
+    #[command(flatten)]
+    tests: TestOptions,
+    #[command(flatten)]
+    report: ReportOptions,
+    /// More arguments for cargo, and after another `--` for the test programs
+    #[arg(last = true, value_name = "CARGO ARGS")]
+    rest: Vec<String>,
+}
+
 /// Build the workspace for some targets
 #[derive(Args)]
 pub struct Build {
@@ -100,8 +116,8 @@ pub struct Build {
 
 /// Build the workspace's tests for some targets and run them
 ///
-/// Test programs run under the emulator of their target as soon as they are built. What follows `--` goes to cargo, and
-/// what follows a second `--` to the test programs:
+/// Test programs run under the emulator of their target as soon as they are built.
+/// What follows `--` goes to cargo, and what follows a second `--` to the test programs:
 ///
 ///     cargo xtask test aarch64-linux s390x-linux -- --test io -- --nocapture
 #[derive(Args)]
@@ -111,16 +127,7 @@ pub struct Test {
     #[arg(required = true, value_name = "TARGET")]
     targets: Vec<String>,
     #[command(flatten)]
-    place: Place,
-    #[command(flatten)]
-    cargo: CargoOptions,
-    #[command(flatten)]
-    tests: TestOptions,
-    #[command(flatten)]
-    report: ReportOptions,
-    /// More arguments for cargo, and after another `--` for the test programs
-    #[arg(last = true, value_name = "CARGO ARGS")]
-    rest: Vec<String>,
+    with: TestArguments,
 }
 
 /// Build and test the workspace for every target of the table
@@ -133,16 +140,7 @@ pub struct Test {
 #[derive(Args)]
 pub struct TestAllTargets {
     #[command(flatten)]
-    place: Place,
-    #[command(flatten)]
-    cargo: CargoOptions,
-    #[command(flatten)]
-    tests: TestOptions,
-    #[command(flatten)]
-    report: ReportOptions,
-    /// More arguments for cargo, and after another `--` for the test programs
-    #[arg(last = true, value_name = "CARGO ARGS")]
-    rest: Vec<String>,
+    with: TestArguments,
 }
 
 /// Build a program for a target and run it
@@ -196,10 +194,9 @@ impl Test {
     /// # Errors
     /// See [`finish`].
     pub fn run(self) -> Result<ExitCode> {
-        let workspace = self.place.workspace()?;
+        let workspace = self.with.place.workspace()?;
         let targets = find_targets(&workspace, &self.targets)?;
-        let request = test_request(&self.cargo, &self.tests, &self.rest);
-        finish(&self.place, &workspace, &targets, &request, &self.report, &events())
+        self.with.finish(&workspace, &targets, &events())
     }
 }
 
@@ -209,7 +206,7 @@ impl TestAllTargets {
     /// # Errors
     /// See [`finish`].
     pub fn run(self) -> Result<ExitCode> {
-        let workspace = self.place.workspace()?;
+        let workspace = self.with.place.workspace()?;
         let (targets, not) = workspace.all_targets()?;
         if targets.is_empty() {
             bail!("no target is for any package of {}", workspace.root().display());
@@ -222,21 +219,23 @@ impl TestAllTargets {
                 names.join(", ")
             ));
         }
-        let request = test_request(&self.cargo, &self.tests, &self.rest);
-        finish(&self.place, &workspace, &targets, &request, &self.report, &events)
+        self.with.finish(&workspace, &targets, &events)
     }
 }
 
-fn test_request(cargo: &CargoOptions, tests: &TestOptions, rest: &[String]) -> Request {
-    let (cargo_rest, test_args) = split(rest);
-    Request {
-        tests: true,
-        packages: cargo.packages.clone(),
-        cargo_args: [cargo.args(), cargo_rest].concat(),
-        test_args,
-        timeout: Duration::from_secs(tests.timeout),
-        jobs: tests.test_jobs,
-        binfmt: !tests.no_binfmt,
+impl TestArguments {
+    fn finish(&self, workspace: &Workspace, targets: &[Target], events: &Events) -> Result<ExitCode> {
+        let (cargo_rest, test_args) = split(&self.rest);
+        let request = Request {
+            tests: true,
+            packages: self.cargo.packages.clone(),
+            cargo_args: [self.cargo.args(), cargo_rest].concat(),
+            test_args,
+            timeout: Duration::from_secs(self.tests.timeout),
+            jobs: self.tests.test_jobs,
+            binfmt: !self.tests.no_binfmt,
+        };
+        finish(&self.place, workspace, targets, &request, &self.report, events)
     }
 }
 

@@ -9,7 +9,8 @@ use super::{Place, one_environment, print_json};
 
 /// Print the environment of a target
 ///
-/// With --shell, for a POSIX shell to evaluate, after which plain `cargo test` builds and runs for the target:
+/// With --shell, for a POSIX shell to evaluate: plain `cargo test` then builds and runs for
+/// the target:
 ///
 ///     eval "$(cargo xtask env aarch64-linux --shell)"
 #[derive(Args)]
