@@ -17,8 +17,8 @@ use tempfile::TempDir;
 /// What most tests are about: the build machine's own target, and one that is emulated.
 pub const BOTH: [&str; 2] = ["x86_64-linux", "aarch64-linux"];
 
-/// An upper bound for what should take moments.
-const LIMIT: Duration = Duration::from_secs(120);
+/// An upper bound for what takes moments once the set-up is done, which another test may be at for minutes.
+const LIMIT: Duration = Duration::from_secs(1800);
 
 /// A copy of a fixture, and all that a run leaves: its target folder, its temporary files.
 pub struct Fixture {
