@@ -149,6 +149,8 @@ fn variables(cache: &Cache, prefix: &Path) -> Vec<(&'static str, String)> {
         ("WINEDLLOVERRIDES", "mscoree,mshtml=;winemenubuilder.exe=d".to_owned()),
         ("LD_LIBRARY_PATH", text(&root.join(UNIX))),
         ("DISPLAY", String::new()),
+        // In the C locale wine finds no file whose name is not ASCII.
+        ("LC_ALL", "C.UTF-8".to_owned()),
     ]
 }
 

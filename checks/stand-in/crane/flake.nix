@@ -1,0 +1,55 @@
+# Stands for crane: cargo as it is on this machine, with its own registry instead of vendored crates.
+{
+  outputs =
+    { self }:
+    {
+      mkLib =
+        pkgs:
+        let
+          craneLib = toolchain: {
+            overrideToolchain = craneLib;
+            buildPackage =
+              args:
+              let
+                extra = args.cargoExtraArgs or "--locked";
+                arguments = builtins.removeAttrs args [
+                  "cargoExtraArgs"
+                  "cargoTestExtraArgs"
+                  "doIncludeCrossToolchainEnv"
+                  "passthru"
+                  "meta"
+                ];
+                built = pkgs.runCommand "${args.pname}-${args.version}" (
+                  {
+                    cargoArtifacts = "";
+                    doCheck = true;
+                  }
+                  // arguments
+                  // {
+                    passthru = args.passthru or { };
+                    meta = args.meta or { };
+                    nativeBuildInputs = (args.nativeBuildInputs or [ ]) ++ [
+                      toolchain
+                      pkgs.stdenv.cc
+                    ];
+                    buildPhase = ''
+                      export CARGO_HOME=${pkgs.standIn.cargo-home}
+                      cargo build --release ${extra} --message-format json-render-diagnostics > log.json
+                    '';
+                    checkPhase = "cargo test --release ${extra} ${args.cargoTestExtraArgs or ""}";
+                    # The programs that cargo reports.
+                    installPhase = ''
+                      mkdir -p $out/bin
+                      sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' log.json | while read -r program; do
+                        install -m 755 "$program" $out/bin/
+                      done
+                    '';
+                  }
+                ) "";
+              in
+              built;
+          };
+        in
+        craneLib pkgs.standIn.toolchain;
+    };
+}

@@ -1,0 +1,210 @@
+{
+  lib,
+  machine,
+  system,
+}:
+let
+  table = builtins.attrValues machine.targets;
+  cpu = builtins.head (lib.splitString "-" system);
+  isLinux = lib.hasInfix "linux" system;
+
+  # A derivation that is built by phases, and can be overridden.
+  mkDerivation =
+    attrs:
+    let
+      name = attrs.name or "${attrs.pname}-${attrs.version}";
+      own = builtins.removeAttrs attrs [
+        "meta"
+        "passthru"
+      ];
+      drv = derivation (
+        own
+        // {
+          inherit name system;
+          # `nix develop` reads the variable.
+          outputs = [ "out" ];
+          builder = "/bin/bash";
+          args = [ ./setup.sh ];
+          PATH = machine.path;
+        }
+      );
+    in
+    drv
+    // (attrs.passthru or { })
+    // {
+      meta = attrs.meta or { };
+      overrideAttrs = f: mkDerivation (attrs // f attrs);
+    };
+
+  runCommand =
+    name: attrs: buildCommand:
+    mkDerivation (attrs // { inherit name buildCommand; });
+  file =
+    name: text: command:
+    runCommand name {
+      inherit text;
+      passAsFile = [ "text" ];
+    } command;
+  writeText = name: text: file name text "cp $textPath $out";
+  writeShellScript = name: text: file name "#!/bin/bash\n${text}" "install -m 755 $textPath $out";
+  writeShellScriptBin = name: text: file name "#!/bin/bash\n${text}" "install -D -m 755 $textPath $out/bin/${name}";
+  linkFarm =
+    name: entries:
+    runCommand name { } (
+      "mkdir $out\n" + lib.concatMapStrings (entry: "ln -s ${entry.path} $out/${entry.name}\n") entries
+    );
+  mkShell = attrs: mkDerivation ({ name = "nix-shell"; } // attrs // { buildCommand = "export > $out"; });
+
+  # A package whose bin holds scripts that start programs of this machine.
+  tools =
+    name: version: scripts:
+    runCommand name
+      {
+        passthru = { inherit version; };
+        meta.mainProgram = name;
+      }
+      (
+        "mkdir -p $out/bin\n"
+        + lib.concatStrings (
+          lib.mapAttrsToList (program: script: ''
+            printf '#!/bin/bash\n%s\n' ${lib.escapeShellArg script} > $out/bin/${program}
+            chmod +x $out/bin/${program}
+          '') scripts
+        )
+      );
+  start = program: ''exec ${program} "$@"'';
+
+  stdenv = {
+    cc =
+      tools "host-cc" "0" {
+        cc = start machine.tools.cc;
+        "c++" = start machine.tools.cxx;
+      }
+      // {
+        bintools = tools "host-bintools" "0" { ar = start machine.tools.ar; };
+      };
+    hostPlatform = {
+      inherit system isLinux;
+      isx86_64 = cpu == "x86_64";
+      parsed.cpu.name = cpu;
+    };
+  };
+
+  # The portable provider's compiler in the shape of a cross gcc.
+  crossOf =
+    target:
+    let
+      targetPrefix = "${target.triple}-";
+      bintools = tools "${targetPrefix}binutils" "0" {
+        "${targetPrefix}ar" = start target.shell.AR;
+        "${targetPrefix}ranlib" = start target.shell.RANLIB;
+        "${targetPrefix}objcopy" = start target.shell.OBJCOPY;
+        "${targetPrefix}strip" = start target.shell.STRIP;
+      };
+      prefix = "${target.shell.PKG_CONFIG_LIBDIR}/../..";
+    in
+    {
+      stdenv.cc =
+        tools "${targetPrefix}cc" "0" {
+          "${targetPrefix}cc" = start target.shell.CC;
+          "${targetPrefix}c++" = start target.shell.CXX;
+        }
+        // {
+          inherit bintools targetPrefix;
+          suffixSalt = lib.replaceStrings [ "-" ] [ "_" ] target.triple;
+          libc = runCommand "libc-${target.target}" { passthru.version = target.glibc; } ''
+            mkdir $out
+            ln -s ${target.runner.env.QEMU_LD_PREFIX or "/"}/lib $out/lib
+          '';
+        };
+      zlib =
+        runCommand "zlib-${target.target}" { } "cp -rL ${prefix} $out"
+        // {
+          static = runCommand "zlib-static-${target.target}" { } "mkdir $out && cp -rL ${prefix}/lib $out";
+        };
+      windows.pthreads = runCommand "pthreads-${target.target}" { } "mkdir -p $out/lib";
+    };
+
+  # Every qemu-user of the machine, as the one package holds them.
+  qemus = lib.concatMapAttrs (_: target: target.runner.binfmt or { }) machine.targets;
+  isQemu = name: lib.hasPrefix "qemu-" name;
+  boards = lib.filter (target: target.runner != null && target.runner.kind == "qemu-system") table;
+  runnerOf = kind: builtins.head (lib.filter (target: target.runner != null && target.runner.kind == kind) table);
+  commandOf = kind: builtins.head (runnerOf kind).runner.command;
+  environmentOf =
+    runner: lib.concatStrings (lib.mapAttrsToList (name: value: "export ${name}=${lib.escapeShellArg value}\n") runner.env);
+  versionOf = kind: lib.concatStrings (builtins.tail (lib.splitString " " (runnerOf kind).runner.label));
+in
+{
+  inherit
+    lib
+    linkFarm
+    mkShell
+    runCommand
+    stdenv
+    writeShellScript
+    writeShellScriptBin
+    writeText
+    ;
+  mkShellNoCC = mkShell;
+  # What the other stand-ins need; nothing of cross-flake's uses it.
+  standIn = {
+    toolchain = runCommand "rust" { } "mkdir $out && ln -s ${machine.rust} $out/bin";
+    inherit (machine) cargo-home;
+  };
+  runtimeShell = "/bin/bash";
+
+  # By the names that the table has for them.
+  pkgsCross = lib.listToAttrs (
+    map (target: lib.nameValuePair target.nixpkgs (crossOf target)) (lib.filter (target: target.nixpkgs != null) table)
+  );
+
+  zig = tools "zig" "0" { zig = start machine.tools.zig; };
+  llvm = tools "llvm" "0" {
+    llvm-ar = start machine.tools.zig-ar;
+    llvm-ranlib = start machine.tools.zig-ranlib;
+    llvm-objcopy = start machine.tools.objcopy;
+    llvm-strip = start machine.tools.strip;
+  };
+  zlib.src = runCommand "zlib.tar.gz" { } "tar -czf $out -C ${machine.zlib-source} --transform 's,^\\.,zlib,' .";
+
+  qemu-user = tools "qemu-user" (versionOf "qemu-user") (
+    builtins.mapAttrs (_: start) (lib.filterAttrs (name: _: isQemu name) qemus)
+  );
+  qemu = tools "qemu" (versionOf "qemu-system") (
+    lib.listToAttrs (
+      map (
+        target:
+        let
+          program = builtins.head target.runner.command;
+        in
+        lib.nameValuePair (baseNameOf program) (environmentOf target.runner + start program)
+      ) boards
+    )
+  );
+  wasmtime = tools "wasmtime" (versionOf "wasmtime") { wasmtime = start (commandOf "wasmtime"); };
+  nodejs = tools "node" (versionOf "node") { node = start (commandOf "node"); };
+  # A prefix of one's own needs more than wineboot here: the portable provider's is copied.
+  wineWow64Packages.minimal =
+    let
+      inherit (runnerOf "wine") runner;
+      places = builtins.removeAttrs runner.env [
+        "HOME"
+        "WINEPREFIX"
+      ];
+      wine = environmentOf { env = places; };
+    in
+    tools "wine" (versionOf "wine") {
+      wine = wine + start (builtins.head runner.command);
+      wineboot = "cp -r ${runner.env.WINEPREFIX}/. $WINEPREFIX";
+      wineserver = wine + start runner.env.WINESERVER;
+    };
+
+  util-linux = tools "util-linux" "0" { flock = start machine.tools.flock; };
+  pkg-config = tools "pkg-config" "0" { pkg-config = start machine.tools.pkg-config; };
+  pkg-config-unwrapped = tools "pkg-config" "0" { pkg-config = start machine.tools.pkg-config; };
+  patchelf = tools "patchelf" "0" { patchelf = start machine.tools.patchelf; };
+  python3 = tools "python3" "0" { python3 = start machine.tools.python3; };
+  nixfmt = tools "nixfmt" "0" { nixfmt = start machine.tools.nixfmt; };
+  nixfmt-tree = tools "treefmt" "0" { treefmt = start machine.tools.nixfmt; };
+}

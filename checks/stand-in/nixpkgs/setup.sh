@@ -1,0 +1,20 @@
+# The phases of the standard environment that cross-flake's packages use.
+set -eu -o pipefail
+for package in ${nativeBuildInputs-} ${packages-}; do
+    PATH=$package/bin:$PATH
+done
+export PATH TMPDIR="${TMPDIR:-$NIX_BUILD_TOP}"
+cd "$NIX_BUILD_TOP"
+
+if [ "${buildCommand-}" ]; then
+    eval "$buildCommand"
+    exit
+fi
+cp -r "$src" source
+chmod -R u+w source
+cd source
+eval "${postPatch-}"
+eval "${preBuild-}"
+eval "$buildPhase"
+if [ "${doCheck-}" ]; then eval "${checkPhase-}"; fi
+eval "$installPhase"

@@ -1,0 +1,22 @@
+# Stands for rust-overlay: the toolchain of the portable provider, which has the std of every target.
+{
+  # As the real one has it; cross-flake points it at its own.
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixpkgs-unstable";
+
+  outputs =
+    { self, nixpkgs }:
+    {
+      lib.mkRustBin =
+        { }:
+        pkgs: {
+          fromRustupToolchain =
+            {
+              channel,
+              profile ? "default",
+              components ? [ ],
+              targets ? [ ],
+            }:
+            pkgs.standIn.toolchain;
+        };
+    };
+}

@@ -1,0 +1,120 @@
+# The C compiler of one row and what comes with it; null for a row without one.
+#
+# From pkgsCross where nixpkgs can cross-compile, else zig by the same script that the portable provider uses.
+{
+  pkgs,
+  row,
+  # Whether programs are to run where there is no /nix/store.
+  portable,
+}:
+let
+  inherit (pkgs) lib;
+
+  # nixpkgs renamed these; either name may be the one that an input has.
+  former = {
+    mingw-msvcrt-x86_64 = "mingwW64";
+    mingw-msvcrt-i686 = "mingw32";
+    mingw-ucrt-x86_64 = "ucrt64";
+  };
+  cross =
+    pkgs.pkgsCross.${row.nixpkgs} or pkgs.pkgsCross.${former.${row.nixpkgs} or ""}
+      or (throw "cross-flake: nixpkgs ${lib.version} has no pkgsCross.${row.nixpkgs}, which target ${row.name} needs: version 26.05 has it");
+
+  # A folder with these scripts in bin.
+  programs =
+    scripts:
+    pkgs.runCommand "cc-for-${row.name}" { } (
+      lib.concatStrings (
+        lib.mapAttrsToList (name: text: ''
+          install -D -m 755 ${pkgs.writeText name text} $out/bin/${name}
+        '') scripts
+      )
+    );
+
+  gcc =
+    let
+      inherit (cross.stdenv) cc;
+      salt = cc.suffixSalt;
+      # The loader of distributions and no rpath. Where purity is enforced the wrapper would drop the loader again.
+      freely = lib.optionalString (portable && row.isGlibc) ''
+        export NIX_DYNAMIC_LINKER_${salt}=${row.interpreter} NIX_DONT_SET_RPATH_${salt}=1 NIX_ENFORCE_PURITY=0
+      '';
+      # Rust's std for Windows links libpthread, which MinGW keeps in a package of its own (nixpkgs#457066).
+      pthreads = cross.windows.pthreads or cross.windows.mingw_w64_pthreads;
+    in
+    {
+      inherit cross;
+      inherit (cc) libc;
+      glibc = if row.isGlibc then cc.libc.version else null;
+      tool = name: "${cc.bintools}/bin/${cc.targetPrefix}${name}";
+      # libraries: folders with include and lib.
+      wrap =
+        libraries:
+        let
+          flags =
+            row.cflags
+            ++ lib.concatMap (folder: [
+              "-isystem"
+              "${lib.getDev folder}/include"
+              "-L${lib.getLib folder}/lib"
+            ]) libraries
+            ++ lib.optional row.isWindows "-L${pthreads}/lib";
+          script = name: more: ''
+            #!${pkgs.runtimeShell}
+            ${freely}exec ${cc}/bin/${cc.targetPrefix}${name} ${lib.escapeShellArgs (flags ++ more)} "$@"
+          '';
+        in
+        programs {
+          "${row.name}-cc" = script "cc" [ ];
+          # A program must not need the C++ library of this very gcc.
+          "${row.name}-c++" = script "c++" (
+            lib.optionals portable [
+              "-static-libstdc++"
+              "-static-libgcc"
+            ]
+          );
+        };
+    };
+
+  zig =
+    let
+      llvm = name: "${lib.getBin pkgs.llvm}/bin/llvm-${name}";
+    in
+    {
+      cross = null;
+      # zig links against stubs of glibc; programs still need a real one to be run with.
+      libc = if row.isGlibc && row ? nixpkgs then cross.stdenv.cc.libc else null;
+      glibc = row.glibc or null;
+      tool = llvm;
+      wrap =
+        libraries:
+        let
+          fill = mode: {
+            "#!/bin/sh" = "#!${pkgs.runtimeShell}";
+            "@ZIG@" = lib.getExe pkgs.zig;
+            "@MODE@" = mode;
+            "@TARGET@" = if row ? glibc then "${row.zig}.${row.glibc}" else row.zig;
+            "@FLAGS@" = lib.escapeShellArgs (lib.optional (row ? zig-cpu) "-mcpu=${row.zig-cpu}" ++ row.cflags);
+            # Shared by all rows. Builds, which have no home, set ZIG_GLOBAL_CACHE_DIR.
+            "@CACHE@" = "\${XDG_CACHE_HOME:-$HOME/.cache}/cross-flake/zig";
+            "@PREFIX@" = lib.concatMapStrings toString libraries;
+            "@OBJCOPY@" = llvm "objcopy";
+          };
+          script =
+            mode:
+            builtins.replaceStrings (builtins.attrNames (fill mode)) (builtins.attrValues (fill mode)) (
+              builtins.readFile ../xtask/assets/zig-tool.sh
+            );
+        in
+        programs {
+          "${row.name}-cc" = script "cc";
+          "${row.name}-c++" = script "c++";
+        };
+    };
+in
+if row.useZig then
+  zig
+else if row ? nixpkgs then
+  gcc
+else
+  null

@@ -1,0 +1,128 @@
+# The outputs of cross-flake's own flake: mkCross over its examples, and xtask.
+inputs:
+let
+  inherit (inputs) self nixpkgs;
+  inherit (nixpkgs) lib;
+
+  systems = import ./systems.nix;
+  each = f: builtins.mapAttrs (system: _: f system nixpkgs.legacyPackages.${system}) systems;
+  mkCross = import ./mk-cross.nix inputs;
+  mkFlake = import ./mk-flake.nix inputs;
+
+  cross = each (
+    _: pkgs:
+    let
+      # Bare metal has an example of its own.
+      example =
+        row:
+        let
+          pname = if row.std == "core" then "firmware" else "hello-zlib";
+        in
+        {
+          inherit pname;
+          version = (lib.importTOML ../Cargo.toml).workspace.package.version;
+          cargoExtraArgs = "--locked --package ${pname}";
+        };
+      bare = mkCross { inherit pkgs; };
+    in
+    mkCross {
+      inherit pkgs;
+      inherit (bare.xtask) src;
+      crateArgs = example;
+    }
+  );
+  # The build machines that xtask runs on.
+  onLinux = lib.filterAttrs (system: _: lib.hasSuffix "-linux" system);
+
+  # xtask for any workspace: environments come from this flake unless the workspace has one of its own.
+  app =
+    system: pkgs:
+    pkgs.writeShellScript "xtask" ''
+      export CROSS_FLAKE_FLAKE=''${CROSS_FLAKE_FLAKE-${self}}
+      export PATH=$PATH:${lib.makeBinPath [ cross.${system}.toolchain.develop ]}
+      exec ${cross.${system}.xtask.package}/bin/xtask "$@"
+    '';
+in
+{
+  lib = { inherit mkCross mkFlake; };
+
+  devShells = each (
+    system: pkgs:
+    cross.${system}.shells
+    // {
+      default = pkgs.mkShell {
+        packages = [
+          cross.${system}.toolchain.develop
+          cross.${system}.toolchain.fenix.rust-analyzer
+          pkgs.nodejs
+          pkgs.pkg-config
+          pkgs.python3
+        ];
+      };
+    }
+  );
+
+  packages = each (
+    system: _:
+    cross.${system}.packages
+    // cross.${system}.environments
+    // lib.optionalAttrs (lib.hasSuffix "-linux" system) rec {
+      xtask = cross.${system}.xtask.package;
+      default = xtask;
+    }
+  );
+
+  apps = onLinux (
+    each (
+      system: pkgs: rec {
+        xtask = {
+          type = "app";
+          program = "${app system pkgs}";
+          meta.description = "cargo xtask for any cargo workspace";
+        };
+        default = xtask;
+      }
+    )
+  );
+
+  checks = each (
+    system: pkgs:
+    let
+      own = lib.filter (row: row.triple == systems.${system}) (lib.attrValues cross.${system}.rows);
+    in
+    {
+      inherit (import ./tests.nix { inherit pkgs mkCross; }) unit;
+      format = pkgs.runCommand "format" { nativeBuildInputs = [ pkgs.nixfmt ]; } ''
+        nixfmt --check ${../flake.nix} $(find ${./.} -name '*.nix') && touch $out
+      '';
+    }
+    // lib.optionalAttrs (lib.hasSuffix "-linux" system) { xtask = cross.${system}.xtask.checked; }
+    // lib.listToAttrs (
+      map (row: {
+        inherit (row) name;
+        value = cross.${system}.packages.${row.name};
+      }) own
+    )
+  );
+
+  legacyPackages = each (
+    system: _:
+    cross.${system}.triples
+    // {
+      inherit (cross.${system}) matrix notRun;
+    }
+  );
+
+  templates = {
+    default = {
+      path = ./templates/default;
+      description = "A flake for a cargo workspace: a shell and a package per target";
+    };
+    existing-flake = {
+      path = ./templates/existing-flake;
+      description = "The same inside a flake that has outputs of its own";
+    };
+  };
+
+  formatter = each (_: pkgs: pkgs.nixfmt-tree);
+}

@@ -1,0 +1,170 @@
+# The environment of one row on one build machine. Shell, package, check and JSON document are views of what this gives.
+{
+  pkgs,
+  row,
+  rows,
+  toolchain,
+  portable,
+  xtask,
+  # pkgsCross -> packages whose libraries the row's programs link.
+  buildInputs,
+}:
+let
+  inherit (pkgs) lib;
+
+  compiler = import ./compiler.nix { inherit pkgs row portable; };
+  zlib = import ./zlib.nix { inherit pkgs row compiler; };
+  runner = import ./runner.nix {
+    inherit
+      pkgs
+      row
+      compiler
+      rows
+      xtask
+      ;
+  };
+
+  libraries =
+    lib.optional (zlib != null) zlib
+    ++ lib.optionals (compiler != null && compiler.cross != null) (buildInputs compiler.cross);
+  wrapper = compiler.wrap libraries;
+  cc = "${wrapper}/bin/${row.name}-cc";
+  cxx = "${wrapper}/bin/${row.name}-c++";
+  rust = toolchain.for row;
+
+  # The build machine's own compiler, for build scripts and proc-macros.
+  host = pkgs.stdenv.cc;
+  hostTriple = (import ./systems.nix).${pkgs.stdenv.hostPlatform.system};
+  # cargo's LINKER is that of build scripts as well where the row is the build machine's own. They need a loader that is here,
+  # not one that distributions have. Flags are for the row alone as long as a target is named.
+  own = row.triple == hostTriple;
+  rustflags = row.rustflags ++ lib.optional own "-Clinker=${cc}";
+
+  pkgConfigPath = lib.concatMapStringsSep ":" (folder: "${lib.getDev folder}/lib/pkgconfig") libraries;
+
+  # cmake-toolchains(7)
+  cmake =
+    let
+      system =
+        if row.isLinux then
+          "Linux"
+        else if row.isWindows then
+          "Windows"
+        else if row.isDarwin then
+          "Darwin"
+        else if lib.hasInfix "freebsd" row.triple then
+          "FreeBSD"
+        else if lib.hasInfix "wasi" row.triple then
+          "WASI"
+        else
+          "Generic";
+      processor =
+        if row.arch == "i686" && row.isWindows then
+          "X86"
+        else
+          {
+            riscv64gc = "riscv64";
+            powerpc64le = "ppc64le";
+          }
+          .${row.arch} or row.arch;
+      set = name: value: "set(${name} [=[${value}]=])\n";
+    in
+    pkgs.writeText "${row.name}.cmake" (
+      "set(CMAKE_SYSTEM_NAME ${system})\nset(CMAKE_SYSTEM_PROCESSOR ${processor})\n"
+      + set "CMAKE_C_COMPILER" cc
+      + set "CMAKE_CXX_COMPILER" cxx
+      + set "CMAKE_ASM_COMPILER" cc
+      + set "CMAKE_AR" (compiler.tool "ar")
+      + set "CMAKE_RANLIB" (compiler.tool "ranlib")
+      + "set(CMAKE_FIND_ROOT_PATH ${lib.concatMapStringsSep " " (folder: "[=[${folder}]=]") libraries})\n"
+      + lib.concatMapStrings (kind: "set(CMAKE_FIND_ROOT_PATH_MODE_${kind} ONLY)\n") [
+        "LIBRARY"
+        "INCLUDE"
+        "PACKAGE"
+      ]
+      + "set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)\n"
+      + lib.optionalString (runner.absent == null) (
+        set "CMAKE_CROSSCOMPILING_EMULATOR" "${runner.package}/bin/cross-flake-run-${row.name}"
+      )
+    );
+
+  hasRunner = runner.absent == null;
+  hasCompiler = compiler != null;
+in
+rec {
+  inherit row runner rust;
+
+  # Variables with the triple in their name: those of all rows fit into one process.
+  scoped =
+    lib.optionalAttrs (rustflags != [ ]) {
+      "CARGO_TARGET_${row.upper}_RUSTFLAGS" = lib.concatStringsSep " " rustflags;
+    }
+    # By name and not by path: cargo splits the variable at spaces.
+    // lib.optionalAttrs hasRunner { "CARGO_TARGET_${row.upper}_RUNNER" = "cross-flake-run-${row.name}"; }
+    // lib.optionalAttrs hasCompiler {
+      "CC_${row.lower}" = cc;
+      "CXX_${row.lower}" = cxx;
+      "AR_${row.lower}" = compiler.tool "ar";
+      "RANLIB_${row.lower}" = compiler.tool "ranlib";
+    }
+    // lib.optionalAttrs (hasCompiler && row.linker == "cc") {
+      "CARGO_TARGET_${row.upper}_LINKER" = if own then "${host}/bin/cc" else cc;
+    }
+    // lib.optionalAttrs (hasCompiler && row.hasLibc) {
+      "PKG_CONFIG_ALLOW_CROSS_${row.lower}" = "1";
+      # LIBDIR replaces pkg-config's own list, so that no library of the build machine is found.
+      "PKG_CONFIG_LIBDIR_${row.lower}" = pkgConfigPath;
+      "CMAKE_TOOLCHAIN_FILE_${row.lower}" = "${cmake}";
+    };
+
+  # Variables of a shell that is inside this one row.
+  shell = {
+    CARGO_BUILD_TARGET = row.triple;
+  }
+  // lib.optionalAttrs hasRunner {
+    CROSSCOMPILING_EMULATOR = "${runner.package}/bin/cross-flake-run-${row.name}";
+  }
+  // lib.optionalAttrs hasCompiler {
+    CC = cc;
+    CXX = cxx;
+    AR = compiler.tool "ar";
+    RANLIB = compiler.tool "ranlib";
+    OBJCOPY = compiler.tool "objcopy";
+    STRIP = compiler.tool "strip";
+    # cc's names for the build machine's tools are HOST_*, autoconf's are *_FOR_BUILD.
+    HOST_CC = "${host}/bin/cc";
+    HOST_CXX = "${host}/bin/c++";
+    HOST_AR = "${host.bintools}/bin/ar";
+    CC_FOR_BUILD = "${host}/bin/cc";
+    CXX_FOR_BUILD = "${host}/bin/c++";
+    AR_FOR_BUILD = "${host.bintools}/bin/ar";
+  }
+  // lib.optionalAttrs (hasCompiler && row.hasLibc) {
+    PKG_CONFIG_LIBDIR = pkgConfigPath;
+    CMAKE_TOOLCHAIN_FILE = "${cmake}";
+  };
+
+  # Packages whose bin stands in front of PATH.
+  path = [
+    rust
+  ]
+  ++ lib.optional hasRunner runner.package
+  ++ [
+    pkgs.pkg-config-unwrapped
+    host
+  ];
+
+  # The document that `cargo xtask env` prints.
+  document = {
+    schema = 1;
+    provider = "nix";
+    target = row.name;
+    inherit (row) triple;
+    inherit scoped shell;
+    path = lib.splitString ":" (lib.makeBinPath path);
+    glibc = if hasCompiler then compiler.glibc else null;
+    runner = runner.spec;
+  };
+
+  json = pkgs.writeText "env-${row.name}.json" (builtins.toJSON document);
+}

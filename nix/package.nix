@@ -1,0 +1,56 @@
+# A workspace built by crane for one row, its tests run under emulation in the build.
+#
+# crane's own cross support is left off: it works out an environment from pkgsCross, and here there is one already.
+{
+  pkgs,
+  inputs,
+  environment,
+  src,
+  portable,
+  # More arguments for crane's buildPackage: row -> attributes.
+  crateArgs,
+}:
+let
+  inherit (pkgs) lib;
+  inherit (environment) row runner;
+
+  crane =
+    if !inputs.crane ? mkLib then
+      throw "cross-flake: this crane has no mkLib: version 0.23 or newer is needed"
+    else
+      (inputs.crane.mkLib pkgs).overrideToolchain environment.rust;
+
+  args = {
+    inherit src;
+    strictDeps = true;
+    doIncludeCrossToolchainEnv = false;
+    CARGO_BUILD_TARGET = row.triple;
+    nativeBuildInputs = [
+      pkgs.pkg-config-unwrapped
+    ]
+    ++ lib.optional (runner.package != null) runner.package;
+    # Only what can be run is tested; `notRun` says why something is not.
+    doCheck = runner.absent == null;
+    # The build machine's strip does not know these programs, and cargo strips its release profile itself.
+    dontStrip = true;
+    dontPatchELF = true;
+    # There is no home in a build.
+    postPatch = "export ZIG_GLOBAL_CACHE_DIR=$TMPDIR/zig";
+    passthru = {
+      inherit environment;
+      notRun = runner.absent;
+    };
+  }
+  # A crate without std cannot be compiled as the empty one that crane makes of a workspace to build its dependencies.
+  // lib.optionalAttrs (row.std != "std") { cargoArtifacts = null; }
+  // environment.scoped;
+
+  build = crane.buildPackage (args // crateArgs row);
+in
+if !lib.pathExists (src + "/Cargo.lock") then
+  throw "cross-flake: ${toString src} has no Cargo.lock: type `cargo generate-lockfile`, and `git add Cargo.lock` if it is a git tree"
+else if portable then
+  # What refers to nothing in the store runs without it.
+  build.overrideAttrs (_: { allowedReferences = [ ]; })
+else
+  build

@@ -1,0 +1,163 @@
+# How programs of one row are started on the build machine.
+#
+# Gives { absent, spec, package }: `absent` is the reason why nothing runs here, or null; `spec` is the runner of the
+# environment document; `package` has bin/cross-flake-run-<row>, which does the same for plain cargo, make or ctest.
+#
+# On Linux that is xtask's own runner, so that a test may start other programs of its target (a private binfmt_misc).
+{
+  pkgs,
+  row,
+  # What compiler.nix gave.
+  compiler,
+  # Every row, by name.
+  rows,
+  # The package, or null where there is none.
+  xtask,
+}:
+let
+  inherit (pkgs) lib;
+  inherit (pkgs.stdenv) hostPlatform;
+  name = "cross-flake-run-${row.name}";
+
+  # musl programs are static: they run wherever the kernel and the processor are theirs. Those of glibc need a loader at a
+  # fixed place, and this nixpkgs' glibc rather than the machine's.
+  native = row.isLinux && !row.isGlibc && hostPlatform.isLinux && row.arch == hostPlatform.parsed.cpu.name;
+  kind = if native then "native" else row.runner;
+
+  absent =
+    if row.level == "link" then
+      row.reason
+    else if kind == "qemu-user" && !hostPlatform.isLinux then
+      "qemu-user runs on Linux only"
+    else if kind == "wine" && !(hostPlatform.isLinux && hostPlatform.isx86_64) then
+      "wine for x86 Windows runs on x86_64 Linux only"
+    else
+      null;
+
+  # The loader that programs name is found below this folder. ld.so itself knows where its libraries are.
+  runtime = pkgs.linkFarm "runtime-for-${row.name}" (
+    map
+      (folder: {
+        name = folder;
+        path = "${lib.getLib compiler.libc}/lib";
+      })
+      [
+        "lib"
+        "lib64"
+      ]
+  );
+
+  # wine wants a home and a prefix that can be written, also where a build has none, and makes the prefix once.
+  wine = pkgs.wineWow64Packages.minimal;
+  startWine = pkgs.writeShellScript "wine-for-${row.name}" ''
+    state=''${XDG_CACHE_HOME:-$HOME/.cache}
+    [ -d "$HOME" ] && mkdir -p "$state" 2>/dev/null && [ -w "$state" ] || state=''${TMPDIR:-/tmp}
+    export WINEPREFIX=$state/cross-flake/wine-${wine.version}
+    export HOME=$WINEPREFIX WINEDEBUG=''${WINEDEBUG--all} WINEDLLOVERRIDES='mscoree,mshtml=;winemenubuilder.exe=d' DISPLAY=
+    # Of names that are not ASCII wine makes nothing in the C locale, which builds have.
+    export LC_ALL=''${LC_ALL-C.UTF-8}
+    if ! [ -e "$WINEPREFIX/system.reg" ]; then
+      mkdir -p "$WINEPREFIX"
+      (
+        ${pkgs.util-linux}/bin/flock 9
+        [ -e "$WINEPREFIX/system.reg" ] && exit
+        ${wine}/bin/wineboot --init >&2 9>&- && ${wine}/bin/wineserver -w 9>&-
+      ) 9> "$WINEPREFIX.lock"
+    fi
+    exec ${wine}/bin/wine "$@"
+  '';
+
+  # An x86_64 kernel runs programs of i686 itself, mostly; their own row does not count on it.
+  foreign =
+    qemu:
+    !lib.elem qemu [
+      ""
+      hostPlatform.parsed.cpu.name
+    ]
+    && (qemu != "i386" || row.arch == "i686");
+
+  qemuSystem = "${pkgs.qemu}/bin/qemu-system-${row.qemu}";
+
+  kinds = {
+    native = {
+      label = "native";
+    };
+    qemu-user = {
+      label = "qemu-${row.qemu} ${pkgs.qemu-user.version}";
+      command = [ "${pkgs.qemu-user}/bin/qemu-${row.qemu}" ];
+      env =
+        lib.optionalAttrs row.isGlibc { QEMU_LD_PREFIX = "${runtime}"; }
+        // lib.optionalAttrs (row ? qemu-cpu) { QEMU_CPU = row.qemu-cpu; };
+      # A test may start programs of other rows, too.
+      binfmt = lib.listToAttrs (
+        map (qemu: {
+          name = "qemu-${qemu}";
+          value = "${pkgs.qemu-user}/bin/qemu-${qemu}";
+        }) (lib.filter foreign (map (other: if other.runner or "" == "qemu-user" then other.qemu else "") (lib.attrValues rows)))
+      );
+    };
+    qemu-system = {
+      label = "qemu-system-${row.qemu} ${pkgs.qemu.version}";
+      command = [
+        qemuSystem
+        "-machine"
+        row.machine
+      ]
+      ++ lib.optionals (row ? qemu-cpu) [
+        "-cpu"
+        row.qemu-cpu
+      ]
+      ++ lib.splitString " " "-nographic -monitor none -serial none -bios none -no-reboot -semihosting-config enable=on,target=native -kernel";
+    };
+    wine = {
+      label = "wine ${wine.version}";
+      command = [ "${startWine}" ];
+      binfmt.windows = "${startWine}";
+    };
+    wasmtime = {
+      label = "wasmtime ${pkgs.wasmtime.version}";
+      command = [
+        "${lib.getExe pkgs.wasmtime}"
+        "run"
+        "--dir=/"
+        "--dir=."
+        "-Sinherit-env=y"
+        "--"
+      ];
+    };
+    node = {
+      label = "node ${pkgs.nodejs.version}";
+      command = [
+        "${lib.getExe pkgs.nodejs}"
+        "${pkgs.writeText "wasm-node.mjs" (builtins.readFile ../xtask/assets/wasm-node.mjs)}"
+      ];
+    };
+  };
+
+  spec = {
+    target = row.name;
+    inherit kind;
+    command = [ ];
+    env = { };
+    binfmt = { };
+  }
+  // kinds.${kind};
+
+  # Plain scripts where xtask is not to be had: what says where things are is ours, and of anything else (QEMU_CPU) the
+  # caller's value wins.
+  start =
+    if xtask != null then
+      "exec ${xtask}/bin/xtask runner ${pkgs.writeText "runner-${row.name}.json" (builtins.toJSON spec)} --"
+    else
+      lib.concatStrings (
+        lib.mapAttrsToList (
+          variable: value: "export ${variable}=\${${variable}-${lib.escapeShellArg value}}\n"
+        ) spec.env
+      )
+      + "exec ${lib.escapeShellArgs spec.command}";
+in
+{
+  inherit absent;
+  spec = if absent == null then spec else null;
+  package = if absent == null then pkgs.writeShellScriptBin name "${start} \"$@\"" else null;
+}

@@ -1,0 +1,68 @@
+# The Rust toolchain of one row: a folder with `bin`, whose rustc has the std of the build machine and of that row.
+#
+# Two inputs, one job each: rust-overlay has the stable releases that a rust-toolchain.toml pins, fenix has nightly. Both are
+# reached without an overlay, so nixpkgs is evaluated once.
+{
+  pkgs,
+  inputs,
+  # What mkCross was given: null, "nightly", or a function.
+  toolchain,
+  # The rust-toolchain.toml to follow.
+  file,
+}:
+let
+  inherit (pkgs) lib;
+
+  pinned = (builtins.fromTOML (builtins.readFile file)).toolchain;
+
+  fenix = import inputs.fenix {
+    inherit pkgs lib;
+    inherit (pkgs.stdenv.hostPlatform) system;
+    inherit (inputs.fenix.inputs) rust-analyzer-src;
+  };
+
+  pinnedWith =
+    more: (inputs.rust-overlay.lib.mkRustBin { } pkgs).fromRustupToolchain ({ profile = "minimal"; } // pinned // more);
+
+  stable = row: pinnedWith { targets = [ row.triple ]; };
+
+  nightly =
+    row:
+    fenix.combine (
+      [
+        fenix.latest.cargo
+        fenix.latest.rustc
+        fenix.latest.rust-src
+      ]
+      ++ lib.optional (fenix.targets ? ${row.triple}) fenix.targets.${row.triple}.latest.rust-std
+    );
+
+  given =
+    row:
+    if toolchain == null then
+      stable row
+    else if toolchain == "nightly" then
+      nightly row
+    else
+      toolchain row;
+in
+{
+  inherit fenix;
+
+  # For work on the build machine itself.
+  develop = pinnedWith {
+    components = [
+      "clippy"
+      "rustfmt"
+    ];
+  };
+
+  # Only the programs, found through a link: a Rust toolchain in buildInputs brings a C compiler with a setup hook, which would
+  # put that compiler's name into a shell's CC (rust-overlay#257). rustc looks for its libraries where the link leads.
+  for =
+    row:
+    pkgs.runCommand "rust-for-${row.name}" { passthru.unwrapped = given row; } ''
+      mkdir $out
+      ln -s ${given row}/bin $out/bin
+    '';
+}

@@ -1,0 +1,52 @@
+# xtask, for the build machine: { package, checked }, the latter with its unit tests run. Its runner is made of Linux's
+# namespaces, so elsewhere both are null.
+{
+  pkgs,
+  inputs,
+  # The toolchain to build it with.
+  rust,
+}:
+let
+  inherit (pkgs) lib;
+
+  # What cargo needs of the repository, so that a change of the documentation builds nothing anew.
+  src = lib.fileset.toSource {
+    root = ../.;
+    fileset = lib.fileset.unions [
+      ../.cargo
+      ../Cargo.toml
+      ../Cargo.lock
+      ../rust-toolchain.toml
+      ../targets.toml
+      ../README.md
+      ../checks/conformance
+      ../examples
+      ../xtask
+    ];
+  };
+
+  build =
+    doCheck:
+    ((inputs.crane.mkLib pkgs).overrideToolchain rust).buildPackage {
+      inherit src doCheck;
+      pname = "xtask";
+      version = (lib.importTOML ../Cargo.toml).workspace.package.version;
+      strictDeps = true;
+      cargoExtraArgs = "--locked --package xtask";
+      # The integration tests fetch compilers and emulators.
+      cargoTestExtraArgs = "--bins";
+      meta.mainProgram = "xtask";
+    };
+in
+if pkgs.stdenv.hostPlatform.isLinux then
+  {
+    inherit src;
+    package = build false;
+    checked = build true;
+  }
+else
+  {
+    inherit src;
+    package = null;
+    checked = null;
+  }
