@@ -53,7 +53,7 @@ in
       default = pkgs.mkShell {
         packages = [
           cross.${system}.toolchain.develop
-          cross.${system}.toolchain.fenix.rust-analyzer
+          cross.${system}.toolchain.fenix.latest.rust-analyzer
           pkgs.nodejs
           pkgs.pkg-config
           pkgs.python3

@@ -18,7 +18,6 @@ let
   fenix = import inputs.fenix {
     inherit pkgs lib;
     inherit (pkgs.stdenv.hostPlatform) system;
-    inherit (inputs.fenix.inputs) rust-analyzer-src;
   };
 
   pinnedWith =

@@ -69,8 +69,10 @@ pub struct RunnerSpec {
     pub command: Vec<String>,
     /// Variables for the program. Those that name a place replace the caller's, the others yield to it.
     pub env: BTreeMap<String, String>,
-    /// Formats to register, one for every emulator that this machine has.
-    pub binfmt: Vec<BinfmtEntry>,
+    /// What the kernel shall start programs of other targets with: the absolute path of an interpreter by the format of
+    /// its programs, which is `qemu-<architecture>` by qemu's name, `windows` or `wasm`.
+    #[serde(default)]
+    pub binfmt: BTreeMap<String, PathBuf>,
 }
 
 /// What stands between a program and this machine.
@@ -111,20 +113,18 @@ pub struct Status {
 }
 
 /// A format of executable files and the program that interprets it.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-pub struct BinfmtEntry {
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct BinfmtEntry {
     /// Name of the entry in `/proc/sys/fs/binfmt_misc`.
-    pub name: String,
+    name: String,
     /// The first bytes of such a file.
-    #[serde(with = "hex")]
-    pub magic: Vec<u8>,
+    magic: Vec<u8>,
     /// The bits of `magic` that count.
-    #[serde(with = "hex")]
-    pub mask: Vec<u8>,
+    mask: Vec<u8>,
     /// Absolute path of the program.
-    pub interpreter: PathBuf,
+    interpreter: PathBuf,
     /// The kernel's letters: `F` opens the interpreter once and for all, `P` hands over `argv[0]`.
-    pub flags: String,
+    flags: String,
 }
 
 /// qemu's name, EI_CLASS (1 is 32 bits), EI_DATA (1 is little endian) and e_machine, from glibc's elf.h.
@@ -162,43 +162,45 @@ const MACHINES: &[(&str, u8, u8, u16)] = &[
     ("xtensaeb", 1, 2, 94),      // EM_XTENSA
 ];
 
-/// The entry for Linux programs of an architecture by qemu's name for it, or `None` if the name is unknown.
-///
-/// A qemu that is a program gets the flags `PF`: opened once, so that it is found from a chroot too, and told the
-/// program's own `argv[0]` (qemu 6.0 and later understand). A wrapper script gets none.
-pub fn binfmt_entry_for_elf(qemu_arch: &str, interpreter: &Path) -> Option<BinfmtEntry> {
-    let &(_, class, data, machine) = MACHINES.iter().find(|row| row.0 == qemu_arch)?;
-    let half = |value: u16| {
-        if data == 1 { value.to_le_bytes() } else { value.to_be_bytes() }
-    };
-    // e_ident: the magic, class, data and version count. Of EI_OSABI anything but System V (0) and GNU (3) is
-    // another system's; the mask leaves 0 to 3. The rest is padding, in which AppImage keeps a mark.
-    let ident = [0x7f, b'E', b'L', b'F', class, data, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let ident_mask = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfc, 0, 0, 0, 0, 0, 0, 0, 0];
-    let mut head = [0; 4];
-    let program =
-        File::open(interpreter).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == *b"\x7fELF";
-    Some(BinfmtEntry {
-        name: format!("qemu-{qemu_arch}"),
-        // e_type: ET_EXEC (2) and ET_DYN (3) differ in the last bit.
-        magic: [&ident[..], &half(2), &half(machine)].concat(),
-        mask: [&ident_mask[..], &half(0xfffe), &half(0xffff)].concat(),
-        interpreter: interpreter.into(),
-        flags: if program { "PF".into() } else { String::new() },
-    })
-}
-
-/// The entry for Windows programs, which begin with `MZ`.
-pub fn binfmt_entry_for_windows(interpreter: &Path) -> BinfmtEntry {
-    BinfmtEntry::plain("windows", b"MZ", interpreter)
-}
-
-/// The entry for WebAssembly, modules and components, which begin with `\0asm`.
-pub fn binfmt_entry_for_wasm(interpreter: &Path) -> BinfmtEntry {
-    BinfmtEntry::plain("wasm", b"\0asm", interpreter)
-}
-
 impl BinfmtEntry {
+    /// The entry of a format by the name that [`RunnerSpec::binfmt`] has for it.
+    fn new(format: &str, interpreter: &Path) -> anyhow::Result<Self> {
+        match (format, format.strip_prefix("qemu-")) {
+            ("windows", _) => Ok(Self::plain(format, b"MZ", interpreter)),
+            // Modules and components alike.
+            ("wasm", _) => Ok(Self::plain(format, b"\0asm", interpreter)),
+            (_, Some(arch)) => Self::elf(arch, interpreter),
+            _ => Err(anyhow!("`{format}` is no format of programs: qemu-<architecture>, windows and wasm are")),
+        }
+    }
+
+    /// The entry for Linux programs of an architecture by qemu's name for it.
+    ///
+    /// A qemu that is a program gets the flags `PF`: opened once, so that it is found from a chroot too, and told the
+    /// program's own `argv[0]` (qemu 6.0 and later understand). A wrapper script gets none.
+    fn elf(qemu_arch: &str, interpreter: &Path) -> anyhow::Result<Self> {
+        let row = MACHINES.iter().find(|row| row.0 == qemu_arch);
+        let &(_, class, data, machine) = row.with_context(|| format!("qemu has no architecture `{qemu_arch}`"))?;
+        let half = |value: u16| {
+            if data == 1 { value.to_le_bytes() } else { value.to_be_bytes() }
+        };
+        // e_ident: the magic, class, data and version count. Of EI_OSABI anything but System V (0) and GNU (3) is
+        // another system's; the mask leaves 0 to 3. The rest is padding, in which AppImage keeps a mark.
+        let ident = [0x7f, b'E', b'L', b'F', class, data, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let ident_mask = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfc, 0, 0, 0, 0, 0, 0, 0, 0];
+        let mut head = [0; 4];
+        let program =
+            File::open(interpreter).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == *b"\x7fELF";
+        Ok(Self {
+            name: format!("qemu-{qemu_arch}"),
+            // e_type: ET_EXEC (2) and ET_DYN (3) differ in the last bit.
+            magic: [&ident[..], &half(2), &half(machine)].concat(),
+            mask: [&ident_mask[..], &half(0xfffe), &half(0xffff)].concat(),
+            interpreter: interpreter.into(),
+            flags: if program { "PF".into() } else { String::new() },
+        })
+    }
+
     fn plain(name: &str, magic: &[u8], interpreter: &Path) -> Self {
         let mask = vec![0xff; magic.len()];
         Self { name: name.into(), magic: magic.into(), mask, interpreter: interpreter.into(), flags: String::new() }
@@ -239,24 +241,6 @@ impl BinfmtEntry {
             return Err(anyhow!("binfmt entry {} is longer than 1920 bytes", self.name));
         }
         Ok(line)
-    }
-}
-
-/// Bytes as a string of hexadecimal digits.
-mod hex {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let digits = text.chars().map(|digit| Some(digit.to_digit(16)? as u8)).collect::<Option<Vec<_>>>();
-        match digits {
-            Some(digits) if digits.len() % 2 == 0 => Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()),
-            _ => Err(D::Error::custom(format!("`{text}` is not an even number of hexadecimal digits"))),
-        }
     }
 }
 
@@ -507,7 +491,9 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
 
     // Registering an emulator of this very machine would make it run itself.
     let own = head_of(Path::new("/proc/self/exe"));
-    let entries: Vec<_> = spec.binfmt.iter().filter(|entry| !entry.matches(&own)).collect();
+    let entries = spec.binfmt.iter().map(|(format, interpreter)| BinfmtEntry::new(format, interpreter));
+    let entries = entries.collect::<anyhow::Result<Vec<_>>>().context("the runner's document")?;
+    let entries: Vec<_> = entries.iter().filter(|entry| !entry.matches(&own)).collect();
     let environment = environment(spec);
     let start = |namespace: Option<Namespace>| {
         let head = head_of(Path::new(program));
@@ -702,14 +688,14 @@ mod tests {
 
     /// The test program itself as the runner, because a runner must have its process to itself. The signals are
     /// blocked before it starts, for libtest's other thread would swallow them.
-    fn runner(dir: &TempDir, script: &str, binfmt: Vec<BinfmtEntry>) -> Command {
+    fn runner(dir: &TempDir, script: &str, binfmt: &[(&str, &Path)]) -> Command {
         let spec = RunnerSpec {
             target: "test".into(),
             kind: RunnerKind::Native,
             label: "native".into(),
             command: vec![],
             env: [("QEMU_CPU", "row"), ("HOME", "/row")].map(|(name, value)| (name.into(), value.into())).into(),
-            binfmt,
+            binfmt: binfmt.iter().map(|(format, path)| ((*format).to_owned(), path.to_path_buf())).collect(),
         };
         let path = dir.path().join("runner.json");
         fs::write(&path, serde_json::to_vec(&spec).unwrap()).unwrap();
@@ -751,41 +737,46 @@ mod tests {
         let own = head_of(&env::current_exe().unwrap());
         let matching: Vec<_> = MACHINES
             .iter()
-            .map(|row| (row.0, binfmt_entry_for_elf(row.0, Path::new("/qemu")).unwrap()))
+            .map(|row| (row.0, BinfmtEntry::elf(row.0, Path::new("/qemu")).unwrap()))
             .filter(|(_, entry)| entry.matches(&own))
             .map(|(name, _)| name)
             .collect();
         assert_eq!(matching, [env::consts::ARCH]);
-        assert!(binfmt_entry_for_windows(Path::new("/wine")).matches(b"MZ\x90\0"));
-        assert!(!binfmt_entry_for_wasm(Path::new("/wasmtime")).matches(b"\0as"));
+        assert!(BinfmtEntry::new("windows", Path::new("/wine")).unwrap().matches(b"MZ\x90\0"));
+        assert!(!BinfmtEntry::new("wasm", Path::new("/wasmtime")).unwrap().matches(b"\0as"));
     }
 
     #[test]
     fn a_register_line_is_what_the_kernel_reads() {
-        let entry = binfmt_entry_for_elf("s390x", Path::new("/opt/a:b/qemu")).unwrap();
+        let entry = BinfmtEntry::new("qemu-s390x", Path::new("/opt/a:b/qemu")).unwrap();
         let line = String::from_utf8(entry.register_line().unwrap()).unwrap();
         let magic = r"\x7f\x45\x4c\x46\x02\x02\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x16";
         let mask = r"\xff\xff\xff\xff\xff\xff\xff\xfc\x00\x00\x00\x00\x00\x00\x00\x00\xff\xfe\xff\xff";
         assert_eq!(line, format!("|qemu-s390x|M|0|{magic}|{mask}|/opt/a:b/qemu|"));
         assert!(BinfmtEntry::plain("long", &[7; 129], Path::new("/x")).register_line().is_err());
         assert!(BinfmtEntry::plain("a/b", b"MZ", Path::new("/x")).register_line().is_err());
-        let json = serde_json::to_string(&entry).unwrap();
-        assert!(json.contains(r#""magic":"7f454c46020201"#), "{json}");
-        assert_eq!(serde_json::from_str::<BinfmtEntry>(&json).unwrap(), entry);
+        for unknown in ["qemu-z80", "amiga"] {
+            assert!(
+                BinfmtEntry::new(unknown, Path::new("/x"))
+                    .unwrap_err()
+                    .to_string()
+                    .contains(unknown.trim_start_matches("qemu-"))
+            );
+        }
     }
 
     #[test]
     fn exit_codes_and_signals_pass_through() {
         let dir = TempDir::new().unwrap();
-        assert_eq!(output(&mut runner(&dir, "exit 3", vec![])).0, Some(3));
-        assert_eq!(output(&mut runner(&dir, "kill -SEGV $$", vec![])).0, Some(128 + 11));
+        assert_eq!(output(&mut runner(&dir, "exit 3", &[])).0, Some(3));
+        assert_eq!(output(&mut runner(&dir, "kill -SEGV $$", &[])).0, Some(128 + 11));
         assert_eq!(status(&dir), Status { entered: Entered::Direct, refused: None });
     }
 
     #[test]
     fn the_caller_chooses_the_processor_and_the_row_the_places() {
         let dir = TempDir::new().unwrap();
-        let mut command = runner(&dir, "echo $QEMU_CPU,$HOME,$XTASK_RUNNER_STATUS.", vec![]);
+        let mut command = runner(&dir, "echo $QEMU_CPU,$HOME,$XTASK_RUNNER_STATUS.", &[]);
         let (_, text) = output(command.env("QEMU_CPU", "caller"));
         assert!(text.contains("caller,/row,."), "{text}");
     }
@@ -795,7 +786,7 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let daemon = "(setsid sh -c 'echo $$ >pid.new; mv pid.new pid; exec sleep 1000' >/dev/null 2>&1 &)";
         let script = format!("{daemon}; until [ -e pid ]; do sleep 0.01; done; exit 7");
-        assert_eq!(output(&mut runner(&dir, &script, vec![])).0, Some(7));
+        assert_eq!(output(&mut runner(&dir, &script, &[])).0, Some(7));
         assert!(is_gone(&fs::read_to_string(dir.path().join("pid")).unwrap()));
     }
 
@@ -803,7 +794,7 @@ mod tests {
     fn a_signal_to_the_runner_takes_everything_with_it() {
         let dir = TempDir::new().unwrap();
         let script = "trap '' TERM; sleep 1000 & echo $! >pid.new; mv pid.new pid; wait";
-        let mut child = runner(&dir, script, vec![]).spawn().unwrap();
+        let mut child = runner(&dir, script, &[]).spawn().unwrap();
         while !dir.path().join("pid").exists() {
             thread::sleep(Duration::from_millis(5));
         }
@@ -819,8 +810,8 @@ mod tests {
             fs::write(dir.path().join(name), text).unwrap();
             fs::set_permissions(dir.path().join(name), PermissionsExt::from_mode(0o755)).unwrap();
         }
-        let wasm = binfmt_entry_for_wasm(&dir.path().join("emulator"));
-        let (_, text) = output(&mut runner(&dir, "./module; id -u", vec![wasm]));
+        let wasm = ("wasm", &*dir.path().join("emulator"));
+        let (_, text) = output(&mut runner(&dir, "./module; id -u", &[wasm]));
         match probe() {
             Ok(()) => {
                 assert_eq!(status(&dir), Status { entered: Entered::Binfmt, refused: None });
@@ -835,7 +826,7 @@ mod tests {
         let dir = TempDir::new().unwrap();
         fs::write(dir.path().join("script"), "exit 0").unwrap();
         fs::set_permissions(dir.path().join("script"), PermissionsExt::from_mode(0o755)).unwrap();
-        let mut command = runner(&dir, "", vec![]);
+        let mut command = runner(&dir, "", &[]);
         let output = command.env("PROGRAM", "./script").output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && text.contains("in no format"), "{text}");
@@ -844,12 +835,13 @@ mod tests {
     #[test]
     fn a_missing_emulator_is_named_in_the_status() {
         let dir = TempDir::new().unwrap();
-        let mut entry = binfmt_entry_for_wasm(Path::new("/nowhere/wasmtime"));
-        entry.flags = "F".into();
-        assert_eq!(output(&mut runner(&dir, "exit 0", vec![entry])).0, Some(0));
+        // The kernel opens a program at once, and this one may not be executed.
+        let emulator = dir.path().join("emulator");
+        fs::write(&emulator, b"\x7fELF").unwrap();
+        assert_eq!(output(&mut runner(&dir, "exit 0", &[("qemu-s390x", &emulator)])).0, Some(0));
         let Status { entered, refused } = status(&dir);
         assert_eq!(entered, Entered::Direct);
-        assert!(probe().is_err() || refused.unwrap().starts_with("/nowhere/wasmtime: "));
+        assert!(probe().is_err() || refused.unwrap().starts_with(emulator.to_str().unwrap()));
     }
 
     #[test]

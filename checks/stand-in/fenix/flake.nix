@@ -1,9 +1,7 @@
 # Stands for fenix, which cross-flake imports as a file.
 {
+  # As the real one has it; cross-flake points it at its own.
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
-  inputs.rust-analyzer-src = {
-    url = "path:./rust-analyzer-src";
-    flake = false;
-  };
-  outputs = { self, nixpkgs, rust-analyzer-src }: { };
+
+  outputs = { self, nixpkgs }: { };
 }

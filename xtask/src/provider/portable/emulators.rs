@@ -14,7 +14,7 @@ use crate::commands::doctor::which;
 use crate::commands::runner as run_program;
 use crate::events::Events;
 use crate::provider::Download;
-use crate::runner::{self, BinfmtEntry, RunnerKind, RunnerSpec};
+use crate::runner::{RunnerKind, RunnerSpec};
 use crate::targets::{Level, Target};
 
 /// Runs a WebAssembly module that has no WASI.
@@ -291,8 +291,8 @@ impl Emulators {
 
     /// Formats that the private binfmt_misc knows for this row: those of every emulator that is here, so that a test may
     /// start programs of other rows, too.
-    fn binfmt(&self, target: &Target) -> Vec<BinfmtEntry> {
-        let mut entries = Vec::new();
+    fn binfmt(&self, target: &Target) -> BTreeMap<String, PathBuf> {
+        let mut entries = BTreeMap::new();
         for arch in [
             "aarch64",
             "arm",
@@ -314,7 +314,7 @@ impl Emulators {
         ] {
             let program = self.qemu_user(arch);
             if arch != native_qemu_arch() && program.exists() && (arch != "i386" || target.arch() == "i686") {
-                entries.extend(runner::binfmt_entry_for_elf(arch, &program));
+                entries.insert(format!("qemu-{arch}"), program);
             }
         }
         // The wine that knows 32-bit programs knows the others, too.
@@ -323,8 +323,8 @@ impl Emulators {
             program.exists().then_some(program)
         };
         let windows = started_as("windows-x86").or_else(|| started_as("windows-x64"));
-        entries.extend(windows.map(|program| runner::binfmt_entry_for_windows(&program)));
-        entries.extend(started_as("wasm32-wasi").map(|program| runner::binfmt_entry_for_wasm(&program)));
+        entries.extend(windows.map(|program| ("windows".to_owned(), program)));
+        entries.extend(started_as("wasm32-wasi").map(|program| ("wasm".to_owned(), program)));
         entries
     }
 }
