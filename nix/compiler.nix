@@ -6,6 +6,8 @@
   row,
   # Whether programs are to run where there is no /nix/store.
   portable,
+  # Whether the row is the build machine itself, whose build scripts this compiler links as well.
+  own,
 }:
 let
   inherit (pkgs) lib;
@@ -35,10 +37,19 @@ let
     let
       inherit (cross.stdenv) cc;
       salt = cc.suffixSalt;
-      # The loader of distributions and no rpath. Where purity is enforced the wrapper would drop the loader again.
-      freely = lib.optionalString (portable && row.isGlibc) ''
-        export NIX_DYNAMIC_LINKER_${salt}=${row.interpreter} NIX_DONT_SET_RPATH_${salt}=1 NIX_ENFORCE_PURITY=0
-      '';
+      # What stdenv says to all compilers of a role (an rpath of its own, for one) is not for this one, and neither rpath may be:
+      # rustc's ld.lld is wrapped by rust-overlay with the build machine's name.
+      freely = lib.optionalString (portable && row.isGlibc) (
+        ''
+          unset NIX_{CC,BINTOOLS}_WRAPPER_TARGET_{BUILD,HOST,TARGET}_${salt}
+          export NIX_DONT_SET_RPATH_${salt}=1 NIX_DONT_SET_RPATH_${pkgs.stdenv.cc.suffixSalt}=1
+        ''
+        # The loader of distributions; where purity is enforced the wrapper would drop it again. The build machine's own programs
+        # keep the store's, which is there wherever they run: package.nix replaces it in the end.
+        + lib.optionalString (!own) ''
+          export NIX_DYNAMIC_LINKER_${salt}=${row.interpreter} NIX_ENFORCE_PURITY=0
+        ''
+      );
       # Rust's std for Windows links libpthread, which MinGW keeps in a package of its own (nixpkgs#457066).
       pthreads = cross.windows.pthreads or cross.windows.mingw_w64_pthreads;
     in

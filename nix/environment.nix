@@ -11,8 +11,16 @@
 }:
 let
   inherit (pkgs) lib;
+  own = row.triple == (import ./systems.nix).${pkgs.stdenv.hostPlatform.system};
 
-  compiler = import ./compiler.nix { inherit pkgs row portable; };
+  compiler = import ./compiler.nix {
+    inherit
+      pkgs
+      row
+      portable
+      own
+      ;
+  };
   zlib = import ./zlib.nix { inherit pkgs row compiler; };
   runner = import ./runner.nix {
     inherit
@@ -34,12 +42,6 @@ let
 
   # The build machine's own compiler, for build scripts and proc-macros.
   host = pkgs.stdenv.cc;
-  hostTriple = (import ./systems.nix).${pkgs.stdenv.hostPlatform.system};
-  # cargo's LINKER is that of build scripts as well where the row is the build machine's own. They need a loader that is here,
-  # not one that distributions have. Flags are for the row alone as long as a target is named.
-  own = row.triple == hostTriple;
-  rustflags = row.rustflags ++ lib.optional own "-Clinker=${cc}";
-
   pkgConfigPath = lib.concatMapStringsSep ":" (folder: "${lib.getDev folder}/lib/pkgconfig") libraries;
 
   # cmake-toolchains(7)
@@ -92,12 +94,17 @@ let
   hasCompiler = compiler != null;
 in
 rec {
-  inherit row runner rust;
+  inherit
+    row
+    own
+    runner
+    rust
+    ;
 
   # Variables with the triple in their name: those of all rows fit into one process.
   scoped =
-    lib.optionalAttrs (rustflags != [ ]) {
-      "CARGO_TARGET_${row.upper}_RUSTFLAGS" = lib.concatStringsSep " " rustflags;
+    lib.optionalAttrs (row.rustflags != [ ]) {
+      "CARGO_TARGET_${row.upper}_RUSTFLAGS" = lib.concatStringsSep " " row.rustflags;
     }
     # By name and not by path: cargo splits the variable at spaces.
     // lib.optionalAttrs hasRunner { "CARGO_TARGET_${row.upper}_RUNNER" = "cross-flake-run-${row.name}"; }
@@ -108,7 +115,7 @@ rec {
       "RANLIB_${row.lower}" = compiler.tool "ranlib";
     }
     // lib.optionalAttrs (hasCompiler && row.linker == "cc") {
-      "CARGO_TARGET_${row.upper}_LINKER" = if own then "${host}/bin/cc" else cc;
+      "CARGO_TARGET_${row.upper}_LINKER" = cc;
     }
     // lib.optionalAttrs (hasCompiler && row.hasLibc) {
       "PKG_CONFIG_ALLOW_CROSS_${row.lower}" = "1";

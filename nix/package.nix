@@ -43,6 +43,17 @@ let
   }
   # A crate without std cannot be compiled as the empty one that crane makes of a workspace to build its dependencies.
   // lib.optionalAttrs (row.std != "std") { cargoArtifacts = null; }
+  // {
+    postInstall =
+      # The loader with which its tests ran here is in the store.
+      lib.optionalString (portable && environment.own && row.isGlibc) ''
+        ${pkgs.patchelf}/bin/patchelf --set-interpreter ${row.interpreter} --remove-rpath $out/bin/*
+      ''
+      # A Mach-O's map of debug information names the archives that it was linked from.
+      + lib.optionalString row.isDarwin ''
+        ${environment.shell.STRIP} -S $out/bin/*
+      '';
+  }
   // environment.scoped;
 
   build = crane.buildPackage (args // crateArgs row);

@@ -19,9 +19,8 @@ let
   inherit (pkgs.stdenv) hostPlatform;
   name = "cross-flake-run-${row.name}";
 
-  # musl programs are static: they run wherever the kernel and the processor are theirs. Those of glibc need a loader at a
-  # fixed place, and this nixpkgs' glibc rather than the machine's.
-  native = row.isLinux && !row.isGlibc && hostPlatform.isLinux && row.arch == hostPlatform.parsed.cpu.name;
+  # What kernel and processor run themselves: static programs, and those that compiler.nix gave a loader of the store.
+  native = row.isLinux && hostPlatform.isLinux && row.arch == hostPlatform.parsed.cpu.name;
   kind = if native then "native" else row.runner;
 
   absent =
@@ -119,6 +118,8 @@ let
       command = [
         "${lib.getExe pkgs.wasmtime}"
         "run"
+        # Its cache is in the home folder, which builds have not.
+        "-Ccache=n"
         "--dir=/"
         "--dir=."
         "-Sinherit-env=y"

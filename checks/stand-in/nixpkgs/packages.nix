@@ -82,6 +82,7 @@ let
       }
       // {
         bintools = tools "host-bintools" "0" { ar = start machine.tools.ar; };
+        suffixSalt = "${cpu}_host";
       };
     hostPlatform = {
       inherit system isLinux;
@@ -187,7 +188,8 @@ in
   # A prefix of one's own needs more than wineboot here: the portable provider's is copied.
   wineWow64Packages.minimal =
     let
-      inherit (runnerOf "wine") runner;
+      # The one that knows 32-bit programs knows the others, too.
+      inherit (machine.targets.windows-x86) runner;
       places = builtins.removeAttrs runner.env [
         "HOME"
         "WINEPREFIX"

@@ -18,3 +18,4 @@ eval "${preBuild-}"
 eval "$buildPhase"
 if [ "${doCheck-}" ]; then eval "${checkPhase-}"; fi
 eval "$installPhase"
+eval "${postInstall-}"

@@ -245,7 +245,7 @@ impl Emulators {
             RunnerKind::Wasmtime => {
                 let program = WASMTIME.program(&self.cache);
                 spec.label = format!("wasmtime {}", WASMTIME.version);
-                spec.command = wasmtime_command(&program);
+                spec.command = self.wasmtime_command(&program)?;
             }
             RunnerKind::Node => {
                 let program = self.node();
@@ -256,6 +256,18 @@ impl Emulators {
             }
         }
         Ok(spec)
+    }
+
+    fn wasmtime_command(&self, program: &Path) -> Result<Vec<String>> {
+        // It keeps what it has compiled in the home folder unless it is told otherwise.
+        let modules = self.cache.path("wasmtime");
+        let config = format!("[cache]\ndirectory = {}\n", toml::Value::from(text(&modules)));
+        let config = self.cache.write("runners/wasmtime.toml", config.as_bytes(), false)?;
+        let mut command = vec![text(program), "run".to_owned(), format!("-Ccache-config={}", text(&config))];
+        // The whole file system under its own names, so that paths of the build machine mean the same in a test; `.` is for
+        // relative paths, which wasi-libc looks up among the opened folders only.
+        command.extend(["--dir=/", "--dir=.", "-Sinherit-env=y", "--"].map(str::to_owned));
+        Ok(command)
     }
 
     fn node(&self) -> PathBuf {
@@ -363,14 +375,6 @@ pub fn is_native(target: &Target) -> bool {
 /// Whether the kernel takes 32-bit x86 programs. vDSO for them is what it shows of CONFIG_IA32_EMULATION.
 fn kernel_runs_i686() -> bool {
     Path::new("/proc/sys/abi/vsyscall32").exists()
-}
-
-fn wasmtime_command(program: &Path) -> Vec<String> {
-    // The whole file system under its own names, so that paths of the build machine mean the same in a test; `.` is for
-    // relative paths, which wasi-libc looks up among the opened folders only.
-    let mut command = vec![text(program)];
-    command.extend(["run", "--dir=/", "--dir=.", "-Sinherit-env=y", "--"].map(str::to_owned));
-    command
 }
 
 /// A path for a document that holds text.
