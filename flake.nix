@@ -1,5 +1,5 @@
 {
-  description = "Every target from one machine: a dev shell and a package per target, and tests under emulation";
+  description = "cross-flake: every target from one machine: a dev shell and a package per target, and tests under emulation";
 
   inputs = {
     # The newest release that still has x86_64-darwin among its build machines.

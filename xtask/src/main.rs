@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use provider::portable::toolchain;
+use provider::toolchain;
 
 use commands::{
     build, clean, conformance, doctor, env, inspect as inspect_files, list, runner as run_program, setup, shell,

@@ -53,6 +53,26 @@ impl Toolchain {
             }
             Ok(String::from_utf8(output.stdout)?)
         };
+        Toolchain::read(ask)
+    }
+
+    /// The toolchain that this `rustc` belongs to.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn at(rustc: &Path) -> Result<Toolchain> {
+        Toolchain::read(|args| {
+            let output = Command::new(rustc).args(args).env_remove("LD_LIBRARY_PATH").output();
+            let output = output.with_context(|| format!("cannot start {}", rustc.display()))?;
+            if !output.status.success() {
+                bail!("{} failed\n{}", rustc.display(), String::from_utf8_lossy(&output.stderr).trim());
+            }
+            Ok(String::from_utf8(output.stdout)?)
+        })
+    }
+
+    /// From what a rustc says of itself.
+    fn read(ask: impl Fn(&[&str]) -> Result<String>) -> Result<Toolchain> {
         let version = ask(&["-vV"])?;
         let field =
             |name: &str| version.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(": ")).map(str::to_owned);

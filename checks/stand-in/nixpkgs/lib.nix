@@ -74,7 +74,10 @@ rec {
   hasPrefix = prefix: text: substring 0 (stringLength prefix) text == prefix;
   hasSuffix = suffix: text: stringLength suffix <= stringLength text && substring (stringLength text - stringLength suffix) (-1) text == suffix;
   hasInfix = infix: text: replaceStrings [ infix ] [ "" ] text != text;
-  splitString = separator: text: filter isString (builtins.split (escape separator) text);
+  # builtins.split forgets which derivations a text refers to.
+  splitString =
+    separator: text:
+    map (part: substring 0 0 text + part) (filter isString (builtins.split (escape separator) text));
   escape = replaceStrings [ "." ] [ "\\." ];
   toUpper =
     let

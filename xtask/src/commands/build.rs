@@ -261,7 +261,7 @@ fn finish(
             );
         }
     }
-    let provider = place.provider()?;
+    let provider = place.provider(workspace)?;
     announce(events, &provider.missing(workspace, targets, events)?);
     let names: Vec<String> = targets.iter().map(|t| t.name.clone()).collect();
     events.send(Event::Targets { names: &names });

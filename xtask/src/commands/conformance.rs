@@ -59,7 +59,7 @@ impl Conformance {
             [] => workspace.table.rows().to_vec(),
             names => find_targets(&workspace, names)?,
         };
-        let provider = self.place.provider()?;
+        let provider = self.place.provider(&workspace)?;
         let events = events();
         announce(&events, &provider.missing(&workspace, &targets, &events)?);
         let prepared = provider.prepare(&workspace, &targets, &events)?;

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::{Place, print_json};
 use crate::cache::{Cache, disk_usage};
 use crate::events::human_bytes;
+use crate::provider::nix;
 use crate::provider::portable::apt::Apt;
 use crate::provider::portable::wheels::{WASMTIME, ZIG};
 use crate::runner;
@@ -107,7 +108,7 @@ impl Doctor {
             Ok(workspace) => {
                 let toolchain = &workspace.toolchain;
                 findings.push(Finding::ok("rust", format!("{} for {}", toolchain.release, toolchain.host)));
-                if let Ok(provider) = self.place.provider() {
+                if let Ok(provider) = self.place.provider(&workspace) {
                     let ready = workspace.table.rows().iter().filter(|t| provider.is_ready(&workspace, t)).count();
                     let all = workspace.table.rows().len();
                     findings.push(Finding {
@@ -157,13 +158,22 @@ impl Doctor {
         if let Ok(cache) = Cache::locate() {
             findings.push(emulators(&cache));
         }
-        for (name, costs) in [
-            ("node", "wasm32-web uses the distribution's instead"),
-            ("nix", "the provider `nix`; the portable one works without"),
-        ] {
-            findings.push(program(name, &["--version"], costs, ""));
-        }
+        findings.push(program("node", &["--version"], "wasm32-web uses the distribution's instead", ""));
+        findings.push(nix());
         findings
+    }
+}
+
+fn nix() -> Finding {
+    const COSTS: &str = "the provider `nix`; the portable one works without";
+    match nix::describe() {
+        Some((version, Ok(()))) => Finding::ok("nix", version),
+        Some((version, Err(reason))) => {
+            let reason = format!("{reason:#}");
+            let (what, remedy) = reason.split_once(": ").unwrap_or((&reason, ""));
+            Finding::bad("nix", State::Limited, format!("{version}, but {what}"), COSTS, remedy)
+        }
+        None => Finding::bad("nix", State::Limited, "not on PATH", COSTS, ""),
     }
 }
 
@@ -261,6 +271,6 @@ fn cache_folder(cache: &Cache) -> Finding {
 /// Bytes that this user may still write where the folder is, or will be.
 pub fn free_space(folder: &Path) -> Option<u64> {
     let there = folder.ancestors().find(|f| f.exists())?;
-    let stat = nix::sys::statvfs::statvfs(there).ok()?;
+    let stat = ::nix::sys::statvfs::statvfs(there).ok()?;
     Some(stat.blocks_available() * stat.fragment_size())
 }

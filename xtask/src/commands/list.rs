@@ -61,7 +61,7 @@ impl List {
     /// No workspace, or a malformed table.
     pub fn run(self) -> Result<ExitCode> {
         let workspace = self.place.workspace()?;
-        let provider = self.place.provider()?;
+        let provider = self.place.provider(&workspace)?;
         let rows = rows(&workspace.table, |target| provider.is_ready(&workspace, target));
         if self.json {
             print_json(&rows)?;

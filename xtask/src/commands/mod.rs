@@ -19,8 +19,7 @@ use clap::Args;
 use crate::cache::Cache;
 use crate::environment::Environment;
 use crate::events::{Events, human_bytes};
-use crate::provider::portable::Portable;
-use crate::provider::{Choice, Download, Provider};
+use crate::provider::{self, Choice, Download, Provider};
 use crate::report::live;
 use crate::targets::Target;
 use crate::workspace::Workspace;
@@ -48,11 +47,9 @@ impl Place {
     /// The provider that was chosen.
     ///
     /// # Errors
-    /// The cache cannot be located.
-    pub fn provider(&self) -> Result<Box<dyn Provider>> {
-        match self.provider {
-            Choice::Auto | Choice::Portable => Ok(Box::new(Portable::new(Cache::locate()?))),
-        }
+    /// See [`provider::choose`].
+    pub fn provider(&self, workspace: &Workspace) -> Result<Box<dyn Provider>> {
+        provider::choose(self.provider, workspace)
     }
 }
 
@@ -99,7 +96,7 @@ fn cache_name() -> String {
 pub fn one_environment(place: &Place, name: &str) -> Result<(Workspace, Target, Environment)> {
     let workspace = place.workspace()?;
     let target = workspace.table.find(name)?.clone();
-    let provider = place.provider()?;
+    let provider = place.provider(&workspace)?;
     let events = events();
     let targets = [target.clone()];
     announce(&events, &provider.missing(&workspace, &targets, &events)?);

@@ -31,7 +31,7 @@ impl Setup {
             [] => workspace.all_targets()?.0,
             names => find_targets(&workspace, names)?,
         };
-        let provider = self.place.provider()?;
+        let provider = self.place.provider(&workspace)?;
         let events = events();
         let missing = provider.missing(&workspace, &targets, &events)?;
         announce(&events, &missing);

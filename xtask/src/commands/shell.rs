@@ -1,7 +1,7 @@
 //! `cargo xtask shell`.
 
 use std::ffi::OsString;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, ExitStatus};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -28,6 +28,11 @@ impl Shell {
     /// # Errors
     /// The target cannot be had here, or the shell cannot be started.
     pub fn run(self) -> Result<ExitCode> {
+        let workspace = self.place.workspace()?;
+        let target = workspace.table.find(&self.target)?;
+        if let Some(mut command) = self.place.provider(&workspace)?.enter(target, &self.command) {
+            return end(command.status().context("cannot start nix")?);
+        }
         let (_, _, environment) = one_environment(&self.place, &self.target)?;
         let default = std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
         let (program, args) = match self.command.split_first() {
@@ -40,7 +45,10 @@ impl Shell {
         let mut command: Command = clean_command(&program);
         command.args(args).envs(&environment.scoped).envs(&environment.shell);
         command.env("PATH", path_with(&[&environment])?);
-        let status = command.status().with_context(|| format!("cannot start {}", program.to_string_lossy()))?;
-        Ok(ExitCode::from(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1)))
+        end(command.status().with_context(|| format!("cannot start {}", program.to_string_lossy()))?)
     }
+}
+
+fn end(status: ExitStatus) -> Result<ExitCode> {
+    Ok(ExitCode::from(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1)))
 }

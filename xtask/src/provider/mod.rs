@@ -1,9 +1,16 @@
 //! A provider turns rows of the table into environments.
 
+pub mod nix;
 pub mod portable;
+pub mod toolchain;
 
-use anyhow::Result;
+use std::ffi::OsString;
+use std::process::Command;
+
+use anyhow::{Result, bail};
 use clap::ValueEnum;
+
+use crate::cache::Cache;
 
 use crate::environment::Environment;
 use crate::events::Events;
@@ -13,11 +20,34 @@ use crate::workspace::Workspace;
 /// Which provider makes the environments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Choice {
-    /// The first of the others that works here.
+    /// nix, where Nix works and the workspace has a flake that uses cross-flake, else portable.
     #[default]
     Auto,
+    /// The flake's environments: everything from the Nix store.
+    Nix,
     /// zig, emulators and std in the cache folder; needs nothing but cargo.
     Portable,
+}
+
+/// The provider that was chosen, for this workspace.
+///
+/// # Errors
+/// Nix was asked for and does not work here, or the cache cannot be located.
+pub fn choose(choice: Choice, workspace: &Workspace) -> Result<Box<dyn Provider>> {
+    let cache = Cache::locate()?;
+    let portable = || Ok(Box::new(portable::Portable::new(cache.clone())) as Box<dyn Provider>);
+    match choice {
+        Choice::Portable => portable(),
+        Choice::Nix | Choice::Auto => match (nix::Nix::find(workspace, cache.clone()), choice) {
+            (nix::Found::Usable(nix), _) => Ok(Box::new(nix)),
+            (nix::Found::Absent(_), Choice::Auto) => portable(),
+            (nix::Found::Unusable(reason), Choice::Auto) => {
+                eprintln!("note: the portable provider is used, for {reason}");
+                portable()
+            }
+            (nix::Found::Absent(reason) | nix::Found::Unusable(reason), _) => bail!("{reason}"),
+        },
+    }
 }
 
 /// Something that a set-up fetches.
@@ -58,4 +88,9 @@ pub trait Provider {
     /// # Errors
     /// What keeps every row from being had; what keeps one row is that row's reason.
     fn prepare(&self, workspace: &Workspace, targets: &[Target], events: &Events) -> Result<Vec<Prepared>>;
+
+    /// What starts a command, or an interactive shell, inside a row; none where the row's environment is all that it takes.
+    fn enter(&self, _target: &Target, _command: &[OsString]) -> Option<Command> {
+        None
+    }
 }

@@ -4,7 +4,6 @@
 pub mod apt;
 pub mod emulators;
 pub mod rust_std;
-pub mod toolchain;
 pub mod wasi;
 pub mod wheels;
 pub mod wine;
@@ -15,7 +14,7 @@ use std::sync::{Mutex, OnceLock};
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::{Download, Prepared, Provider};
+use super::{Download, Prepared, Provider, toolchain};
 use crate::cache::{Cache, CacheLock};
 use crate::environment::Environment;
 use crate::events::Events;
@@ -132,7 +131,11 @@ impl Provider for Portable {
             });
         });
         signals::check()?;
-        let farm = toolchain::make(&self.cache, &workspace.toolchain, &std, targets, &wrappers.xtask())?;
+        let mut libraries = std.built();
+        // Of several versions of a specification, the one that the row has now.
+        let custom = targets.iter().filter(|target| target.spec.is_some());
+        libraries.extend(custom.filter_map(|target| Some((target.triple.clone(), std.folder(target)?))));
+        let farm = toolchain::make(&self.cache, &workspace.toolchain, &libraries, Some(&wrappers.xtask()))?;
         targets
             .iter()
             .map(|target| {

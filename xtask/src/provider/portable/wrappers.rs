@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::toolchain;
 use super::wheels::ZIG;
 use super::zlib;
 use crate::cache::Cache;
 use crate::commands::runner as run_program;
 use crate::environment::Environment;
+use crate::provider::toolchain;
 use crate::targets::{Linker, Target};
 use crate::workspace::Toolchain;
 

@@ -15,9 +15,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::rust_std::RustStd;
 use crate::cache::Cache;
-use crate::targets::Target;
 use crate::workspace::Toolchain;
 
 /// The name of a custom target's specification beside its libraries, where rustc looks for it.
@@ -27,22 +25,28 @@ const PROXIED: [&str; 2] = ["rustc", "rustdoc"];
 /// The extension of the program that xtask stands in for.
 const REAL: &str = "real";
 
-/// The folder for this toolchain, up to date with what was built for it and for these rows. `xtask` is a copy of this program in the cache.
+/// The folder for this toolchain, up to date with these libraries: the name below `rustlib` and the folder of each, of which a
+/// later one wins. `xtask` is a copy of this program in the cache; without it a custom target is only a target.
 ///
 /// # Errors
 /// The cache cannot be written.
-pub fn make(cache: &Cache, toolchain: &Toolchain, std: &RustStd, targets: &[Target], xtask: &Path) -> Result<PathBuf> {
+pub fn make(
+    cache: &Cache,
+    toolchain: &Toolchain,
+    libraries: &[(String, PathBuf)],
+    xtask: Option<&Path>,
+) -> Result<PathBuf> {
     // The path of the toolchain belongs to the name: two copies of one version are two toolchains.
     let farm = cache.path("toolchains").join(format!("{}{}", toolchain.key(), suffix(&toolchain.sysroot)));
     let real = &toolchain.sysroot;
     let failed = || format!("cannot write {}", farm.display());
     fs::create_dir_all(farm.join("bin")).with_context(failed)?;
     fs::create_dir_all(farm.join("lib/rustlib")).with_context(failed)?;
-    let built = std.built();
-    let has_custom = built.iter().any(|(_, folder)| folder.join(SPEC).exists());
+    let is_custom = |folder: &Path| folder.join(SPEC).exists();
+    let proxy = xtask.filter(|_| libraries.iter().any(|(_, folder)| is_custom(folder)));
     for entry in list(&real.join("bin")) {
         let (name, here) = (entry.file_name(), farm.join("bin").join(entry.file_name()));
-        if has_custom && PROXIED.iter().any(|proxied| name == *proxied) {
+        if let Some(xtask) = proxy.filter(|_| PROXIED.iter().any(|proxied| name == *proxied)) {
             twin(&entry.path(), &here.with_extension(REAL)).with_context(failed)?;
             twin(xtask, &here).with_context(failed)?;
         } else {
@@ -61,15 +65,9 @@ pub fn make(cache: &Cache, toolchain: &Toolchain, std: &RustStd, targets: &[Targ
     for entry in list(&real.join("lib/rustlib")) {
         link(&entry.path(), &farm.join("lib/rustlib").join(entry.file_name())).with_context(failed)?;
     }
-    for (name, folder) in built {
-        if !real.join("lib/rustlib").join(&name).join("lib").exists() {
-            link(&folder, &farm.join("lib/rustlib").join(name)).with_context(failed)?;
-        }
-    }
-    // Of several versions of a specification, the one that the row has now.
-    for target in targets.iter().filter(|t| t.spec.is_some()) {
-        if let Some(folder) = std.folder(target) {
-            link(&folder, &farm.join("lib/rustlib").join(&target.triple)).with_context(failed)?;
+    for (name, folder) in libraries {
+        if is_custom(folder) || !real.join("lib/rustlib").join(name).join("lib").exists() {
+            link(folder, &farm.join("lib/rustlib").join(name)).with_context(failed)?;
         }
     }
     Ok(farm)
