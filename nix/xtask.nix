@@ -32,6 +32,8 @@ let
       pname = "xtask";
       version = (lib.importTOML ../Cargo.toml).workspace.package.version;
       strictDeps = true;
+      # Built once for a version, so there is nothing to gain from building the dependencies by themselves.
+      cargoArtifacts = null;
       cargoExtraArgs = "--locked --package xtask";
       # The integration tests fetch compilers and emulators.
       cargoTestExtraArgs = "--bins";
