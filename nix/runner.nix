@@ -20,11 +20,15 @@ let
   name = "cross-flake-run-${row.name}";
 
   # What kernel and processor run themselves: static programs, and those that compiler.nix gave a loader of the store.
-  native = row.isLinux && hostPlatform.isLinux && row.arch == hostPlatform.parsed.cpu.name;
+  native =
+    row.triple == (import ./systems.nix).${hostPlatform.system}
+    || row.isLinux && hostPlatform.isLinux && row.arch == hostPlatform.parsed.cpu.name;
   kind = if native then "native" else row.runner;
 
   absent =
-    if row.level == "link" then
+    if native then
+      null
+    else if row.level == "link" then
       row.reason
     else if kind == "qemu-user" && !hostPlatform.isLinux then
       "qemu-user runs on Linux only"

@@ -8,6 +8,7 @@ mod environments;
 mod failures;
 mod interruptions;
 mod mistakes;
+mod nix;
 mod reports;
 mod support;
 mod workspaces;
