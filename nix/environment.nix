@@ -42,7 +42,9 @@ let
 
   # The build machine's own compiler, for build scripts and proc-macros.
   host = pkgs.stdenv.cc;
-  pkgConfigPath = lib.concatMapStringsSep ":" (folder: "${lib.getDev folder}/lib/pkgconfig") libraries;
+  pkgConfigPath = lib.concatMapStringsSep ":" (
+    folder: "${lib.getDev folder}/lib/pkgconfig"
+  ) libraries;
 
   # cmake-toolchains(7)
   cmake =
@@ -107,7 +109,9 @@ rec {
       "CARGO_TARGET_${row.upper}_RUSTFLAGS" = lib.concatStringsSep " " row.rustflags;
     }
     # By name and not by path: cargo splits the variable at spaces.
-    // lib.optionalAttrs hasRunner { "CARGO_TARGET_${row.upper}_RUNNER" = "cross-flake-run-${row.name}"; }
+    // lib.optionalAttrs hasRunner {
+      "CARGO_TARGET_${row.upper}_RUNNER" = "cross-flake-run-${row.name}";
+    }
     // lib.optionalAttrs hasCompiler {
       "CC_${row.lower}" = cc;
       "CXX_${row.lower}" = cxx;

@@ -77,7 +77,8 @@ let
   inherit (pkgs) lib;
 
   system = pkgs.stdenv.hostPlatform.system;
-  workspaceFile = name: if src != null && lib.pathExists (src + "/${name}") then src + "/${name}" else null;
+  workspaceFile =
+    name: if src != null && lib.pathExists (src + "/${name}") then src + "/${name}" else null;
   firstOf = lib.findFirst (value: value != null) null;
 
   overlay = firstOf [
@@ -157,7 +158,8 @@ let
   ) rows;
   view = name: builtins.mapAttrs (_: one: one.${name}) all;
 
-  needSource = what: if src == null then throw "cross-flake: mkCross without `src` has no ${what}" else what;
+  needSource =
+    what: if src == null then throw "cross-flake: mkCross without `src` has no ${what}" else what;
 in
 if !(import ./systems.nix) ? ${system} then
   throw "cross-flake: ${system} is no build machine of cross-flake's; ${lib.concatStringsSep ", " (builtins.attrNames (import ./systems.nix))} are"
@@ -170,13 +172,17 @@ else
     # devShells
     shells = view "shell";
     # packages, by name
-    packages = assert needSource "packages" != ""; view "package";
+    packages =
+      assert needSource "packages" != "";
+      view "package";
     # packages with the environment documents: env-<name>
     environments = lib.mapAttrs' (name: one: lib.nameValuePair "env-${name}" one.environment.json) all;
     # { <name> = { test, conformance, portable, shell }; }, and a derivation that holds them all
     matrix =
       let
-        each = assert needSource "matrix" != ""; view "matrix";
+        each =
+          assert needSource "matrix" != "";
+          view "matrix";
         entries = lib.concatMap (
           name:
           lib.mapAttrsToList (check: path: {

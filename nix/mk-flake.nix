@@ -28,7 +28,11 @@ in
   checks = each (
     system:
     # What the build machine can run by itself; `nix build .#matrix` is the rest.
-    lib.filterAttrs (_: package: package.environment.row.triple == (import ./systems.nix).${system}) cross.${system}.packages
+    lib.filterAttrs (
+      _: package: package.environment.row.triple == (import ./systems.nix).${system}
+    ) cross.${system}.packages
   );
-  legacyPackages = each (system: cross.${system}.triples // { inherit (cross.${system}) matrix notRun; });
+  legacyPackages = each (
+    system: cross.${system}.triples // { inherit (cross.${system}) matrix notRun; }
+  );
 }

@@ -62,6 +62,8 @@ if !lib.pathExists (src + "/Cargo.lock") then
   throw "cross-flake: ${toString src} has no Cargo.lock: type `cargo generate-lockfile`, and `git add Cargo.lock` if it is a git tree"
 else if portable then
   # What refers to nothing in the store runs without it.
-  build.overrideAttrs (_: { allowedReferences = [ ]; })
+  build.overrideAttrs (_: {
+    allowedReferences = [ ];
+  })
 else
   build

@@ -93,10 +93,16 @@ let
         // lib.optionalAttrs (row ? qemu-cpu) { QEMU_CPU = row.qemu-cpu; };
       # A test may start programs of other rows, too.
       binfmt = lib.listToAttrs (
-        map (qemu: {
-          name = "qemu-${qemu}";
-          value = "${pkgs.qemu-user}/bin/qemu-${qemu}";
-        }) (lib.filter foreign (map (other: if other.runner or "" == "qemu-user" then other.qemu else "") (lib.attrValues rows)))
+        map
+          (qemu: {
+            name = "qemu-${qemu}";
+            value = "${pkgs.qemu-user}/bin/qemu-${qemu}";
+          })
+          (
+            lib.filter foreign (
+              map (other: if other.runner or "" == "qemu-user" then other.qemu else "") (lib.attrValues rows)
+            )
+          )
       );
     };
     qemu-system = {

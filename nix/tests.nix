@@ -102,14 +102,18 @@ let
       ];
     };
     test_every_row_has_a_shell_and_a_document = {
-      expr = attrNames cross.shells == attrNames table.rows && attrNames cross.environments == map (n: "env-${n}") (attrNames table.rows);
+      expr =
+        attrNames cross.shells == attrNames table.rows
+        && attrNames cross.environments == map (n: "env-${n}") (attrNames table.rows);
       expected = true;
     };
     test_unknown_targets_are_errors = {
-      expr = fails (mkCross {
-        inherit pkgs;
-        targets = [ "amiga" ];
-      }).shells;
+      expr =
+        fails
+          (mkCross {
+            inherit pkgs;
+            targets = [ "amiga" ];
+          }).shells;
       expected = true;
     };
     test_unknown_arguments_are_errors = {
@@ -121,10 +125,16 @@ let
     };
     test_arguments_of_the_wrong_type_are_errors = {
       expr = map fails [
-        (mkCross { inherit pkgs; targets = "aarch64-linux"; })
+        (mkCross {
+          inherit pkgs;
+          targets = "aarch64-linux";
+        })
         (mkCross { pkgs = { }; })
         (mkCross { })
-        (mkCross { inherit pkgs; toolchain = "beta"; }).shells
+        (mkCross {
+          inherit pkgs;
+          toolchain = "beta";
+        }).shells
       ];
       expected = [
         true
@@ -138,7 +148,12 @@ let
       expected = true;
     };
     test_a_source_needs_a_lock_file = {
-      expr = fails (mkCross { inherit pkgs; src = ./.; }).packages.aarch64-linux;
+      expr =
+        fails
+          (mkCross {
+            inherit pkgs;
+            src = ./.;
+          }).packages.aarch64-linux;
       expected = true;
     };
   }
@@ -148,14 +163,18 @@ let
   testsOfRow =
     name: row:
     let
-      inherit (import ./environment.nix {
-        inherit pkgs row;
-        inherit (table) rows;
-        inherit (cross) toolchain;
-        xtask = cross.xtask.package;
-        portable = true;
-        buildInputs = _: [ ];
-      }) document runner;
+      inherit
+        (import ./environment.nix {
+          inherit pkgs row;
+          inherit (table) rows;
+          inherit (cross) toolchain;
+          xtask = cross.xtask.package;
+          portable = true;
+          buildInputs = _: [ ];
+        })
+        document
+        runner
+        ;
       inherit (document) scoped shell;
     in
     {
@@ -164,11 +183,15 @@ let
         expected = false;
       };
       "test_${name}_scoped_variables_name_the_triple" = {
-        expr = lib.filter (variable: !lib.hasInfix row.upper variable && !lib.hasInfix row.lower variable) (attrNames scoped);
+        expr = lib.filter (variable: !lib.hasInfix row.upper variable && !lib.hasInfix row.lower variable) (
+          attrNames scoped
+        );
         expected = [ ];
       };
       "test_${name}_shell_variables_do_not" = {
-        expr = lib.filter (variable: lib.hasInfix row.upper variable || lib.hasInfix row.lower variable) (attrNames shell);
+        expr = lib.filter (variable: lib.hasInfix row.upper variable || lib.hasInfix row.lower variable) (
+          attrNames shell
+        );
         expected = [ ];
       };
       "test_${name}_is_linked_by_its_own_compiler" = {
@@ -176,11 +199,16 @@ let
         expected = if row.linker == "cc" then shell.CC else null;
       };
       "test_${name}_build_scripts_have_the_host_compiler" = {
-        expr = shell.CC_FOR_BUILD == "${pkgs.stdenv.cc}/bin/cc" && shell.HOST_CC == shell.CC_FOR_BUILD && shell.CC != shell.HOST_CC;
+        expr =
+          shell.CC_FOR_BUILD == "${pkgs.stdenv.cc}/bin/cc"
+          && shell.HOST_CC == shell.CC_FOR_BUILD
+          && shell.CC != shell.HOST_CC;
         expected = true;
       };
       "test_${name}_has_a_runner_or_a_reason" = {
-        expr = (runner.absent == null) == (document.runner != null) && (runner.absent == null) == (shell ? CROSSCOMPILING_EMULATOR);
+        expr =
+          (runner.absent == null) == (document.runner != null)
+          && (runner.absent == null) == (shell ? CROSSCOMPILING_EMULATOR);
         expected = true;
       };
       "test_${name}_finds_only_its_own_libraries" = {
@@ -190,12 +218,15 @@ let
     };
 
   failures = lib.runTests tests;
-  describe = failure: "${failure.name}: expected ${builtins.toJSON failure.expected}, got ${builtins.toJSON failure.result}";
+  describe =
+    failure:
+    "${failure.name}: expected ${builtins.toJSON failure.expected}, got ${builtins.toJSON failure.result}";
 in
 {
   unit =
     if failures == [ ] then
-      pkgs.runCommand "unit" { } "echo '${toString (builtins.length (attrNames tests))} tests passed' > $out"
+      pkgs.runCommand "unit" { }
+        "echo '${toString (builtins.length (attrNames tests))} tests passed' > $out"
     else
       throw "cross-flake: unit tests failed:\n${lib.concatMapStringsSep "\n" describe failures}";
 }

@@ -21,7 +21,10 @@ let
   };
 
   pinnedWith =
-    more: (inputs.rust-overlay.lib.mkRustBin { } pkgs).fromRustupToolchain ({ profile = "minimal"; } // pinned // more);
+    more:
+    (inputs.rust-overlay.lib.mkRustBin { } pkgs).fromRustupToolchain (
+      { profile = "minimal"; } // pinned // more
+    );
 
   stable = row: pinnedWith { targets = [ row.triple ]; };
 

@@ -47,7 +47,9 @@ rec {
   optionals = condition: values: if condition then values else [ ];
   optionalAttrs = condition: values: if condition then values else { };
   optionalString = condition: value: if condition then value else "";
-  take = count: list: if count == 0 || list == [ ] then [ ] else [ (head list) ] ++ take (count - 1) (tail list);
+  take =
+    count: list:
+    if count == 0 || list == [ ] then [ ] else [ (head list) ] ++ take (count - 1) (tail list);
   findFirst =
     test: default: list:
     let
@@ -72,7 +74,10 @@ rec {
     separator: f: list:
     concatStringsSep separator (map f list);
   hasPrefix = prefix: text: substring 0 (stringLength prefix) text == prefix;
-  hasSuffix = suffix: text: stringLength suffix <= stringLength text && substring (stringLength text - stringLength suffix) (-1) text == suffix;
+  hasSuffix =
+    suffix: text:
+    stringLength suffix <= stringLength text
+    && substring (stringLength text - stringLength suffix) (-1) text == suffix;
   hasInfix = infix: text: replaceStrings [ infix ] [ "" ] text != text;
   # builtins.split forgets which derivations a text refers to.
   splitString =
@@ -90,9 +95,13 @@ rec {
     let
       text = toString value;
     in
-    if match "[[:alnum:],._+:@%/-]+" text != null then text else "'${replaceStrings [ "'" ] [ "'\\''" ] text}'";
+    if match "[[:alnum:],._+:@%/-]+" text != null then
+      text
+    else
+      "'${replaceStrings [ "'" ] [ "'\\''" ] text}'";
   escapeShellArgs = concatMapStringsSep " " escapeShellArg;
-  isStringLike = value: isString value || builtins.isPath value || value ? outPath || value ? __toString;
+  isStringLike =
+    value: isString value || builtins.isPath value || value ? outPath || value ? __toString;
   versionOlder = a: b: builtins.compareVersions a b < 0;
   strings.levenshteinAtMost =
     limit: a: b:
@@ -133,7 +142,8 @@ rec {
         filter =
           path: _:
           builtins.any (
-            file: path == toString file || hasPrefix "${toString file}/" path || hasPrefix "${path}/" (toString file)
+            file:
+            path == toString file || hasPrefix "${toString file}/" path || hasPrefix "${path}/" (toString file)
           ) fileset;
       };
   };

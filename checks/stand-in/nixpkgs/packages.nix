@@ -47,13 +47,15 @@ let
     } command;
   writeText = name: text: file name text "cp $textPath $out";
   writeShellScript = name: text: file name "#!/bin/bash\n${text}" "install -m 755 $textPath $out";
-  writeShellScriptBin = name: text: file name "#!/bin/bash\n${text}" "install -D -m 755 $textPath $out/bin/${name}";
+  writeShellScriptBin =
+    name: text: file name "#!/bin/bash\n${text}" "install -D -m 755 $textPath $out/bin/${name}";
   linkFarm =
     name: entries:
     runCommand name { } (
       "mkdir $out\n" + lib.concatMapStrings (entry: "ln -s ${entry.path} $out/${entry.name}\n") entries
     );
-  mkShell = attrs: mkDerivation ({ name = "nix-shell"; } // attrs // { buildCommand = "export > $out"; });
+  mkShell =
+    attrs: mkDerivation ({ name = "nix-shell"; } // attrs // { buildCommand = "export > $out"; });
 
   # A package whose bin holds scripts that start programs of this machine.
   tools =
@@ -118,11 +120,9 @@ let
             ln -s ${target.runner.env.QEMU_LD_PREFIX or "/"}/lib $out/lib
           '';
         };
-      zlib =
-        runCommand "zlib-${target.target}" { } "cp -rL ${prefix} $out"
-        // {
-          static = runCommand "zlib-static-${target.target}" { } "mkdir $out && cp -rL ${prefix}/lib $out";
-        };
+      zlib = runCommand "zlib-${target.target}" { } "cp -rL ${prefix} $out" // {
+        static = runCommand "zlib-static-${target.target}" { } "mkdir $out && cp -rL ${prefix}/lib $out";
+      };
       windows.pthreads = runCommand "pthreads-${target.target}" { } "mkdir -p $out/lib";
     };
 
@@ -130,11 +130,17 @@ let
   qemus = lib.concatMapAttrs (_: target: target.runner.binfmt or { }) machine.targets;
   isQemu = name: lib.hasPrefix "qemu-" name;
   boards = lib.filter (target: target.runner != null && target.runner.kind == "qemu-system") table;
-  runnerOf = kind: builtins.head (lib.filter (target: target.runner != null && target.runner.kind == kind) table);
+  runnerOf =
+    kind:
+    builtins.head (lib.filter (target: target.runner != null && target.runner.kind == kind) table);
   commandOf = kind: builtins.head (runnerOf kind).runner.command;
   environmentOf =
-    runner: lib.concatStrings (lib.mapAttrsToList (name: value: "export ${name}=${lib.escapeShellArg value}\n") runner.env);
-  versionOf = kind: lib.concatStrings (builtins.tail (lib.splitString " " (runnerOf kind).runner.label));
+    runner:
+    lib.concatStrings (
+      lib.mapAttrsToList (name: value: "export ${name}=${lib.escapeShellArg value}\n") runner.env
+    );
+  versionOf =
+    kind: lib.concatStrings (builtins.tail (lib.splitString " " (runnerOf kind).runner.label));
 in
 {
   inherit
@@ -157,7 +163,9 @@ in
 
   # By the names that the table has for them.
   pkgsCross = lib.listToAttrs (
-    map (target: lib.nameValuePair target.nixpkgs (crossOf target)) (lib.filter (target: target.nixpkgs != null) table)
+    map (target: lib.nameValuePair target.nixpkgs (crossOf target)) (
+      lib.filter (target: target.nixpkgs != null) table
+    )
   );
 
   zig = tools "zig" "0" { zig = start machine.tools.zig; };
@@ -167,7 +175,9 @@ in
     llvm-objcopy = start machine.tools.objcopy;
     llvm-strip = start machine.tools.strip;
   };
-  zlib.src = runCommand "zlib.tar.gz" { } "tar -czf $out -C ${machine.zlib-source} --transform 's,^\\.,zlib,' .";
+  zlib.src =
+    runCommand "zlib.tar.gz" { }
+      "tar -czf $out -C ${machine.zlib-source} --transform 's,^\\.,zlib,' .";
 
   qemu-user = tools "qemu-user" (versionOf "qemu-user") (
     builtins.mapAttrs (_: start) (lib.filterAttrs (name: _: isQemu name) qemus)

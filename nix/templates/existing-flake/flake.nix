@@ -1,12 +1,15 @@
 {
   inputs.cross-flake.url = "github:cross-flake/cross-flake";
-  inputs.nixpkgs.follows = "cross-flake/nixpkgs";
-  outputs = { cross-flake, nixpkgs, ... }:
+  outputs =
+    { cross-flake, ... }:
     let
-      cross = cross-flake.lib.mkCross { pkgs = nixpkgs.legacyPackages.x86_64-linux; src = ./.; };
-    in {
-      packages.x86_64-linux = cross.packages // cross.environments; # // your own
+      cross = cross-flake.lib.mkCross {
+        pkgs = cross-flake.inputs.nixpkgs.legacyPackages.x86_64-linux; # or your own nixpkgs
+        src = ./.;
+      };
+    in
+    {
+      packages.x86_64-linux = cross.packages // cross.environments // { inherit (cross) matrix; };
       devShells.x86_64-linux = cross.shells;
-      legacyPackages.x86_64-linux = { inherit (cross) matrix; };
     };
 }
