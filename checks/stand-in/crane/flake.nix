@@ -12,6 +12,10 @@
               args:
               let
                 extra = args.cargoExtraArgs or "--locked";
+                # crane, too, reads what it is not told.
+                inherit (pkgs.lib.importTOML (args.src + "/Cargo.toml")) package;
+                pname = args.pname or package.name;
+                version = args.version or package.version;
                 arguments = builtins.removeAttrs args [
                   "cargoExtraArgs"
                   "cargoTestExtraArgs"
@@ -19,7 +23,7 @@
                   "passthru"
                   "meta"
                 ];
-                built = pkgs.runCommand "${args.pname}-${args.version}" (
+                built = pkgs.runCommand "${pname}-${version}" (
                   {
                     cargoArtifacts = "";
                     doCheck = true;

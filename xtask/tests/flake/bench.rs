@@ -81,8 +81,8 @@ impl fmt::Display for Output {
 
 /// Runs a command to its end.
 pub fn run(command: &mut Command) -> Output {
-    let line =
-        format!("{command:?}").split_once("\"nix\"").map_or_else(|| format!("{command:?}"), |l| format!("nix {}", l.1));
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    let line = words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ");
     let output = command.output().unwrap_or_else(|error| panic!("{line}: {error}"));
     Output {
         line,

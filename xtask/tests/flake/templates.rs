@@ -15,7 +15,8 @@ fn project(template: &str) -> PathBuf {
     };
     write(
         "Cargo.toml",
-        "[package]\nname = \"newcomer\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[build-dependencies]\ncc = \"1\"\n",
+        "[package]\nname = \"newcomer\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[build-dependencies]\ncc = \"1\"\n\n\
+         # The folder is within another workspace.\n[workspace]\n",
     );
     write("build.rs", "fn main() { cc::Build::new().file(\"c/seven.c\").compile(\"seven\"); }\n");
     write("c/seven.c", "int seven(void) { return 7; }\n");
