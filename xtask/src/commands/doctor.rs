@@ -11,9 +11,9 @@ use serde::Serialize;
 use super::{Place, print_json};
 use crate::cache::{Cache, disk_usage};
 use crate::events::human_bytes;
-use crate::provider::nix;
 use crate::provider::portable::apt::Apt;
 use crate::provider::portable::wheels::{WASMTIME, ZIG};
+use crate::provider::{self, nix};
 use crate::runner;
 
 /// Say what this machine has and, for each thing that is missing, what that costs and what to type
@@ -108,6 +108,9 @@ impl Doctor {
             Ok(workspace) => {
                 let toolchain = &workspace.toolchain;
                 findings.push(Finding::ok("rust", format!("{} for {}", toolchain.release, toolchain.host)));
+                if let Ok(auto) = provider::describe_auto(&workspace) {
+                    findings.push(Finding::ok("--provider auto", auto));
+                }
                 if let Ok(provider) = self.place.provider(&workspace) {
                     let ready = workspace.table.rows().iter().filter(|t| provider.is_ready(&workspace, t)).count();
                     let all = workspace.table.rows().len();

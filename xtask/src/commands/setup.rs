@@ -36,7 +36,8 @@ impl Setup {
         let missing = provider.missing(&workspace, &targets, &events)?;
         announce(&events, &missing);
         if self.dry_run {
-            if missing.is_empty() {
+            // A provider that knows no sizes says so itself.
+            if missing.is_empty() && targets.iter().all(|target| provider.is_ready(&workspace, target)) {
                 events.note("nothing to fetch");
             }
             return Ok(ExitCode::SUCCESS);

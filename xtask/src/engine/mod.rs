@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -91,6 +91,8 @@ struct Run<'a> {
     request: &'a Request,
     rows: Vec<Row<'a>>,
     host: Mutex<Vec<JobResult>>,
+    /// The folder of std as a shared library, once a test needs it.
+    host_std: OnceLock<PathBuf>,
     events: &'a Events,
     start: Instant,
 }
@@ -113,7 +115,8 @@ pub fn run(
             rows.push(Row { target: &p.target, environment, packages, progress: Mutex::default() });
         }
     }
-    let run = Run { workspace, request, rows, host: Mutex::default(), events, start: Instant::now() };
+    let (host, host_std) = (Mutex::default(), OnceLock::new());
+    let run = Run { workspace, request, rows, host, host_std, events, start: Instant::now() };
     let limits = Limits {
         timeout: request.timeout,
         jobs: request.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
@@ -164,6 +167,18 @@ impl<'a> Run<'a> {
             }
         }
         groups
+    }
+
+    /// Where the compiler that builds here has std for the build machine as a shared library. The environments bring that
+    /// compiler, and the workspace's own may be another.
+    fn host_std(&self) -> &Path {
+        self.host_std.get_or_init(|| {
+            let folders = self.rows.iter().flat_map(|row| &row.environment.path);
+            let rustc = folders.map(|folder| folder.join("rustc")).find(|rustc| rustc.exists());
+            let toolchain = rustc.and_then(|rustc| Toolchain::at(&rustc).ok());
+            let Toolchain { sysroot, host, .. } = toolchain.as_ref().unwrap_or(&self.workspace.toolchain);
+            sysroot.join("lib/rustlib").join(host).join("lib")
+        })
     }
 
     fn build_group(&self, group: &[usize], jobs: &Sender<Job>) -> Result<()> {
@@ -398,8 +413,7 @@ impl<'r, 'a> Gate<'r, 'a> {
             }
             if index == HOST {
                 // The tests of a proc-macro crate use std as a shared library.
-                let Toolchain { sysroot, host, .. } = &self.run.workspace.toolchain;
-                library_path.push(sysroot.join("lib/rustlib").join(host).join("lib"));
+                library_path.push(self.run.host_std().to_owned());
             }
             let job = Job {
                 row: index,

@@ -11,7 +11,6 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 
 use crate::cache::Cache;
-
 use crate::environment::Environment;
 use crate::events::Events;
 use crate::targets::Target;
@@ -48,6 +47,18 @@ pub fn choose(choice: Choice, workspace: &Workspace) -> Result<Box<dyn Provider>
             (nix::Found::Absent(reason) | nix::Found::Unusable(reason), _) => bail!("{reason}"),
         },
     }
+}
+
+/// Which provider `auto` is for this workspace, and why.
+///
+/// # Errors
+/// The cache cannot be located.
+pub fn describe_auto(workspace: &Workspace) -> Result<String> {
+    let reason = match nix::Nix::find(workspace, Cache::locate()?) {
+        nix::Found::Usable(nix) => return Ok(format!("nix, with the flake {}", nix.flake())),
+        nix::Found::Absent(reason) | nix::Found::Unusable(reason) => reason,
+    };
+    Ok(format!("portable, for {}", reason.split_once(": ").map_or(reason.as_str(), |(what, _)| what)))
 }
 
 /// Something that a set-up fetches.

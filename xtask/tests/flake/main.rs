@@ -7,6 +7,7 @@
 mod bench;
 mod mistakes;
 mod parity;
+mod provider;
 mod templates;
 
 use std::collections::BTreeSet;

@@ -39,7 +39,7 @@ fn nix_that_is_asked_for_and_cannot_be_used_is_refused_with_what_to_do() {
     let no_flake = env(&fixture, Some(OLD), "nix").ends_with(2);
     is_refused(&no_flake, &["no flake.nix that uses cross-flake", "nix flake init", "CROSS_FLAKE_FLAKE"]);
     fixture.write("flake.nix", FLAKE);
-    is_refused(&env(&fixture, Some(OLD), "nix").ends_with(2), &["nix 2.8 is too old", "2.26"]);
+    is_refused(&env(&fixture, Some(OLD), "nix").ends_with(2), &["nix 2.8.0 is too old", "2.26"]);
     let disabled = env(&fixture, Some(NO_FLAKES), "nix").ends_with(2);
     is_refused(&disabled, &["experimental-features = nix-command flakes", "~/.config/nix/nix.conf"]);
 }

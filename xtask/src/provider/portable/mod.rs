@@ -135,7 +135,7 @@ impl Provider for Portable {
         // Of several versions of a specification, the one that the row has now.
         let custom = targets.iter().filter(|target| target.spec.is_some());
         libraries.extend(custom.filter_map(|target| Some((target.triple.clone(), std.folder(target)?))));
-        let farm = toolchain::make(&self.cache, &workspace.toolchain, &libraries, Some(&wrappers.xtask()))?;
+        let farm = toolchain::make(&self.cache, &workspace.toolchain, &libraries, &wrappers.xtask())?;
         targets
             .iter()
             .map(|target| {
