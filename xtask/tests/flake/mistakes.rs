@@ -70,8 +70,11 @@ fn inputs_that_are_too_old_are_named_with_the_version_needed() {
 fn a_flake_that_git_does_not_know_is_named_by_xtask() {
     let folder = bench().folder().join("untracked");
     fs::create_dir_all(folder.join("src")).unwrap();
-    fs::write(folder.join("Cargo.toml"), "[package]\nname = \"untracked\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n")
-        .unwrap();
+    fs::write(
+        folder.join("Cargo.toml"),
+        "[package]\nname = \"untracked\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n",
+    )
+    .unwrap();
     fs::write(folder.join("src/lib.rs"), "").unwrap();
     bench().git(&folder);
     fs::write(
