@@ -40,19 +40,15 @@ in
         $CC -std=c11 -ffreestanding -Wall -Wextra -Werror -c ${../checks/conformance/freestanding.c} -o freestanding.o
         ${lib.optionalString row.hasLibc ''
           $CC -std=c11 -O1 ${../checks/conformance/conformance.c} -o conformance${suffix} -lz -lm
-          ${lib.optionalString (
-            runner.absent == null
-          ) "cross-flake-run-${row.name} ./conformance${suffix} | tee log"}
+          ${lib.optionalString (runner.absent == null) "cross-flake-run-${row.name} ./conformance${suffix}"}
         ''}
         touch $out
       ''
   );
 
-  # Every program names the distribution's loader, or none. That nothing refers to the store the package says itself.
+  # Every program names the distribution's loader, or none, and no path of the store.
   portable = pkgs.runCommand "portable-${row.name}" { nativeBuildInputs = [ pkgs.patchelf ]; } ''
-    found=
-    for file in ${package}/bin/*; do
-      found=1
+    for file in $(find ${package} -path '*/bin/*' -type f); do
       ${lib.optionalString row.isLinux ''
         interpreter=$(patchelf --print-interpreter "$file" 2>/dev/null || true)
         if [ "$interpreter" != "${lib.optionalString row.isGlibc row.interpreter}" ]; then
@@ -60,14 +56,13 @@ in
           exit 1
         fi
       ''}
-      if grep -q "${builtins.storeDir}/[0-9a-df-np-sv-z]\{32\}-" "$file"; then
-        grep -ao "${builtins.storeDir}/[0-9a-df-np-sv-z]\{32\}-[a-zA-Z0-9._-]*" "$file" | grep -v /eeeeeeee > paths || continue
-        echo "$file names paths of the Nix store:" >&2
-        cat paths >&2
+      # crane writes eeee… over the hashes of paths that only messages name.
+      paths=$(grep -ao "${builtins.storeDir}/[0-9a-z]\{32\}-[a-zA-Z0-9._-]*" "$file" | grep -v "/e\{32\}-" || true)
+      if [ "$paths" ]; then
+        echo "$file names paths of the Nix store: $paths" >&2
         exit 1
       fi
     done
-    [ "$found" ] || { echo "${package} has no programs" >&2; exit 1; }
     touch $out
   '';
 

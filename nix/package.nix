@@ -20,6 +20,8 @@ let
     else
       (inputs.crane.mkLib pkgs).overrideToolchain environment.rust;
 
+  more = crateArgs row;
+
   args = {
     inherit src;
     strictDeps = true;
@@ -28,7 +30,8 @@ let
     nativeBuildInputs = [
       pkgs.pkg-config-unwrapped
     ]
-    ++ lib.optional (runner.package != null) runner.package;
+    ++ lib.optional (runner.package != null) runner.package
+    ++ more.nativeBuildInputs or [ ];
     # Only what can be run is tested; `notRun` says why something is not.
     doCheck = runner.absent == null;
     # The build machine's strip does not know these programs, and cargo strips its release profile itself.
@@ -39,24 +42,36 @@ let
     passthru = {
       inherit environment;
       notRun = runner.absent;
-    };
+    }
+    // more.passthru or { };
   }
   # A crate without std cannot be compiled as the empty one that crane makes of a workspace to build its dependencies.
   // lib.optionalAttrs (row.std != "std") { cargoArtifacts = null; }
+  // environment.scoped
+  // removeAttrs more [
+    "nativeBuildInputs"
+    "passthru"
+    "postInstall"
+  ]
   // {
     postInstall =
+      more.postInstall or ""
       # The loader with which its tests ran here is in the store.
-      lib.optionalString (portable && environment.own && row.isGlibc) ''
-        ${pkgs.patchelf}/bin/patchelf --set-interpreter ${row.interpreter} --remove-rpath $out/bin/*
-      ''
+      + lib.optionalString (portable && environment.own && row.isGlibc) (
+        eachProgram "${pkgs.patchelf}/bin/patchelf --set-interpreter ${row.interpreter} --remove-rpath"
+      )
       # A Mach-O's map of debug information names the archives that it was linked from.
-      + lib.optionalString row.isDarwin ''
-        ${environment.shell.STRIP} -S $out/bin/*
-      '';
-  }
-  // environment.scoped;
+      + lib.optionalString row.isDarwin (eachProgram "${environment.shell.STRIP} -S");
+  };
 
-  build = crane.buildPackage (args // crateArgs row);
+  # A library has no programs.
+  eachProgram = command: ''
+    if [ -d $out/bin ]; then
+      for program in $out/bin/*; do ${command} "$program"; done
+    fi
+  '';
+
+  build = crane.buildPackage args;
 in
 if !lib.pathExists (src + "/Cargo.lock") then
   throw "cross-flake: ${toString src} has no Cargo.lock: type `cargo generate-lockfile`, and `git add Cargo.lock` if it is a git tree"
