@@ -80,7 +80,16 @@ let
       + set "CMAKE_ASM_COMPILER" cc
       + set "CMAKE_AR" (compiler.tool "ar")
       + set "CMAKE_RANLIB" (compiler.tool "ranlib")
-      + "set(CMAKE_FIND_ROOT_PATH ${lib.concatMapStringsSep " " (folder: "[=[${folder}]=]") libraries})\n"
+      # Where CMake knows nothing of the system, as of WASI, it has no places to look in below the root: PREFIX_PATH.
+      +
+        lib.concatMapStrings
+          (
+            variable: "set(${variable} ${lib.concatMapStringsSep " " (folder: "[=[${folder}]=]") libraries})\n"
+          )
+          [
+            "CMAKE_FIND_ROOT_PATH"
+            "CMAKE_PREFIX_PATH"
+          ]
       + lib.concatMapStrings (kind: "set(CMAKE_FIND_ROOT_PATH_MODE_${kind} ONLY)\n") [
         "LIBRARY"
         "INCLUDE"

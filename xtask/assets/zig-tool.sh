@@ -10,10 +10,16 @@ ZIG_GLOBAL_CACHE_DIR=${ZIG_GLOBAL_CACHE_DIR:-@CACHE@}
 ZIG_LOCAL_CACHE_DIR=${ZIG_LOCAL_CACHE_DIR:-$ZIG_GLOBAL_CACHE_DIR}
 export ZIG_GLOBAL_CACHE_DIR ZIG_LOCAL_CACHE_DIR
 
+case $* in
 # With a -target zig would go on to link an empty program into the current folder.
-[ "$*" = --version ] && exec "$ZIG" "$MODE" --version
+--version) exec "$ZIG" "$MODE" --version ;;
+# zig prints its name for the target with the version of glibc in it, after an error.
+-dumpmachine) echo "${TARGET%%.*}"; exit ;;
+# Meson asks the linker who it is and knows no zig; its options are those of LLVM's, whose version is clang's.
+-Wl,--version) "$ZIG" "$MODE" --version | sed -n 's/.*clang version \([0-9.]*\).*/LLD \1 (compatible with GNU linkers)/p'; exit ;;
+esac
 
-# Arguments of a response file replace it: rustc writes one a line, blanks and backslashes escaped.
+# Arguments of a response file replace it. rustc writes one a line, CMake all in one; both quote as xargs reads it.
 files=
 for a do
     case $a in @?*) [ -f "${a#@}" ] && files=1 ;; esac
@@ -24,7 +30,9 @@ if [ "$files" ]; then
         case $a in
         @?*)
             if [ -f "${a#@}" ]; then
-                while IFS= read b || [ "$b" ]; do set -- "$@" "$b"; done <"${a#@}"
+                while IFS= read -r b; do [ "$b" ] && set -- "$@" "$b"; done <<END
+$(xargs printf '%s\n' <"${a#@}")
+END
             else
                 set -- "$@" "$a"
             fi
@@ -34,7 +42,7 @@ if [ "$files" ]; then
     done
 fi
 
-link=1 cxx= crt= skip= keep= unwind= out=a.out strip=
+link=1 cxx= crt= skip= keep= unwind= out=a.out strip= stdin= language=
 for a do
     shift
     if [ "$skip" ]; then skip=; continue; fi
@@ -44,6 +52,10 @@ for a do
         set -- "$@" "$a"
         continue
     fi
+    case $a in
+    -) stdin=1 ;;
+    -x*) language=1 ;;
+    esac
     case $a in
     -o | -I | -isystem | -include | -MF | -MT | -MQ | -D | -U | -x | -framework | -install_name) keep=$a ;;
     -target | --target | -arch) skip=1; continue ;;
@@ -93,6 +105,8 @@ if [ "$crt" ]; then
         case $a in -nostartfiles) ;; *) set -- "$@" "$a" ;; esac
     done
 fi
+# Of standard input zig must be told the language, or it takes the version of glibc for a part of the target's name.
+[ "$stdin" ] && [ -z "$language" ] && case $MODE in cc) set -- -x c "$@" ;; *) set -- -x c++ "$@" ;; esac
 [ -d "$PREFIX" ] && set -- "$@" -isystem "$PREFIX/include"
 if [ -z "$link" ]; then
     [ "$cxx" ] && MODE=c++

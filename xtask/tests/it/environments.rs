@@ -140,3 +140,18 @@ fn tests_of_another_target_run_directly_where_user_namespaces_are_forbidden() {
     let row = fixture.xtask(&[&test[..], &["--no-binfmt"]].concat()).succeeds().row("aarch64-linux");
     assert_eq!(row["binfmt"], false);
 }
+
+/// As CMake, Meson and configure scripts ask, before they compile anything.
+#[test]
+fn the_compiler_answers_what_build_systems_ask() {
+    let fixture = Fixture::new("small");
+    fixture.write("answer.c", "int main(void) { return 0; }\n");
+    // The name of the target; macros of a program on standard input; the linker; all arguments on one line of a file.
+    let script = "$CC -dumpmachine && echo | $CC -E -dM - | grep '__aarch64__ ' && $CC -Wl,--version && \
+                  printf '%s' '-O1 answer.c -o \"an answer\" -lz' >arguments && $CC @arguments && \
+                  $CROSSCOMPILING_EMULATOR './an answer' && echo ran";
+    let output = fixture.xtask(&["shell", "aarch64-linux", "--", "sh", "-c", script]).succeeds();
+    let lines: Vec<&str> = output.out.lines().collect();
+    assert_eq!((lines[0], lines[1], lines[3]), ("aarch64-linux-gnu", "#define __aarch64__ 1", "ran"), "{output}");
+    assert!(lines[2].starts_with("LLD ") && lines[2].ends_with("(compatible with GNU linkers)"), "{output}");
+}

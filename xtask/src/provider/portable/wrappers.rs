@@ -193,6 +193,8 @@ impl Wrappers {
             ("CMAKE_AR", ar),
             ("CMAKE_RANLIB", ranlib),
             ("CMAKE_FIND_ROOT_PATH", prefix),
+            // Where CMake knows nothing of the system, as of WASI, it has no places to look in below the root.
+            ("CMAKE_PREFIX_PATH", prefix),
         ] {
             lines.push(format!("set({name} [=[{}]=])", value.display()));
         }
