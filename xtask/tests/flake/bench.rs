@@ -105,6 +105,10 @@ impl Bench {
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(folder.join("home")).unwrap();
         let mut bench = Bench { folder, documents: BTreeMap::new() };
+        // All at once, so that what is to be built is built in parallel.
+        let names = rows().into_iter().map(|(name, _)| name);
+        let mut setup = bench.command(env!("CARGO_BIN_EXE_xtask"));
+        run(setup.args(["setup", "--provider", "portable"]).args(names).current_dir(repository())).succeeds();
         for (name, _) in rows() {
             let args = ["env", &name, "--provider", "portable", "--json"];
             let mut command = bench.command(env!("CARGO_BIN_EXE_xtask"));
