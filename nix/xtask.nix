@@ -21,7 +21,9 @@ let
       ../README.md
       ../checks/conformance
       ../examples
-      ../xtask
+      ../xtask/Cargo.toml
+      ../xtask/assets
+      ../xtask/src
     ];
   };
 

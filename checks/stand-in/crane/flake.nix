@@ -12,10 +12,10 @@
               args:
               let
                 extra = args.cargoExtraArgs or "--locked";
-                # crane, too, reads what it is not told.
-                inherit (pkgs.lib.importTOML (args.src + "/Cargo.toml")) package;
-                pname = args.pname or package.name;
-                version = args.version or package.version;
+                # crane, too, reads what it is not told, and has names for a workspace that says nothing.
+                manifest = pkgs.lib.importTOML (args.src + "/Cargo.toml");
+                pname = args.pname or manifest.package.name or "cargo-package";
+                version = args.version or manifest.package.version or manifest.workspace.package.version or "0.0.1";
                 arguments = builtins.removeAttrs args [
                   "cargoExtraArgs"
                   "cargoTestExtraArgs"

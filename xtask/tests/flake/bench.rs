@@ -130,8 +130,15 @@ impl Bench {
     }
 
     /// The home folder of everything that is run here.
-    pub fn home(&self) -> PathBuf {
+    fn home(&self) -> PathBuf {
         self.folder.join("home")
+    }
+
+    /// What emulators keep in a home folder of their own accord is not in this one.
+    pub fn assert_emulators_left_no_trace(&self) {
+        for name in [".wine", ".cache/wasmtime"] {
+            assert!(!self.home().join(name).exists(), "something made ~/{name}");
+        }
     }
 
     /// The clone.
@@ -230,9 +237,11 @@ impl Bench {
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            if text.starts_with("CARGO")
+            // How cargo reaches the registry is the machine's business.
+            if text.starts_with("CARGO") && !text.starts_with("CARGO_HTTP_")
                 || text.starts_with("RUST")
                 || text == "LD_LIBRARY_PATH"
+                || text == "CROSS_FLAKE_FLAKE"
                 || text.starts_with("XDG_")
             {
                 command.env_remove(&name);

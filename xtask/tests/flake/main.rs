@@ -35,6 +35,12 @@ fn every_row_is_shown_once_for_each_kind_of_output() {
     assert_eq!(of("checks"), ["format", "unit", "x86_64-linux", "xtask"].map(String::from).into());
     assert_eq!(of("apps"), ["default", "xtask"].map(String::from).into());
     assert_eq!(names(&shown["templates"]), ["default", "existing-flake"].map(String::from).into());
+    assert_eq!(shown["formatter"]["x86_64-linux"]["type"], "derivation");
+    assert!(shown.get("lib").is_some(), "{shown}");
+    // People read it: nothing but a line for each shell, package and document, few others, and no second level of names.
+    let text = bench().nix(&["flake", "show"]).succeeds();
+    let lines = text.out.lines().filter(|line| !line.contains("omitted")).count();
+    assert!(lines <= 3 * rows.len() + 40, "{lines} lines\n{text}");
     for system in ["aarch64-linux", "x86_64-darwin", "aarch64-darwin"] {
         assert_eq!(names(&shown["devShells"][system]), with(&["default"]), "{system}");
     }
@@ -45,6 +51,11 @@ fn every_row_is_shown_once_for_each_kind_of_output() {
 fn the_checks_of_the_flake_pass_and_all_systems_evaluate() {
     bench().nix(&["flake", "check", "--no-build", "--all-systems"]).succeeds();
     bench().nix(&["flake", "check"]).succeeds();
+    // Some for the table and the errors, and some for each row.
+    let unit = fs::read_to_string(&bench().build(&[".#checks.x86_64-linux.unit"])[0]).unwrap();
+    let count: usize = unit.split_whitespace().next().unwrap().parse().unwrap();
+    assert!(unit.ends_with(" tests passed\n") && count > 7 * rows().len(), "{unit}");
+    eprintln!("unit: {unit}");
 }
 
 #[test]
@@ -109,10 +120,7 @@ fn rows_of_every_kind_pass_their_matrix() {
     wanted
         .extend(["windows-x86", "s390x-linux", "armv7hf-linux-musl"].map(|row| format!(".#matrix.{row}.conformance")));
     bench().build(&wanted.iter().map(String::as_str).collect::<Vec<_>>());
-    // Emulators have kept to what the build gave them.
-    for name in [".wine", ".cache/wasmtime"] {
-        assert!(!bench().home().join(name).exists(), "something made ~/{name}");
-    }
+    bench().assert_emulators_left_no_trace();
 }
 
 /// The third of the README's commands, for some rows of different kinds.
@@ -136,4 +144,5 @@ fn xtask_takes_its_environments_from_the_flake() {
     // `shell` enters `nix develop`.
     let output = bench().xtask(&["shell", "aarch64-linux", "--", "sh", "-c", "echo $CC $IN_NIX_SHELL"]).succeeds();
     assert!(output.out.contains("/bin/aarch64-linux-cc"), "{output}");
+    bench().assert_emulators_left_no_trace();
 }

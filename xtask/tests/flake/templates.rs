@@ -41,6 +41,7 @@ fn passes(folder: &Path) {
     nix(&["build", "--no-link", "--print-build-logs", ".#aarch64-linux"]);
     let output = nix(&["develop", ".#windows-x64", "--command", "cargo", "run", "--quiet"]);
     assert_eq!(output.out.trim(), "7", "{output}");
+    bench().assert_emulators_left_no_trace();
     // xtask from the flake's own app would do the same: the workspace's environments are the flake's.
     let mut xtask = bench().command(env!("CARGO_BIN_EXE_xtask"));
     let output = run(xtask.args(["test", "x86_64-linux", "aarch64-linux"]).current_dir(folder)).succeeds();
