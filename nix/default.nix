@@ -23,11 +23,10 @@ let
           version = (lib.importTOML ../Cargo.toml).workspace.package.version;
           cargoExtraArgs = "--locked --package ${pname}";
         };
-      bare = mkCross { inherit pkgs; };
     in
     mkCross {
       inherit pkgs;
-      inherit (bare.xtask) src;
+      src = ../.;
       crateArgs = example;
     }
   );

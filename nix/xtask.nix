@@ -31,6 +31,8 @@ let
     doCheck:
     ((inputs.crane.mkLib pkgs).overrideToolchain rust).buildPackage {
       inherit src doCheck;
+      # Of the tree itself: `nix flake check --no-build` copies nothing into the store that could be read there.
+      cargoLock = ../Cargo.lock;
       pname = "xtask";
       version = (lib.importTOML ../Cargo.toml).workspace.package.version;
       strictDeps = true;
@@ -44,13 +46,11 @@ let
 in
 if pkgs.stdenv.hostPlatform.isLinux then
   {
-    inherit src;
     package = build false;
     checked = build true;
   }
 else
   {
-    inherit src;
     package = null;
     checked = null;
   }

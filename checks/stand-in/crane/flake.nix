@@ -18,6 +18,7 @@
                 version = args.version or manifest.package.version or manifest.workspace.package.version or "0.0.1";
                 arguments = builtins.removeAttrs args [
                   "cargoExtraArgs"
+                  "cargoLock"
                   "cargoTestExtraArgs"
                   "doIncludeCrossToolchainEnv"
                   "passthru"
