@@ -24,6 +24,12 @@ impl Project {
     fn new(name: &str, fixture: &str) -> Project {
         let folder = bench().folder().join("provider").join(name);
         copy(&repository().join("xtask/tests/fixtures").join(fixture), &folder);
+        let manifest = folder.join("Cargo.toml");
+        let text = fs::read_to_string(&manifest).unwrap();
+        if !text.contains("[workspace") {
+            // The folder is within another workspace.
+            fs::write(manifest, text + "\n[workspace]\n").unwrap();
+        }
         Project { folder }
     }
 
@@ -39,6 +45,14 @@ impl Project {
     }
 
     fn xtask(&self, args: &[&str]) -> Command {
+        // The folder may lie in another git tree, of which Nix would see only what that tree knows of.
+        fs::write(self.folder.join(".gitignore"), "target\nreport.json\n").unwrap();
+        let git = |args: &[&str]| run(bench().command("git").args(args).current_dir(&self.folder)).succeeds();
+        let own = self.folder.ancestors().take_while(|folder| *folder != bench().folder());
+        if !own.into_iter().any(|folder| folder.join(".git").exists()) {
+            git(&["init", "--quiet"]);
+        }
+        git(&["add", "--all"]);
         let mut command = bench().command(env!("CARGO_BIN_EXE_xtask"));
         command.args(args).current_dir(&self.folder).env("CARGO_TARGET_DIR", self.folder.join("target"));
         command
