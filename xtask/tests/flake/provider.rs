@@ -26,7 +26,7 @@ impl Project {
         copy(&repository().join("xtask/tests/fixtures").join(fixture), &folder);
         let manifest = folder.join("Cargo.toml");
         let text = fs::read_to_string(&manifest).unwrap();
-        if !text.contains("[workspace") {
+        if !text.contains("[workspace]") {
             // The folder is within another workspace.
             fs::write(manifest, text + "\n[workspace]\n").unwrap();
         }
@@ -153,8 +153,11 @@ fn toolchains_that_cannot_be_moved_are_joined_for_one_cargo() {
     let documented = "/// ```\n/// assert_eq!(two::two(), 2);\n/// ```\npub fn two() -> i32 { 2 }\n";
     let two = Project::new("documented", "small");
     fs::write(two.folder.join("src/lib.rs"), documented).unwrap();
-    fs::write(two.folder.join("Cargo.toml"), "[package]\nname = \"two\"\nversion = \"0.1.0\"\nedition = \"2024\"\n")
-        .unwrap();
+    fs::write(
+        two.folder.join("Cargo.toml"),
+        "[package]\nname = \"two\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n",
+    )
+    .unwrap();
     fs::write(two.folder.join("src/main.rs"), "fn main() {}\n").unwrap();
     two.flake(".", &ROWS.map(|row| (row, with_own_rust(row, |_| ()))));
     let (report, output) = two.test(&ROWS);
