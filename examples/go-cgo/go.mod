@@ -1,0 +1,4 @@
+module cross-flake.example/zsum
+
+// Debian 12 has this one.
+go 1.19
