@@ -46,60 +46,18 @@ let
     folder: "${lib.getDev folder}/lib/pkgconfig"
   ) libraries;
 
-  # cmake-toolchains(7)
-  cmake =
-    let
-      system =
-        if row.isLinux then
-          "Linux"
-        else if row.isWindows then
-          "Windows"
-        else if row.isDarwin then
-          "Darwin"
-        else if lib.hasInfix "freebsd" row.triple then
-          "FreeBSD"
-        else if lib.hasInfix "wasi" row.triple then
-          "WASI"
-        else
-          "Generic";
-      processor =
-        if row.arch == "i686" && row.isWindows then
-          "X86"
-        else
-          {
-            riscv64gc = "riscv64";
-            powerpc64le = "ppc64le";
-          }
-          .${row.arch} or row.arch;
-      set = name: value: "set(${name} [=[${value}]=])\n";
-    in
-    pkgs.writeText "${row.name}.cmake" (
-      "set(CMAKE_SYSTEM_NAME ${system})\nset(CMAKE_SYSTEM_PROCESSOR ${processor})\n"
-      + set "CMAKE_C_COMPILER" cc
-      + set "CMAKE_CXX_COMPILER" cxx
-      + set "CMAKE_ASM_COMPILER" cc
-      + set "CMAKE_AR" (compiler.tool "ar")
-      + set "CMAKE_RANLIB" (compiler.tool "ranlib")
-      # Where CMake knows nothing of the system, as of WASI, it has no places to look in below the root: PREFIX_PATH.
-      +
-        lib.concatMapStrings
-          (
-            variable: "set(${variable} ${lib.concatMapStringsSep " " (folder: "[=[${folder}]=]") libraries})\n"
-          )
-          [
-            "CMAKE_FIND_ROOT_PATH"
-            "CMAKE_PREFIX_PATH"
-          ]
-      + lib.concatMapStrings (kind: "set(CMAKE_FIND_ROOT_PATH_MODE_${kind} ONLY)\n") [
-        "LIBRARY"
-        "INCLUDE"
-        "PACKAGE"
-      ]
-      + "set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)\n"
-      + lib.optionalString (runner.absent == null) (
-        set "CMAKE_CROSSCOMPILING_EMULATOR" "${runner.package}/bin/cross-flake-run-${row.name}"
-      )
-    );
+  buildSystems = import ./build-systems.nix {
+    inherit
+      pkgs
+      row
+      compiler
+      libraries
+      pkgConfigPath
+      cc
+      cxx
+      ;
+    runner = if hasRunner then "${runner.package}/bin/cross-flake-run-${row.name}" else null;
+  };
 
   hasRunner = runner.absent == null;
   hasCompiler = compiler != null;
@@ -134,13 +92,21 @@ rec {
       "PKG_CONFIG_ALLOW_CROSS_${row.lower}" = "1";
       # LIBDIR replaces pkg-config's own list, so that no library of the build machine is found.
       "PKG_CONFIG_LIBDIR_${row.lower}" = pkgConfigPath;
-      "CMAKE_TOOLCHAIN_FILE_${row.lower}" = "${cmake}";
+      "CMAKE_TOOLCHAIN_FILE_${row.lower}" = "${buildSystems.cmake}";
     };
 
   # Variables of a shell that is inside this one row.
   shell = {
     CARGO_BUILD_TARGET = row.triple;
   }
+  // lib.optionalAttrs (row ? go) (
+    {
+      GOOS = row.go.os;
+      GOARCH = row.go.arch;
+      CGO_ENABLED = if row.go.cgo then "1" else "0";
+    }
+    // lib.optionalAttrs (row.go ? arm) { GOARM = row.go.arm; }
+  )
   // lib.optionalAttrs hasRunner {
     CROSSCOMPILING_EMULATOR = "${runner.package}/bin/cross-flake-run-${row.name}";
   }
@@ -161,7 +127,8 @@ rec {
   }
   // lib.optionalAttrs (hasCompiler && row.hasLibc) {
     PKG_CONFIG_LIBDIR = pkgConfigPath;
-    CMAKE_TOOLCHAIN_FILE = "${cmake}";
+    CMAKE_TOOLCHAIN_FILE = "${buildSystems.cmake}";
+    MESON_CROSS_FILE = "${buildSystems.meson}";
   };
 
   # Packages whose bin stands in front of PATH.
@@ -169,6 +136,7 @@ rec {
     rust
   ]
   ++ lib.optional hasRunner runner.package
+  ++ lib.optional (runner.goExec != null) runner.goExec
   ++ [
     pkgs.pkg-config-unwrapped
     host

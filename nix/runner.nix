@@ -1,6 +1,6 @@
 # How programs of one row are started on the build machine.
 #
-# Gives { absent, spec, package }: `absent` is the reason why nothing runs here, or null; `spec` is the runner of the
+# Gives { absent, spec, package, goExec }: `absent` is the reason why nothing runs here, or null; `spec` is the runner of the
 # environment document; `package` has bin/cross-flake-run-<row>, which does the same for plain cargo, make or ctest.
 #
 # On Linux that is xtask's own runner, so that a test may start other programs of its target (a private binfmt_misc).
@@ -171,4 +171,17 @@ in
   inherit absent;
   spec = if absent == null then spec else null;
   package = if absent == null then pkgs.writeShellScriptBin name "${start} \"$@\"" else null;
+
+  # The program by which the Go toolchain starts what it built (`go help run`).
+  goExec =
+    if absent == null && row ? go then
+      pkgs.writeShellScriptBin "go_${row.go.os}_${row.go.arch}_exec" (
+        if kind == "node" then
+          # The stack that Go's own go_js_wasm_exec asks for.
+          "exec ${lib.getExe pkgs.nodejs} --stack-size=8192 ${pkgs.writeText "go-wasm.cjs" (builtins.readFile ../xtask/assets/go-wasm.cjs)} \"$@\""
+        else
+          "${start} \"$@\""
+      )
+    else
+      null;
 }

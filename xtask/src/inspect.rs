@@ -87,6 +87,38 @@ pub enum FloatAbi {
     Hard,
 }
 
+/// Whether a file is one that [`inspect`] knows: ELF, PE, Mach-O or wasm.
+pub fn is_program(path: &Path) -> bool {
+    let mut head = [0; 4];
+    if File::open(path).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut head)).is_err() {
+        return false;
+    }
+    // Mach-O: MH_MAGIC and MH_MAGIC_64 of mach-o/loader.h, as little-endian machines write them.
+    matches!(&head, b"\x7fELF" | b"\0asm" | b"\xce\xfa\xed\xfe" | b"\xcf\xfa\xed\xfe") || head.starts_with(b"MZ")
+}
+
+/// Whether a program is of the machine that a triple means, and runs with the oldest glibc that its row promises.
+///
+/// # Errors
+/// It cannot be read, or is not; the text names the file and both machines, or both versions.
+pub fn check_for(file: &Path, triple: &str, row: &str, glibc: Option<&str>) -> std::result::Result<(), String> {
+    let inspection = inspect(file).map_err(|e| format!("{e:#}"))?;
+    if let Some(expected) = expected_of_triple(triple) {
+        inspection.check(&expected)?;
+    }
+    if let (Some(floor), Some(needs)) = (glibc, inspection.glibc)
+        && let Ok(floor) = floor.parse::<GlibcVersion>()
+        && needs > floor
+    {
+        return Err(format!(
+            "{} needs glibc {needs}, but the row `{row}` promises {floor}\n\
+             a library that was built elsewhere came in, or the row's `glibc` is too low",
+            file.display(),
+        ));
+    }
+    Ok(())
+}
+
 /// A version of the GNU C library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GlibcVersion {

@@ -13,6 +13,7 @@ mod provider;
 mod report;
 mod runner;
 mod signals;
+mod suites;
 mod targets;
 mod workspace;
 

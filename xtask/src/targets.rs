@@ -77,6 +77,36 @@ pub struct Runtime {
     pub root: String,
 }
 
+/// What the Go toolchain calls a target (`go tool dist list`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Go {
+    /// `GOOS`.
+    pub os: String,
+    /// `GOARCH`.
+    pub arch: String,
+    /// `GOARM`: the version of the architecture, where `arch` is `arm`.
+    #[serde(default)]
+    pub arm: Option<String>,
+    /// `CGO_ENABLED`: whether Go programs may call C.
+    pub cgo: bool,
+}
+
+impl Go {
+    /// The variables by which the Go toolchain is told.
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        let cgo = if self.cgo { "1" } else { "0" };
+        let mut all = vec![("GOOS", self.os.clone()), ("GOARCH", self.arch.clone()), ("CGO_ENABLED", cgo.to_owned())];
+        all.extend(self.arm.iter().map(|arm| ("GOARM", arm.clone())));
+        all
+    }
+
+    /// The program by which `go test` and `go run` start what they have built (`go help run`).
+    pub fn exec(&self) -> String {
+        format!("go_{}_{}_exec", self.os, self.arch)
+    }
+}
+
 /// One row of the table. Field names in TOML are kebab-case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -136,6 +166,9 @@ pub struct Target {
     /// The C library to run with.
     #[serde(default)]
     pub runtime: Option<Runtime>,
+    /// What the Go toolchain calls it; none where Go does not go.
+    #[serde(default)]
+    pub go: Option<Go>,
     /// The target's name in nixpkgs' `pkgsCross`.
     #[serde(default)]
     pub nixpkgs: Option<String>,

@@ -8,10 +8,12 @@ use clap::Args;
 
 use super::{Place, announce, events, find_targets, one_environment};
 use crate::engine::build::command_in;
+use crate::engine::suites::Chosen;
 use crate::engine::{self, Request};
 use crate::events::{Event, Events, Phase};
 use crate::report::ReportOptions;
 use crate::signals;
+use crate::suites::{Suite, Suites};
 use crate::targets::Target;
 use crate::workspace::Workspace;
 
@@ -84,6 +86,9 @@ struct TestOptions {
 /// What both commands that run tests take.
 #[derive(Args)]
 struct TestArguments {
+    /// Suites of suites.toml to run, too, by name, or `all`; one whose tools are missing fails the run
+    #[arg(long = "suite", value_name = "NAME")]
+    suites: Vec<String>,
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
@@ -141,6 +146,9 @@ pub struct Test {
 pub struct TestAllTargets {
     #[command(flatten)]
     with: TestArguments,
+    /// Run no suites [default: those of suites.toml whose tools are here]
+    #[arg(long, conflicts_with = "suites")]
+    no_suites: bool,
 }
 
 /// Build a program for a target and run it
@@ -183,6 +191,7 @@ impl Build {
             timeout: Duration::ZERO,
             jobs: None,
             binfmt: false,
+            suites: Vec::new(),
         };
         finish(&self.place, &workspace, &targets, &request, &self.report, &events())
     }
@@ -196,7 +205,8 @@ impl Test {
     pub fn run(self) -> Result<ExitCode> {
         let workspace = self.with.place.workspace()?;
         let targets = find_targets(&workspace, &self.targets)?;
-        self.with.finish(&workspace, &targets, &events())
+        let suites = self.with.suites(&workspace, &targets)?;
+        self.with.finish(&workspace, &targets, suites, &events())
     }
 }
 
@@ -219,12 +229,40 @@ impl TestAllTargets {
                 names.join(", ")
             ));
         }
-        self.with.finish(&workspace, &targets, &events)
+        let mut suites = self.with.suites(&workspace, &targets)?;
+        if self.with.suites.is_empty() && !self.no_suites {
+            suites = present_suites(&workspace, &targets, &events)?;
+        }
+        self.with.finish(&workspace, &targets, suites, &events)
     }
 }
 
 impl TestArguments {
-    fn finish(&self, workspace: &Workspace, targets: &[Target], events: &Events) -> Result<ExitCode> {
+    /// The suites that were asked for by name.
+    fn suites(&self, workspace: &Workspace, targets: &[Target]) -> Result<Vec<Chosen>> {
+        if self.suites.is_empty() {
+            return Ok(Vec::new());
+        }
+        let all = Suites::load(workspace.root(), &workspace.table)?;
+        let suites = match self.suites.iter().any(|name| name == "all") {
+            true => all.all().to_vec(),
+            false => all.find(&self.suites)?,
+        };
+        for suite in &suites {
+            if let [first, ..] = all.missing(suite, targets).as_slice() {
+                bail!("suite `{}`: {first}", suite.name);
+            }
+        }
+        Ok(suites.into_iter().map(|suite| Chosen { suite, unavailable: None }).collect())
+    }
+
+    fn finish(
+        &self,
+        workspace: &Workspace,
+        targets: &[Target],
+        suites: Vec<Chosen>,
+        events: &Events,
+    ) -> Result<ExitCode> {
         let (cargo_rest, test_args) = split(&self.rest);
         let request = Request {
             tests: true,
@@ -234,9 +272,24 @@ impl TestArguments {
             timeout: Duration::from_secs(self.tests.timeout),
             jobs: self.tests.test_jobs,
             binfmt: !self.tests.no_binfmt,
+            suites,
         };
         finish(&self.place, workspace, targets, &request, &self.report, events)
     }
+}
+
+/// Every suite of the workspace; one whose tools are missing is named, and skipped.
+fn present_suites(workspace: &Workspace, targets: &[Target], events: &Events) -> Result<Vec<Chosen>> {
+    let all = Suites::load(workspace.root(), &workspace.table)?;
+    let chosen = |suite: &Suite| {
+        let missing = all.missing(suite, targets);
+        for tool in &missing {
+            events.note(&format!("suite {} is skipped: {tool}", suite.name));
+        }
+        let unavailable = missing.first().map(ToString::to_string);
+        Chosen { suite: suite.clone(), unavailable }
+    };
+    Ok(all.all().iter().map(chosen).collect())
 }
 
 /// Sets up, builds, tests and reports.

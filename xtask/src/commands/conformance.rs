@@ -170,6 +170,7 @@ fn build(target: &Target, environment: &Environment, cxx: bool, folder: &Path) -
 fn run(file: PathBuf, environment: &Environment, folder: &Path) -> JobResult {
     let job = Job {
         row: 0,
+        step: None,
         title: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         program: Program::Test { file, runner: environment.runner.clone() },
         args: Vec::new(),

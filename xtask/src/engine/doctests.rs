@@ -31,6 +31,7 @@ pub fn jobs(index: usize, row: &Row<'_>, run: &Run<'_>) -> Result<Vec<Job>> {
             .collect();
         jobs.push(Job {
             row: index,
+            step: None,
             title: format!("{} doctests", package.name),
             program: Program::Doctests { command: line },
             args: Vec::new(),

@@ -4,6 +4,7 @@
 pub mod build;
 mod doctests;
 pub mod libtest;
+pub mod suites;
 pub mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -27,6 +28,7 @@ use crate::targets::{Level, Target};
 use crate::workspace::{Toolchain, Workspace};
 use build::{BuildRequest, Built, Ready, seconds_since};
 use libtest::Counts;
+use suites::StepId;
 use tests::{Job, JobResult, Limits, Program};
 
 /// What a run does.
@@ -46,6 +48,8 @@ pub struct Request {
     pub jobs: Option<usize>,
     /// Whether the private binfmt namespace may be entered.
     pub binfmt: bool,
+    /// Suites to run beside cargo's tests.
+    pub suites: Vec<suites::Chosen>,
 }
 
 /// One row while it is being worked on.
@@ -64,11 +68,19 @@ struct Progress {
     /// The reason in a line, and all that the compiler or the inspection said.
     build_failure: Option<(String, String)>,
     programs: Vec<JobResult>,
+    steps: Vec<(StepId, JobResult)>,
     /// Programs that were linked and whose headers were read.
     inspected: usize,
     /// No more test programs will come.
     closed: bool,
     outcome: Option<Outcome>,
+}
+
+impl Progress {
+    /// Jobs that have ended.
+    fn ended(&self) -> usize {
+        self.programs.len() + self.steps.len()
+    }
 }
 
 impl Row<'_> {
@@ -144,7 +156,12 @@ impl<'a> Run<'a> {
             if row.progress().closed {
                 continue;
             }
-            for job in doctests::jobs(index, row, self)? {
+            let mut more = Vec::new();
+            if row.progress().build_failure.is_none() && row.runs(self.request) {
+                more.extend(doctests::jobs(index, row, self)?);
+            }
+            more.extend(suites::jobs(index, row, self)?);
+            for job in more {
                 row.progress().known += 1;
                 let _ = jobs.send(job);
             }
@@ -211,9 +228,9 @@ impl<'a> Run<'a> {
         }
         gate.open();
         for row in rows {
-            let more =
+            let doctests =
                 row.runs(self.request) && row.progress().build_failure.is_none() && doctests::any(row, self.request);
-            if !more {
+            if !doctests && !suites::any(row, self) {
                 self.close(row);
             }
         }
@@ -228,8 +245,11 @@ impl<'a> Run<'a> {
         let row = &self.rows[result.row];
         let (done, known) = {
             let mut progress = row.progress();
-            progress.programs.push(result);
-            (progress.programs.len(), progress.known)
+            match result.step {
+                Some(step) => progress.steps.push((step, result)),
+                None => progress.programs.push(result),
+            }
+            (progress.ended(), progress.known)
         };
         self.events.send(Event::Phase { target: &row.target.name, phase: Phase::Testing { done, known } });
         self.finish(row);
@@ -244,7 +264,7 @@ impl<'a> Run<'a> {
     fn finish(&self, row: &Row<'_>) {
         let outcome = {
             let mut progress = row.progress();
-            if !progress.closed || progress.programs.len() < progress.known || progress.outcome.is_some() {
+            if !progress.closed || progress.ended() < progress.known || progress.outcome.is_some() {
                 return;
             }
             let outcome = outcome(row, &mut progress, self.request);
@@ -345,7 +365,8 @@ impl<'r, 'a> Gate<'r, 'a> {
             && !is_script
         {
             let mut progress = row.progress();
-            match inspect_program(row, file.as_std_path()) {
+            let floor = row.environment.glibc.as_deref();
+            match inspect::check_for(file.as_std_path(), &row.target.triple, &row.target.name, floor) {
                 Ok(()) => progress.inspected += 1,
                 Err(error) => {
                     progress.build_failure = Some((error.lines().next().unwrap_or_default().to_owned(), error))
@@ -417,6 +438,7 @@ impl<'r, 'a> Gate<'r, 'a> {
             }
             let job = Job {
                 row: index,
+                step: None,
                 title: title(package, &test),
                 program: Program::Test { file: file.into_std_path_buf(), runner },
                 args: self.run.request.test_args.clone(),
@@ -472,26 +494,6 @@ fn package_env(package: &Package, bins: Option<&BTreeMap<String, PathBuf>>) -> B
     env
 }
 
-/// Whether a program is of the row's machine and keeps to its floor of glibc.
-fn inspect_program(row: &Row<'_>, file: &Path) -> std::result::Result<(), String> {
-    let inspection = inspect::inspect(file).map_err(|e| format!("{e:#}"))?;
-    if let Some(expected) = inspect::expected_of_triple(&row.target.triple) {
-        inspection.check(&expected)?;
-    }
-    if let (Some(floor), Some(needs)) = (&row.environment.glibc, inspection.glibc)
-        && let Ok(floor) = floor.parse::<inspect::GlibcVersion>()
-        && needs > floor
-    {
-        return Err(format!(
-            "{} needs glibc {needs}, but the row `{}` promises {floor}\n\
-             a library that was built elsewhere came in, or the row's `glibc` is too low",
-            file.display(),
-            row.target.name
-        ));
-    }
-    Ok(())
-}
-
 /// The first error of cargo's output, without colours; for a build script what the script itself said.
 fn first_error(stderr: &str) -> String {
     let plain = anstream::adapter::strip_str(stderr).to_string();
@@ -521,6 +523,12 @@ fn outcome(row: &Row<'_>, progress: &mut Progress, request: &Request) -> Outcome
         outcome.reason.clone_from(&row.target.reason);
     } else if !ran && request.tests {
         outcome.reason = Some("there is no test program for it".to_owned());
+    }
+    outcome.suites = suites::outcomes(&request.suites, row.target, std::mem::take(&mut progress.steps));
+    let failed = outcome.suites.iter().find(|suite| suite.status == Some(Status::Failed));
+    if let (Some(failed), true) = (failed, outcome.status != Status::Failed) {
+        outcome.reason = Some(format!("{}: {}", failed.name, failed.reason.clone().unwrap_or_default()));
+        outcome.status = Status::Failed;
     }
     outcome
 }
@@ -558,6 +566,7 @@ pub fn skipped(target: &Target, reason: &str) -> Outcome {
         run_seconds: 0.0,
         reason: Some(reason.to_owned()),
         programs: Vec::new(),
+        suites: Vec::new(),
         build_output: None,
     }
 }
@@ -579,6 +588,7 @@ fn host_outcome(workspace: &Workspace, programs: Vec<JobResult>) -> Outcome {
         run_seconds: programs.iter().map(|p| p.seconds).sum(),
         reason: failed,
         programs,
+        suites: Vec::new(),
         build_output: None,
     }
 }

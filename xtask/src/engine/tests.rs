@@ -13,6 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::libtest::{self, Case, CaseResult, Counts};
+use super::suites::{Output, StepId};
 use crate::events::human_time;
 use crate::runner::{self, Entered, RunnerSpec};
 use crate::signals;
@@ -37,6 +38,15 @@ pub enum Program {
         /// The whole command line.
         command: Vec<std::ffi::OsString>,
     },
+    /// A step of a suite.
+    Step {
+        /// Lines for sh.
+        lines: String,
+        /// Ends what the lines leave behind.
+        runner: RunnerSpec,
+        /// Where its programs are expected.
+        output: Box<Output>,
+    },
 }
 
 /// One test program to run.
@@ -44,6 +54,8 @@ pub enum Program {
 pub struct Job {
     /// Index of the row in the run.
     pub row: usize,
+    /// Which step of which suite it is, if it is one.
+    pub step: Option<StepId>,
     /// What people call it: `hello-zlib tests/io`.
     pub title: String,
     /// What to start.
@@ -63,6 +75,8 @@ pub struct Job {
 pub struct JobResult {
     /// The job's row.
     pub row: usize,
+    /// The job's step.
+    pub step: Option<StepId>,
     /// The job's title.
     pub title: String,
     /// Tests that it ran.
@@ -110,6 +124,7 @@ pub fn run(job: &Job, limits: &Limits) -> JobResult {
     let start = Instant::now();
     let mut result = JobResult {
         row: job.row,
+        step: job.step,
         title: job.title.clone(),
         counts: Counts::default(),
         cases: Vec::new(),
@@ -121,6 +136,11 @@ pub fn run(job: &Job, limits: &Limits) -> JobResult {
     match signals::check().and_then(|()| start_and_wait(job, limits)) {
         Ok(end) => judge(&mut result, end, limits),
         Err(error) => result.failure = Some(format!("{error:#}")),
+    }
+    if let (Program::Step { output, .. }, None) = (&job.program, &result.failure)
+        && let Err(error) = output.check()
+    {
+        result.failure = Some(format!("{error:#}"));
     }
     if result.failure.is_some() && result.counts.failed == 0 {
         result.counts.failed = 1;
@@ -144,18 +164,29 @@ fn start_and_wait(job: &Job, limits: &Limits) -> Result<End> {
     let output = tempfile::Builder::new().append(true).tempfile();
     let output = output.context("cannot make a temporary file for a test's output")?;
     let status_file = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
-    let spec_file;
+    // Must be there until the runner has read it.
+    let mut spec_file = None;
+    let mut through = |runner: &RunnerSpec, binfmt: bool| -> Result<Command> {
+        let file = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
+        serde_json::to_writer(file.as_file(), runner).context("cannot describe the runner")?;
+        let mut command = super::build::clean_command(std::env::current_exe().context("cannot find xtask itself")?);
+        command.arg("runner");
+        if !binfmt {
+            command.arg("--no-binfmt");
+        }
+        command.arg(file.path()).arg("--");
+        spec_file = Some(file);
+        Ok(command)
+    };
     let mut command = match &job.program {
         Program::Test { file, runner: Some(runner) } => {
-            spec_file = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
-            serde_json::to_writer(spec_file.as_file(), runner).context("cannot describe the runner")?;
-            let mut command = Command::new(std::env::current_exe().context("cannot find xtask itself")?);
-            command.arg("runner");
-            if !limits.binfmt {
-                command.arg("--no-binfmt");
-            }
-            command.arg(spec_file.path()).arg("--").arg(file);
-            command.args(&job.args);
+            let mut command = through(runner, limits.binfmt)?;
+            command.arg(file).args(&job.args);
+            command
+        }
+        Program::Step { lines, runner, .. } => {
+            let mut command = through(runner, false)?;
+            command.args(["sh", "-e", "-u", "-c", lines]);
             command
         }
         Program::Test { file, runner: None } => {

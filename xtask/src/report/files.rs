@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Outcome, Report, Status};
+use super::{Outcome, Report, Status, table};
 use crate::cache::write_whole;
 use crate::engine::libtest::CaseResult;
 
@@ -99,7 +99,7 @@ fn suite(outcome: &Outcome) -> TestSuite {
     suite.set_time(Duration::from_secs_f64(outcome.run_seconds));
     suite.add_property(("triple", outcome.triple.as_str()));
     suite.add_property(("runner", outcome.runner.as_str()));
-    for program in &outcome.programs {
+    for program in outcome.all_programs() {
         for case in &program.cases {
             let status = match case.result {
                 CaseResult::Passed => TestCaseStatus::success(),
@@ -134,7 +134,7 @@ fn suite(outcome: &Outcome) -> TestSuite {
     let whole = match outcome.status {
         Status::Linked => Some(TestCaseStatus::success()),
         Status::Skipped => Some(TestCaseStatus::skipped()),
-        Status::Failed if outcome.programs.iter().all(|p| p.failure.is_none()) => {
+        Status::Failed if outcome.all_programs().all(|p| p.failure.is_none()) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
             status.set_description(outcome.build_output.as_deref().unwrap_or_default());
             Some(status)
@@ -153,25 +153,16 @@ fn suite(outcome: &Outcome) -> TestSuite {
 /// The report as a markdown table.
 fn to_markdown(report: &Report) -> String {
     let mut out = format!("**{}** ({})\n\n", report.summary(), report.provider);
-    out.push_str("| target | triple | how | passed | failed | ignored | build s | run s | status |\n");
-    out.push_str("| --- | --- | --- | --: | --: | --: | --: | --: | --- |\n");
+    let columns = table::columns(report);
+    // Numbers are aligned to the right: the five columns after the first three.
+    let marks = (0..=columns.len()).map(|column| if (3..8).contains(&column) { "--:" } else { "---" });
+    let _ = writeln!(out, "| {} | status |\n| {} |", columns.join(" | "), marks.collect::<Vec<_>>().join(" | "));
     for o in &report.targets {
         let status = match &o.reason {
             Some(reason) => format!("{}: {}", o.status, reason.replace('|', "\\|").replace('\n', " ")),
             None => o.status.to_string(),
         };
-        let _ = writeln!(
-            out,
-            "| {} | {} | {} | {} | {} | {} | {:.1} | {:.1} | {status} |",
-            o.name,
-            o.triple,
-            super::table::how(o),
-            super::table::ran(o, o.tests.passed),
-            super::table::ran(o, o.tests.failed),
-            super::table::ran(o, o.tests.ignored),
-            o.build_seconds,
-            o.run_seconds
-        );
+        let _ = writeln!(out, "| {} | {status} |", table::cells(o, columns.len()).join(" | "));
     }
     out
 }

@@ -11,6 +11,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::engine::libtest::Counts;
+use crate::engine::suites::SuiteOutcome;
 use crate::engine::tests::JobResult;
 use files::{ReportFile, to_json};
 
@@ -60,12 +61,21 @@ pub struct Outcome {
     pub run_seconds: f64,
     /// Why it failed or was skipped, or why nothing was run.
     pub reason: Option<String>,
+    /// What became of the suites of the run.
+    pub suites: Vec<SuiteOutcome>,
     /// Its test programs.
     #[serde(skip)]
     pub programs: Vec<JobResult>,
     /// What the compiler or the inspection said, where it failed.
     #[serde(skip)]
     pub build_output: Option<String>,
+}
+
+impl Outcome {
+    /// Its test programs, and then the steps of its suites.
+    pub fn all_programs(&self) -> impl Iterator<Item = &JobResult> {
+        self.programs.iter().chain(self.suites.iter().flat_map(|suite| &suite.results))
+    }
 }
 
 /// A whole run.
@@ -152,7 +162,7 @@ fn show_failures(report: &Report) {
         if let Some(output) = &outcome.build_output {
             eprintln!("\n──── {}: build ────\n{}", outcome.name, output.trim_end());
         }
-        for program in outcome.programs.iter().filter(|p| p.failure.is_some()) {
+        for program in outcome.all_programs().filter(|p| p.failure.is_some()) {
             let failure = program.failure.as_deref().unwrap_or_default();
             eprintln!("\n──── {}: {}: {failure} ────\n{}", outcome.name, program.title, program.output.trim_end());
         }

@@ -30,26 +30,45 @@ pub fn plain(header: &[&str]) -> Table {
     table
 }
 
+/// The names of a report's columns but for the last, the status: those of numbers first, then one for each suite.
+pub fn columns(report: &Report) -> Vec<&str> {
+    let mut names = vec!["target", "triple", "how", "passed", "failed", "ignored", "build s", "run s"];
+    // What belongs to the build machine itself has none.
+    names.extend(report.targets.first().into_iter().flat_map(|o| &o.suites).map(|suite| suite.name.as_str()));
+    names
+}
+
+/// What a row has in [`columns`].
+pub fn cells(outcome: &Outcome, columns: usize) -> Vec<String> {
+    let o = outcome;
+    let mut cells = vec![
+        o.name.clone(),
+        o.triple.clone(),
+        how(o),
+        ran(o, o.tests.passed),
+        ran(o, o.tests.failed),
+        ran(o, o.tests.ignored),
+        format!("{:.1}", o.build_seconds),
+        format!("{:.1}", o.run_seconds),
+    ];
+    cells.extend(o.suites.iter().map(|suite| suite.status.map_or("-".to_owned(), |status| status.to_string())));
+    cells.resize(columns, "-".to_owned());
+    cells
+}
+
 /// The table of a report.
 pub fn render(report: &Report) -> String {
-    let mut table = plain(&["target", "triple", "how", "passed", "failed", "ignored", "build s", "run s", "status"]);
+    let columns = columns(report);
+    let mut table = plain(&[&columns[..], &["status"]].concat());
     for o in &report.targets {
-        table.add_row(vec![
-            o.name.clone(),
-            o.triple.clone(),
-            how(o),
-            ran(o, o.tests.passed),
-            ran(o, o.tests.failed),
-            ran(o, o.tests.ignored),
-            format!("{:.1}", o.build_seconds),
-            format!("{:.1}", o.run_seconds),
-            match &o.reason {
-                Some(reason) if o.status != Status::Linked => {
-                    format!("{}: {}", o.status, reason.lines().next().unwrap_or_default())
-                }
-                _ => o.status.to_string(),
-            },
-        ]);
+        let mut row = cells(o, columns.len());
+        row.push(match &o.reason {
+            Some(reason) if o.status != Status::Linked => {
+                format!("{}: {}", o.status, reason.lines().next().unwrap_or_default())
+            }
+            _ => o.status.to_string(),
+        });
+        table.add_row(row);
     }
     for column in 3..8 {
         if let Some(column) = table.column_mut(column) {

@@ -4,17 +4,23 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::build_systems::{self, Tools};
 use super::wheels::ZIG;
 use super::zlib;
 use crate::cache::Cache;
+use crate::commands::doctor;
 use crate::commands::runner as run_program;
 use crate::environment::Environment;
 use crate::provider::toolchain;
-use crate::targets::{Linker, Target};
+use crate::runner::{RunnerKind, RunnerSpec};
+use crate::targets::{Go, Linker, Target};
 use crate::workspace::Toolchain;
 
 /// The script that is C compiler, C++ compiler and linker of every row.
 const ZIG_TOOL: &str = include_str!("../../../assets/zig-tool.sh");
+
+/// Starts Go programs in node.
+const GO_WASM: &str = include_str!("../../../assets/go-wasm.cjs");
 
 /// A copy of xtask in the cache, under whose other names programs of a target are started.
 const RUNNER: &str = "cross-flake-runner";
@@ -112,6 +118,7 @@ impl Wrappers {
         let (scoped, shell) = (&mut environment.scoped, &mut environment.shell);
         shell.insert("CARGO_BUILD_TARGET".into(), target.triple.clone());
 
+        let mut runner_program = None;
         if let Some(runner) = &environment.runner {
             // By name and not by path: cargo splits the variable at spaces.
             let name = format!("{}{}", run_program::PREFIX, target.name);
@@ -121,6 +128,13 @@ impl Wrappers {
             toolchain::link(Path::new(RUNNER), &program).context("cannot write the cache")?;
             scoped.insert(format!("CARGO_TARGET_{upper}_RUNNER"), name);
             shell.insert("CROSSCOMPILING_EMULATOR".into(), text(&program));
+            if let Some(go) = &target.go {
+                environment.path.push(self.go_exec(target, go, runner, &program)?);
+            }
+            runner_program = Some(program);
+        }
+        if let Some(go) = &target.go {
+            shell.extend(go.variables().into_iter().map(|(name, value)| (name.to_owned(), value)));
         }
 
         let Some(zig_target) = target.zig_target() else { return Ok(()) };
@@ -134,13 +148,15 @@ impl Wrappers {
         if target.linker == Linker::Cc {
             scoped.insert(format!("CARGO_TARGET_{upper}_LINKER"), text(&cc));
         }
+        let mut strip_program = None;
         if let Some(objcopy) = self.objcopy()? {
             let strip = self.script("rust-strip", &format!("exec {} --strip-all \"$@\"\n", quote(&objcopy)))?;
             shell.insert("OBJCOPY".into(), text(&objcopy));
             shell.insert("STRIP".into(), text(&strip));
+            strip_program = Some(strip);
         }
         for (name, tool) in [("CC", "cc"), ("CXX", "c++"), ("AR", "ar")] {
-            if let Some(path) = crate::commands::doctor::which(tool) {
+            if let Some(path) = doctor::which(tool) {
                 // cc's name for the build machine's compiler is HOST_*, autoconf's is *_FOR_BUILD.
                 shell.insert(format!("HOST_{name}"), text(&path));
                 shell.insert(format!("{name}_FOR_BUILD"), text(&path));
@@ -153,60 +169,43 @@ impl Wrappers {
             // LIBDIR replaces the machine's own list, so that no library of the build machine is found.
             scoped.insert(format!("PKG_CONFIG_LIBDIR_{lower}"), text(&prefix.join("lib/pkgconfig")));
             shell.insert("PKG_CONFIG_LIBDIR".into(), text(&prefix.join("lib/pkgconfig")));
-            let file = self.cmake(target, &cc, &cxx, &ar, &ranlib, &prefix)?;
+            let pkg_config = doctor::which("pkg-config");
+            let tools = Tools {
+                cc: &cc,
+                cxx: &cxx,
+                ar: &ar,
+                ranlib: &ranlib,
+                strip: strip_program.as_deref(),
+                pkg_config: pkg_config.as_deref(),
+                prefix: &prefix,
+                runner: runner_program.as_deref(),
+            };
+            let folder = format!("rows/{}", target.name);
+            let file = build_systems::cmake(target, &tools);
+            let file = self.cache.write(&format!("{folder}/toolchain.cmake"), file.as_bytes(), false)?;
             scoped.insert(format!("CMAKE_TOOLCHAIN_FILE_{lower}"), text(&file));
             shell.insert("CMAKE_TOOLCHAIN_FILE".into(), text(&file));
+            let file = build_systems::meson(target, &tools);
+            let file = self.cache.write(&format!("{folder}/cross.meson"), file.as_bytes(), false)?;
+            shell.insert("MESON_CROSS_FILE".into(), text(&file));
         }
         Ok(())
     }
 
-    /// A toolchain file (the manual page cmake-toolchains(7)).
-    fn cmake(
-        &self,
-        target: &Target,
-        cc: &Path,
-        cxx: &Path,
-        ar: &Path,
-        ranlib: &Path,
-        prefix: &Path,
-    ) -> Result<PathBuf> {
-        let system = match () {
-            () if target.is_linux() => "Linux",
-            () if target.is_windows() => "Windows",
-            () if target.is_macos() => "Darwin",
-            () if target.triple.contains("freebsd") => "FreeBSD",
-            () if target.triple.contains("wasi") => "WASI",
-            () => "Generic",
+    /// The program by which the Go toolchain starts what it built, in a folder of the row alone: rows that differ in their C
+    /// library have the same name in Go.
+    fn go_exec(&self, target: &Target, go: &Go, runner: &RunnerSpec, program: &Path) -> Result<PathBuf> {
+        let start = if runner.kind == RunnerKind::Node {
+            let script = self.cache.write("runners/go-wasm.cjs", GO_WASM.as_bytes(), false)?;
+            // The stack that Go's own go_js_wasm_exec asks for.
+            format!("{} --stack-size=8192 {}", quote(Path::new(&runner.command[0])), quote(&script))
+        } else {
+            quote(program)
         };
-        let processor = match target.arch() {
-            "i686" if target.is_windows() => "X86",
-            "riscv64gc" => "riscv64",
-            "powerpc64le" => "ppc64le",
-            arch => arch,
-        };
-        let mut lines =
-            vec![format!("set(CMAKE_SYSTEM_NAME {system})"), format!("set(CMAKE_SYSTEM_PROCESSOR {processor})")];
-        for (name, value) in [
-            ("CMAKE_C_COMPILER", cc),
-            ("CMAKE_CXX_COMPILER", cxx),
-            ("CMAKE_ASM_COMPILER", cc),
-            ("CMAKE_AR", ar),
-            ("CMAKE_RANLIB", ranlib),
-            ("CMAKE_FIND_ROOT_PATH", prefix),
-            // Where CMake knows nothing of the system, as of WASI, it has no places to look in below the root.
-            ("CMAKE_PREFIX_PATH", prefix),
-        ] {
-            lines.push(format!("set({name} [=[{}]=])", value.display()));
-        }
-        for kind in ["LIBRARY", "INCLUDE", "PACKAGE"] {
-            lines.push(format!("set(CMAKE_FIND_ROOT_PATH_MODE_{kind} ONLY)"));
-        }
-        lines.push("set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)".into());
-        if target.runner.is_some() {
-            let runner = self.bin.join(format!("{}{}", run_program::PREFIX, target.name));
-            lines.push(format!("set(CMAKE_CROSSCOMPILING_EMULATOR [=[{}]=])", runner.display()));
-        }
-        self.cache.write(&format!("cmake/{}.cmake", target.name), (lines.join("\n") + "\n").as_bytes(), false)
+        let folder = format!("rows/{}/bin", target.name);
+        let script = format!("#!/bin/sh\nexec {start} \"$@\"\n");
+        self.cache.write(&format!("{folder}/{}", go.exec()), script.as_bytes(), true)?;
+        Ok(self.cache.path(&folder))
     }
 }
 

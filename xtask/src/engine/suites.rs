@@ -1,0 +1,207 @@
+//! Suites in a run: a job for each step on each row that it is for, and what was built there read back.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+
+use super::tests::{Job, JobResult, Program};
+use super::{Row, Run};
+use crate::environment::path_with;
+use crate::inspect;
+use crate::report::Status;
+use crate::runner::{RunnerKind, RunnerSpec};
+use crate::suites::Suite;
+use crate::targets::{Level, Target};
+
+/// A suite of a run.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// The suite.
+    pub suite: Suite,
+    /// Why it is not run on any row: a tool is missing.
+    pub unavailable: Option<String>,
+}
+
+/// How a suite ended on one row.
+#[derive(Clone, Debug, Serialize)]
+pub struct SuiteOutcome {
+    /// The suite.
+    pub name: String,
+    /// How it ended; none if it is not for the row.
+    pub status: Option<Status>,
+    /// What failed, or why it was skipped or is not for the row.
+    pub reason: Option<String>,
+    /// The sum over its steps.
+    pub seconds: f64,
+    /// Its steps.
+    pub steps: Vec<StepOutcome>,
+    /// Its steps with all that they printed.
+    #[serde(skip)]
+    pub results: Vec<JobResult>,
+}
+
+/// How a step ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepOutcome {
+    /// Its name.
+    pub name: String,
+    /// What went wrong; none if all is well.
+    pub failure: Option<String>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// Which step of which suite a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepId {
+    suite: usize,
+    step: usize,
+}
+
+/// A folder whose programs must be of one target.
+#[derive(Clone, Debug)]
+pub struct Output {
+    folder: PathBuf,
+    /// Folders below it with programs of the build machine.
+    except: Vec<PathBuf>,
+    target: Target,
+    glibc: Option<String>,
+}
+
+/// Whether the row has a step to run.
+pub(super) fn any(row: &Row<'_>, run: &Run<'_>) -> bool {
+    run.request.suites.iter().any(|chosen| applies(chosen, row.target))
+}
+
+fn applies(chosen: &Chosen, target: &Target) -> bool {
+    chosen.unavailable.is_none() && chosen.suite.hole(target).is_none()
+}
+
+/// A job for each step of each suite that is for this row.
+///
+/// # Errors
+/// The environment cannot be formed, or the folder for what is built cannot be emptied.
+pub(super) fn jobs(index: usize, row: &Row<'_>, run: &Run<'_>) -> Result<Vec<Job>> {
+    let mut jobs = Vec::new();
+    for (suite_index, chosen) in run.request.suites.iter().enumerate().filter(|(_, c)| applies(c, row.target)) {
+        let suite = &chosen.suite;
+        for (step_index, step) in suite.steps.iter().enumerate() {
+            let Some(lines) = step.lines(row.target.level) else { continue };
+            let root = run.workspace.metadata.target_directory.as_std_path().join("cross-flake/suites");
+            let out = root.join(&suite.name).join(&row.target.name).join(&step.name);
+            // What an earlier run built must not be taken for this one's.
+            if out.exists() {
+                std::fs::remove_dir_all(&out).with_context(|| format!("cannot empty {}", out.display()))?;
+            }
+            std::fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
+            let mut env: BTreeMap<String, OsString> = BTreeMap::new();
+            env.extend(row.environment.scoped.iter().chain(&row.environment.shell).map(|(k, v)| (k.clone(), v.into())));
+            env.insert("PATH".to_owned(), path_with(&[row.environment])?);
+            env.insert("OUT".to_owned(), out.clone().into());
+            jobs.push(Job {
+                row: index,
+                step: Some(StepId { suite: suite_index, step: step_index }),
+                title: format!("{}: {}", suite.name, step.name),
+                program: Program::Step {
+                    lines: lines.to_owned(),
+                    runner: direct(row.target),
+                    output: Box::new(Output {
+                        folder: out,
+                        except: suite.for_build_machine.clone(),
+                        target: row.target.clone(),
+                        glibc: row.environment.glibc.clone(),
+                    }),
+                },
+                args: Vec::new(),
+                env,
+                cwd: suite.folder.clone(),
+                library_path: Vec::new(),
+            });
+        }
+    }
+    Ok(jobs)
+}
+
+/// sh is the build machine's own; its runner ends what it leaves behind.
+fn direct(target: &Target) -> RunnerSpec {
+    RunnerSpec {
+        target: target.name.clone(),
+        // For wine's shared processes, which outlive the program that brought them up.
+        kind: target.runner.unwrap_or(RunnerKind::Native),
+        label: "native".to_owned(),
+        command: Vec::new(),
+        env: BTreeMap::new(),
+        binfmt: BTreeMap::new(),
+    }
+}
+
+impl Output {
+    /// Reads back every program below the folder: a tool that ignores `CC` links for the build machine and reports success.
+    ///
+    /// # Errors
+    /// There is no program, or one of another machine, or one that needs a newer glibc than the row promises.
+    pub fn check(&self) -> Result<()> {
+        let mut programs = 0;
+        let mut todo = vec![self.folder.clone()];
+        while let Some(folder) = todo.pop() {
+            let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+            for entry in entries.flatten() {
+                let (path, kind) = (entry.path(), entry.file_type()?);
+                let relative = path.strip_prefix(&self.folder).unwrap_or(&path);
+                if self.except.iter().any(|except| except == relative) {
+                    continue;
+                }
+                if kind.is_dir() {
+                    todo.push(path);
+                } else if kind.is_file() && inspect::is_program(&path) {
+                    self.check_program(&path)?;
+                    programs += 1;
+                }
+            }
+        }
+        if programs == 0 {
+            bail!("no program was built in $OUT, {}", self.folder.display());
+        }
+        Ok(())
+    }
+
+    fn check_program(&self, path: &Path) -> Result<()> {
+        inspect::check_for(path, &self.target.triple, &self.target.name, self.glibc.as_deref())
+            .map_err(anyhow::Error::msg)
+    }
+}
+
+/// What became of the suites on one row.
+pub fn outcomes(suites: &[Chosen], target: &Target, results: Vec<(StepId, JobResult)>) -> Vec<SuiteOutcome> {
+    let mut by_suite: HashMap<usize, Vec<(StepId, JobResult)>> = HashMap::new();
+    for (id, result) in results {
+        by_suite.entry(id.suite).or_default().push((id, result));
+    }
+    let outcome = |(index, chosen): (usize, &Chosen)| {
+        let mut results = by_suite.remove(&index).unwrap_or_default();
+        results.sort_by_key(|(id, _)| id.step);
+        let steps: Vec<StepOutcome> = results
+            .iter()
+            .map(|(id, result)| StepOutcome {
+                name: chosen.suite.steps[id.step].name.clone(),
+                failure: result.failure.clone(),
+                seconds: result.seconds,
+            })
+            .collect();
+        let failed = steps.iter().find_map(|step| Some(format!("{}: {}", step.name, step.failure.as_ref()?)));
+        let (status, reason) = match (chosen.suite.hole(target), &chosen.unavailable, failed) {
+            (Some(hole), _, _) => (None, Some(hole.to_owned())),
+            (None, Some(tool), _) => (Some(Status::Skipped), Some(tool.clone())),
+            (None, None, Some(failed)) => (Some(Status::Failed), Some(failed)),
+            (None, None, None) if target.level == Level::Link => (Some(Status::Linked), None),
+            (None, None, None) => (Some(Status::Passed), None),
+        };
+        let seconds = steps.iter().map(|step| step.seconds).sum();
+        let results = results.into_iter().map(|(_, result)| result).collect();
+        SuiteOutcome { name: chosen.suite.name.clone(), status, reason, seconds, steps, results }
+    };
+    suites.iter().enumerate().map(outcome).collect()
+}
