@@ -212,8 +212,28 @@ let
         expected = true;
       };
       "test_${name}_finds_only_its_own_libraries" = {
-        expr = shell ? PKG_CONFIG_LIBDIR && shell ? CMAKE_TOOLCHAIN_FILE;
-        expected = row.hasLibc;
+        expr = map (name: shell ? ${name}) [
+          "PKG_CONFIG_LIBDIR"
+          "CMAKE_TOOLCHAIN_FILE"
+          "MESON_CROSS_FILE"
+        ];
+        expected = [
+          row.hasLibc
+          row.hasLibc
+          row.hasLibc
+        ];
+      };
+      "test_${name}_tells_go_what_it_calls_the_row" = {
+        expr = [
+          (shell.GOOS or null)
+          (shell.GOARCH or null)
+          (shell.GOARM or null)
+        ];
+        expected = [
+          (row.go.os or null)
+          (row.go.arch or null)
+          (row.go.arm or null)
+        ];
       };
     };
 

@@ -334,6 +334,13 @@ pub fn explain_exec_format_error(inspection: &Inspection, own_arch: &str, runner
     }
 }
 
+/// The same where a runner was given a program of another target.
+pub fn explain_wrong_runner(inspection: &Inspection, given: &str, wanted: Option<String>) -> String {
+    let path = inspection.path.display();
+    let wanted = wanted.map_or("no target of the table is".to_owned(), |runner| format!("{runner} runs it here"));
+    format!("{path} is built for {}, which {given} does not run\n{wanted}", inspection.built_for())
+}
+
 /// Inspects a file that holds one program.
 pub fn inspect(path: &Path) -> Result<Inspection> {
     let mut all = inspect_all(path)?;

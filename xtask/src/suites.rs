@@ -187,6 +187,20 @@ impl Suites {
         needs.into_iter().filter_map(|name| self.missing_tool(name)).collect()
     }
 
+    /// What any suite needs for these rows and this machine does not have, each with the suites that need it.
+    pub fn missing_tools(&self, targets: &[Target]) -> Vec<(MissingTool, Vec<String>)> {
+        let mut all: Vec<(MissingTool, Vec<String>)> = Vec::new();
+        for suite in &self.suites {
+            for tool in self.missing(suite, targets) {
+                match all.iter_mut().find(|(known, _)| *known == tool) {
+                    Some((_, suites)) => suites.push(suite.name.clone()),
+                    None => all.push((tool, vec![suite.name.clone()])),
+                }
+            }
+        }
+        all
+    }
+
     fn missing_tool(&self, name: &str) -> Option<MissingTool> {
         let tool = self.tools.get(name);
         let missing =

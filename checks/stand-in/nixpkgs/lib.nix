@@ -19,6 +19,9 @@ let
     substring
     tail
     ;
+  chars = text: builtins.genList (i: substring i 1 text) (stringLength text);
+  lowerChars = chars "abcdefghijklmnopqrstuvwxyz";
+  upperChars = chars "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 in
 rec {
   version = "26.05pre-stand-in";
@@ -84,12 +87,8 @@ rec {
     separator: text:
     map (part: substring 0 0 text + part) (filter isString (builtins.split (escape separator) text));
   escape = replaceStrings [ "." ] [ "\\." ];
-  toUpper =
-    let
-      letters = "abcdefghijklmnopqrstuvwxyz";
-      chars = text: builtins.genList (i: substring i 1 text) (stringLength text);
-    in
-    replaceStrings (chars letters) (chars "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+  toUpper = replaceStrings lowerChars upperChars;
+  toLower = replaceStrings upperChars lowerChars;
   escapeShellArg =
     value:
     let

@@ -15,6 +15,8 @@ use crate::provider::portable::apt::Apt;
 use crate::provider::portable::wheels::{WASMTIME, ZIG};
 use crate::provider::{self, nix};
 use crate::runner;
+use crate::suites::{MissingTool, Suites};
+use crate::workspace::Workspace;
 
 /// Say what this machine has and, for each thing that is missing, what that costs and what to type
 #[derive(Args)]
@@ -129,6 +131,9 @@ impl Doctor {
                 findings.push(Finding::bad("rust", State::Missing, format!("{error:#}"), "nothing can be built", ""))
             }
         }
+        if let Ok(workspace) = self.place.workspace() {
+            findings.extend(suites(&workspace));
+        }
         findings.push(program(
             "rustup",
             &["--version"],
@@ -165,6 +170,28 @@ impl Doctor {
         findings.push(nix());
         findings
     }
+}
+
+/// The tools of the workspace's suites.
+fn suites(workspace: &Workspace) -> Vec<Finding> {
+    let suites = match Suites::load(workspace.root(), &workspace.table) {
+        Ok(suites) if suites.all().is_empty() => return Vec::new(),
+        Ok(suites) => suites,
+        Err(error) => {
+            let what = format!("{error:#}");
+            return vec![Finding::bad("suites", State::Missing, what, "test-all-targets does not start", "")];
+        }
+    };
+    let missing = suites.missing_tools(workspace.table.rows());
+    if missing.is_empty() {
+        let names: Vec<&str> = suites.all().iter().map(|suite| suite.name.as_str()).collect();
+        return vec![Finding::ok("suites", format!("the tools of {} are here", names.join(", ")))];
+    }
+    let finding = |(tool, suites): &(MissingTool, Vec<String>)| {
+        let costs = format!("test-all-targets skips the suites {}", suites.join(", "));
+        Finding::bad("suites", State::Limited, tool.what.clone(), &costs, tool.get.as_deref().unwrap_or_default())
+    };
+    missing.iter().map(finding).collect()
 }
 
 fn nix() -> Finding {

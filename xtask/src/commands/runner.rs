@@ -9,9 +9,6 @@ use clap::Args;
 
 use crate::runner;
 
-/// xtask under the name `cross-flake-run-<target>` is the runner of that target, so that `CARGO_TARGET_<TRIPLE>_RUNNER` can be a
-/// single word and no shell stands between cargo and the program.
-pub const PREFIX: &str = "cross-flake-run-";
 /// The folder with the runners' documents, beside the one of the program.
 pub const SPECS: &str = "runners";
 
@@ -45,7 +42,7 @@ impl Runner {
 pub fn by_name() -> Option<Result<ExitCode>> {
     let mut args = std::env::args_os();
     let own = PathBuf::from(args.next()?);
-    let target = own.file_name()?.to_str()?.strip_prefix(PREFIX)?;
+    let target = own.file_name()?.to_str()?.strip_prefix(runner::PREFIX)?;
     let own = std::env::current_exe().ok()?;
     let spec = own.parent()?.parent()?.join(SPECS).join(format!("{target}.json"));
     Some(start(&spec, &args.collect::<Vec<_>>(), true))

@@ -1,5 +1,6 @@
 //! Environments: printed, evaluated by a shell, entered, and mixed with what the user's own environment holds.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::support::{BOTH, Fixture};
@@ -154,4 +155,29 @@ fn the_compiler_answers_what_build_systems_ask() {
     let lines: Vec<&str> = output.out.lines().collect();
     assert_eq!((lines[0], lines[1], lines[3]), ("aarch64-linux-gnu", "#define __aarch64__ 1", "ran"), "{output}");
     assert!(lines[2].starts_with("LLD ") && lines[2].ends_with("(compatible with GNU linkers)"), "{output}");
+}
+
+/// The contract names every variable, and none that is not set.
+#[test]
+fn the_documentation_of_the_environment_has_every_variable() {
+    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/environment.md")).unwrap();
+    let tables = document.split_once("## Scoped variables").unwrap().1.split_once("## PATH").unwrap().0;
+    let documented: BTreeSet<String> = tables
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once(" |"))
+        .flat_map(|(names, _)| names.split(", ").map(|name| name.trim_matches('`').to_owned()).collect::<Vec<_>>())
+        .collect();
+    let json = Fixture::new("small").xtask(&["env", "aarch64-linux"]).succeeds().json();
+    let set: BTreeSet<String> = [&json["scoped"], &json["shell"]]
+        .into_iter()
+        .flat_map(|variables| variables.as_object().unwrap().keys())
+        .map(|name| {
+            let lower = "aarch64_unknown_linux_gnu";
+            name.replace(lower, "<triple>").replace(&lower.to_uppercase(), "<TRIPLE>")
+        })
+        .collect();
+    assert_eq!(set.difference(&documented).collect::<Vec<_>>(), [""; 0], "not documented");
+    // Two that only some rows have.
+    let absent: Vec<&String> = documented.difference(&set).collect();
+    assert_eq!(absent, ["CARGO_TARGET_<TRIPLE>_RUSTFLAGS", "GOARM"]);
 }

@@ -106,3 +106,20 @@ fn a_run_that_fails_leaves_no_temporary_file() {
     fixture.assert_nothing_left();
     assert_eq!(names(&fixture.path("")), ["target", "tmp", "workspace"]);
 }
+
+/// "Exec format error", by the names of the machines and of the runner that is wanted.
+#[test]
+fn a_program_of_another_target_is_explained_and_its_runner_named() {
+    let fixture = Fixture::new("small");
+    let spec =
+        r#"{"target": "windows-x64", "kind": "wine", "label": "wine", "command": ["wine"], "env": {}, "binfmt": {}}"#;
+    fixture.write("runner.json", spec);
+    let output = fixture.xtask(&["runner", "runner.json", "--", "/bin/true"]).ends_with(2);
+    assert!(output.err.contains("Exec format error: /bin/true is built for x86_64 (ELF"), "{output}");
+    assert!(
+        output
+            .err
+            .contains("which cross-flake-run-windows-x64 does not run\ncross-flake-run-x86_64-linux runs it here"),
+        "{output}"
+    );
+}

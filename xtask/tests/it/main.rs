@@ -10,5 +10,6 @@ mod interruptions;
 mod mistakes;
 mod nix;
 mod reports;
+mod suites;
 mod support;
 mod workspaces;

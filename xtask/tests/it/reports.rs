@@ -37,7 +37,18 @@ fn every_form_of_report_tells_of_the_same_run() {
     let rows = json["targets"].as_array().unwrap();
     assert_eq!(rows.iter().map(|row| &row["name"]).collect::<Vec<_>>(), BOTH);
     for row in rows {
-        let names = ["name", "triple", "status", "runner", "binfmt", "tests", "build_seconds", "run_seconds", "reason"];
+        let names = [
+            "name",
+            "triple",
+            "status",
+            "runner",
+            "binfmt",
+            "tests",
+            "build_seconds",
+            "run_seconds",
+            "reason",
+            "suites",
+        ];
         assert_eq!(fields(row), names);
         assert_eq!(fields(&row["tests"]), ["passed", "failed", "ignored"]);
         assert!(row["binfmt"].is_boolean() && row["build_seconds"].is_f64() && row["run_seconds"].is_f64(), "{row}");

@@ -11,10 +11,9 @@ use super::capture;
 use super::wheels::WASMTIME;
 use crate::cache::Cache;
 use crate::commands::doctor::which;
-use crate::commands::runner as run_program;
 use crate::events::Events;
 use crate::provider::Download;
-use crate::runner::{RunnerKind, RunnerSpec};
+use crate::runner::{self, RunnerKind, RunnerSpec};
 use crate::targets::{Level, Target};
 
 /// Runs a WebAssembly module that has no WASI.
@@ -331,7 +330,7 @@ impl Emulators {
         }
         // The wine that knows 32-bit programs knows the others, too.
         let started_as = |row: &str| {
-            let program = self.cache.path("bin").join(format!("{}{row}", run_program::PREFIX));
+            let program = self.cache.path("bin").join(format!("{}{row}", runner::PREFIX));
             program.exists().then_some(program)
         };
         let windows = started_as("windows-x86").or_else(|| started_as("windows-x64"));

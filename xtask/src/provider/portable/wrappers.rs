@@ -12,7 +12,7 @@ use crate::commands::doctor;
 use crate::commands::runner as run_program;
 use crate::environment::Environment;
 use crate::provider::toolchain;
-use crate::runner::{RunnerKind, RunnerSpec};
+use crate::runner::{self, RunnerKind, RunnerSpec};
 use crate::targets::{Go, Linker, Target};
 use crate::workspace::Toolchain;
 
@@ -121,7 +121,7 @@ impl Wrappers {
         let mut runner_program = None;
         if let Some(runner) = &environment.runner {
             // By name and not by path: cargo splits the variable at spaces.
-            let name = format!("{}{}", run_program::PREFIX, target.name);
+            let name = format!("{}{}", runner::PREFIX, target.name);
             let spec = serde_json::to_vec_pretty(runner)?;
             self.cache.write(&format!("{}/{}.json", run_program::SPECS, target.name), &spec, false)?;
             let program = self.bin.join(&name);
