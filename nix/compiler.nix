@@ -72,6 +72,11 @@ let
             ++ lib.optional row.isWindows "-L${pthreads}/lib";
           script = name: more: ''
             #!${pkgs.runtimeShell}
+            # .NET's Native AOT names the target as clang wants it, and gcc refuses that (dotnet/runtime#78559).
+            for a do
+              shift
+              case $a in --target=*) ;; *) set -- "$@" "$a" ;; esac
+            done
             ${freely}exec ${cc}/bin/${cc.targetPrefix}${name} ${lib.escapeShellArgs (flags ++ more)} "$@"
           '';
         in

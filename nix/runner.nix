@@ -130,8 +130,7 @@ let
         "run"
         # Its cache is in the home folder, which builds have not.
         "-Ccache=n"
-        "--dir=/"
-        "--dir=."
+        # The runner adds the folders that programs see.
         "-Sinherit-env=y"
         "--"
       ];

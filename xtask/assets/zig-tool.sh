@@ -16,7 +16,8 @@ case $* in
 # zig prints its name for the target with the version of glibc in it, after an error.
 -dumpmachine) echo "${TARGET%%.*}"; exit ;;
 # Meson asks the linker who it is and knows no zig; its options are those of LLVM's, whose version is clang's.
--Wl,--version) "$ZIG" "$MODE" --version | sed -n 's/.*clang version \([0-9.]*\).*/LLD \1 (compatible with GNU linkers)/p'; exit ;;
+# .NET's Native AOT asks in the same way, and names the linker that it wants.
+-Wl,--version | "-fuse-ld=lld -Wl,--version") "$ZIG" "$MODE" --version | sed -n 's/.*clang version \([0-9.]*\).*/LLD \1 (compatible with GNU linkers)/p'; exit ;;
 esac
 
 # Arguments of a response file replace it. rustc writes one a line, CMake all in one; both quote as xargs reads it.
@@ -83,6 +84,9 @@ for a do
     # zig's linker for Mach-O has no export lists: a cdylib exports everything.
     -Wl,-exported_symbols_list) skip=1; continue ;;
     -Wl,-exported_symbols_list,*) continue ;;
+    # .NET's Native AOT says -pie once more to the linker, and for static programs gives an old glibc's mknod its new name:
+    # zig's linker knows neither, and zig's libc for static programs is musl.
+    -Wl,-pie | -Wl,--defsym,__xmknod=mknod) continue ;;
     -Wl,*.def) a=${a#-Wl,} ;;
     esac
     case $TARGET:$a in

@@ -473,6 +473,23 @@ pub fn probe() -> Result<(), String> {
     }
 }
 
+/// wasmtime's arguments that let paths of the build machine mean the same in a WASI program: its whole file system, and
+/// `.` for relative paths.
+///
+/// wasi-libc takes a leading `/` or `./` off folders and paths alike, and then the longest folder that a path begins with, or
+/// of two the last (its preopens.c). So `/` would be one with `.`, and the folders in it are opened each by its own name; but for those
+/// that are also names in the current folder, which relative paths begin with.
+fn opened_folders(root: &Path, current: &Path) -> Vec<String> {
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    // wasmtime ends when it cannot open one, and takes what follows `::` for another name.
+    let opens = |name: &String| !name.contains("::") && root.join(name).read_dir().is_ok();
+    let mut folders: Vec<String> = names.filter(|name| opens(name) && !current.join(name).exists()).collect();
+    folders.sort();
+    let folders = folders.iter().map(|name| format!("--dir={}", root.join(name).display()));
+    folders.chain(["--dir=.".to_owned()]).collect()
+}
+
 /// Runs a program of a target and gives the code with which the runner is to end: the program's own, or 128 and
 /// the number of the signal that ended the program or the runner. To be called once, by a process that then ends.
 ///
@@ -503,10 +520,16 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
         return Err(explain_format(spec, program));
     }
     let environment = environment(spec);
+    let mut emulator = spec.command.clone();
+    if spec.kind == RunnerKind::Wasmtime {
+        // Before the `--` that ends its own arguments.
+        let end = emulator.iter().position(|word| word == "--").unwrap_or(emulator.len());
+        emulator.splice(end..end, opened_folders(Path::new("/"), Path::new(".")));
+    }
     let start = |namespace: Option<Namespace>| {
         let head = head_of(Path::new(program));
         let by_kernel = spec.kind == RunnerKind::QemuUser && entries.iter().any(|entry| entry.matches(&head));
-        let emulator = if namespace.is_some() && by_kernel { &[] } else { &spec.command[..] };
+        let emulator = if namespace.is_some() && by_kernel { &[] } else { &emulator[..] };
         let line = emulator.iter().map(OsStr::new).chain([program]);
         let line: Vec<_> = line.chain(args.iter().map(OsString::as_os_str)).collect();
         let mut command = Command::new(line[0]);
@@ -770,6 +793,18 @@ mod tests {
 
     fn status(dir: &TempDir) -> Status {
         serde_json::from_slice(&fs::read(dir.path().join("status")).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_wasi_program_sees_each_folder_of_the_root_and_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, current) = (dir.path().join("root"), dir.path().join("current"));
+        for folder in ["root/home", "root/etc", "root/odd::name", "current/etc"] {
+            fs::create_dir_all(dir.path().join(folder)).unwrap();
+        }
+        fs::write(root.join("file"), []).unwrap();
+        let home = format!("--dir={}", root.join("home").display());
+        assert_eq!(opened_folders(&root, &current), [home, "--dir=.".to_owned()]);
     }
 
     fn is_gone(pid: &str) -> bool {

@@ -263,9 +263,8 @@ impl Emulators {
         let config = format!("[cache]\ndirectory = {}\n", toml::Value::from(text(&modules)));
         let config = self.cache.write("runners/wasmtime.toml", config.as_bytes(), false)?;
         let mut command = vec![text(program), "run".to_owned(), format!("-Ccache-config={}", text(&config))];
-        // The whole file system under its own names, so that paths of the build machine mean the same in a test; `.` is for
-        // relative paths, which wasi-libc looks up among the opened folders only.
-        command.extend(["--dir=/", "--dir=.", "-Sinherit-env=y", "--"].map(str::to_owned));
+        // The runner adds the folders that programs see.
+        command.extend(["-Sinherit-env=y", "--"].map(str::to_owned));
         Ok(command)
     }
 
