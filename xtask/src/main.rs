@@ -25,6 +25,7 @@ use provider::toolchain;
 
 use commands::{
     build, clean, conformance, doctor, env, inspect as inspect_files, list, runner as run_program, setup, shell,
+    sysroot,
 };
 
 /// Builds a cargo workspace for every target from one machine and runs its tests under emulation.
@@ -49,6 +50,7 @@ enum Command {
     Run(build::Run),
     Shell(shell::Shell),
     Env(env::Env),
+    Sysroot(sysroot::Sysroot),
     Inspect(inspect_files::Inspect),
     Conformance(conformance::Conformance),
     Clean(clean::Clean),
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
             Command::Run(command) => command.run(),
             Command::Shell(command) => command.run(),
             Command::Env(command) => command.run(),
+            Command::Sysroot(command) => command.run(),
             Command::Inspect(command) => command.run(),
             Command::Conformance(command) => command.run(),
             Command::Clean(command) => command.run(),

@@ -169,6 +169,9 @@ pub struct Target {
     /// What the Go toolchain calls it; none where Go does not go.
     #[serde(default)]
     pub go: Option<Go>,
+    /// Debian's name for the architecture, of which packages are taken for the target.
+    #[serde(default)]
+    pub debian: Option<String>,
     /// The target's name in nixpkgs' `pkgsCross`.
     #[serde(default)]
     pub nixpkgs: Option<String>,
@@ -447,6 +450,16 @@ fn validate(row: &Target) -> std::result::Result<(), (&'static str, String)> {
     {
         return bad("glibc", "must be a version like \"2.28\"");
     }
+    if let Some(debian) = &row.debian {
+        if !debian.starts_with(|c: char| c.is_ascii_lowercase())
+            || !debian.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        {
+            return bad("debian", "must be a name like \"arm64\", as `dpkg --print-architecture` gives it");
+        }
+        if row.glibc.is_none() {
+            return bad("debian", "needs `glibc`: Debian's packages are for no other C library");
+        }
+    }
     match row.runner {
         Some(RunnerKind::QemuUser) if row.qemu.is_none() => bad("qemu", "is missing: runner `qemu-user` needs it"),
         Some(RunnerKind::QemuSystem) if row.qemu.is_none() || row.machine.is_none() => {
@@ -539,6 +552,18 @@ mod tests {
         );
         assert!(error("[targets.a]\n").starts_with("/ws/targets.toml:1: unknown key `targets`"));
         assert!(error("[target.a\n").starts_with("/ws/targets.toml:1: "));
+    }
+
+    #[test]
+    fn debians_architecture_is_a_name_and_for_glibc_only() {
+        let row = |name: &str| Table::built_in().unwrap().find(name).unwrap().debian.clone();
+        assert_eq!(row("armv7hf-linux").as_deref(), Some("armhf"));
+        assert_eq!(row("aarch64-linux-musl"), None);
+        for text in ["", "ARM64", "../arm64", "arm64 armhf", "64"] {
+            let error = error(&format!("[target.aarch64-linux]\ndebian = \"{text}\"\n"));
+            assert!(error.contains(":2: row `aarch64-linux`, field `debian`: must be a name"), "{text}: {error}");
+        }
+        assert!(error("[target.aarch64-linux-musl]\ndebian = \"arm64\"\n").contains("needs `glibc`"));
     }
 
     #[test]

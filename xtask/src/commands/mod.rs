@@ -10,6 +10,7 @@ pub mod list;
 pub mod runner;
 pub mod setup;
 pub mod shell;
+pub mod sysroot;
 
 use std::path::PathBuf;
 

@@ -18,6 +18,8 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// Emulators that need no library of the machine, cross libraries and rust-src come from here: the oldest suite that
 /// has them all. `rust-src` stands in several versions in the backports.
 const SUITES: [&str; 2] = ["trixie", "trixie-backports"];
+/// Whatever the machine's own release is, a target's packages are the same.
+pub const SYSROOT_SUITE: &str = SUITES[0];
 
 /// apt with a state of its own.
 #[derive(Clone)]
@@ -25,8 +27,18 @@ pub struct Apt {
     cache: Cache,
     /// The codename of the machine's own release: programs from here fit the machine's libraries.
     pub own_suite: String,
-    /// Another architecture than the machine's.
-    foreign: Option<&'static str>,
+    scope: Scope,
+}
+
+/// For what a state of apt chooses packages.
+#[derive(Clone)]
+enum Scope {
+    /// The machine: its own release and [`SUITES`], and what is installed counts.
+    Machine,
+    /// The machine's own release for another architecture.
+    Foreign(&'static str),
+    /// A root of its own, of [`SYSROOT_SUITE`] and this architecture, in which nothing is installed.
+    Sysroot(String),
 }
 
 /// One package as apt would fetch it.
@@ -64,7 +76,7 @@ impl Apt {
         }
         let own_suite =
             field("VERSION_CODENAME").ok_or_else(|| anyhow!("/etc/os-release names no VERSION_CODENAME"))?;
-        Ok(Apt { cache: cache.clone(), own_suite, foreign: None })
+        Ok(Apt { cache: cache.clone(), own_suite, scope: Scope::Machine })
     }
 
     /// The same release for another architecture, with its lists of packages fetched.
@@ -72,13 +84,23 @@ impl Apt {
     /// # Errors
     /// See [`Apt::update`].
     pub fn of_arch(&self, arch: &'static str) -> Result<Apt> {
-        let apt = Apt { foreign: Some(arch), ..self.clone() };
+        let apt = Apt { scope: Scope::Foreign(arch), ..self.clone() };
         apt.update()?;
         Ok(apt)
     }
 
+    /// A root of its own for an architecture. Nothing is installed there, so that [`Apt::closure`] gives the same packages
+    /// on every machine.
+    pub fn of_sysroot(&self, arch: &str) -> Apt {
+        Apt { scope: Scope::Sysroot(arch.to_owned()), ..self.clone() }
+    }
+
     fn folder(&self) -> PathBuf {
-        self.cache.path(self.foreign.map_or_else(|| "apt".to_owned(), |arch| format!("apt-{arch}")))
+        self.cache.path(match &self.scope {
+            Scope::Machine => "apt".to_owned(),
+            Scope::Foreign(arch) => format!("apt-{arch}"),
+            Scope::Sysroot(arch) => format!("apt-sysroot-{arch}"),
+        })
     }
 
     /// Whether [`Apt::update`] was done.
@@ -108,12 +130,25 @@ impl Apt {
         }
         let mirror = mirror(&self.own_suite)?;
         let mut suites = vec![self.own_suite.as_str()];
-        if self.foreign.is_none() {
-            suites.extend(SUITES.iter().filter(|s| **s != self.own_suite));
-        }
-        let arch = match self.foreign {
-            Some(arch) => arch.to_owned(),
-            None => debian_arch()?,
+        let mut status = PathBuf::from("/var/lib/dpkg/status");
+        let arch = match &self.scope {
+            Scope::Machine => {
+                suites.extend(SUITES.iter().filter(|s| **s != self.own_suite));
+                debian_arch()?
+            }
+            Scope::Foreign(arch) => (*arch).to_owned(),
+            Scope::Sysroot(arch) => {
+                suites = vec![SYSROOT_SUITE];
+                status = folder.join("status");
+                fs::write(&status, "")?;
+                arch.clone()
+            }
+        };
+        let suite = suites[0];
+        // Names without an architecture mean that of the root.
+        let native = match &self.scope {
+            Scope::Sysroot(arch) => format!("APT::Architecture \"{arch}\";\n"),
+            _ => String::new(),
         };
         let sources: String = suites
             .iter()
@@ -133,17 +168,17 @@ impl Apt {
         }
         let quoted = folder.display();
         let conf = format!(
-            "Dir::State \"{quoted}/state\";\nDir::State::status \"/var/lib/dpkg/status\";\n\
+            "Dir::State \"{quoted}/state\";\nDir::State::status \"{}\";\n\
              Dir::Cache \"{quoted}\";\nDir::Cache::archives \"{quoted}/archives\";\n\
              Dir::Cache::pkgcache \"\";\nDir::Cache::srcpkgcache \"\";\n\
              Dir::Etc::sourcelist \"{quoted}/sources.list\";\nDir::Etc::sourceparts \"/dev/null\";\n\
              Dir::Etc::preferences \"/dev/null\";\nDir::Etc::preferencesparts \"/dev/null\";\n\
              Dir::Etc::parts \"{quoted}/parts\";\nAcquire::GzipIndexes \"true\";\n\
-             APT::Default-Release \"{}\";\n\
+             APT::Default-Release \"{suite}\";\n{native}\
              APT::Sandbox::User \"\";\nAPT::Architectures {{ \"{arch}\"; }};\n\
              Acquire::Languages \"none\";\nAcquire::Retries \"3\";\nAcquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\n\
              Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled \"false\";\n",
-            self.own_suite,
+            status.display(),
         );
         fs::write(folder.join("apt.conf"), conf)?;
         let sh = self.shell()?;
@@ -177,7 +212,7 @@ impl Apt {
         parse_uris(&text)
     }
 
-    /// These packages and all that they need and that the machine does not have, as `apt-get install` would choose.
+    /// These packages and all that they need and that is not installed, as `apt-get install` would choose.
     ///
     /// # Errors
     /// No such package, or they cannot be installed together.
@@ -185,7 +220,7 @@ impl Apt {
         let sh = self.shell()?;
         let text = capture(cmd!(
             sh,
-            "apt-get install --print-uris --no-install-recommends -y -q -o Debug::NoLocking=1 {names...}"
+            "apt-get install --print-uris --no-install-recommends -y -q -o Debug::NoLocking=1 -o APT::Cmd::Pattern-Only=true {names...}"
         ))
         .with_context(|| format!("the distribution cannot provide {}", names.join(", ")))?;
         parse_uris(&text)

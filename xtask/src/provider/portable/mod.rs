@@ -5,6 +5,7 @@ pub mod apt;
 pub mod build_systems;
 pub mod emulators;
 pub mod rust_std;
+pub mod sysroot;
 pub mod wasi;
 pub mod wheels;
 pub mod wine;
