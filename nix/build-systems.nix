@@ -62,6 +62,9 @@ in
     + setAll "CMAKE_FIND_ROOT_PATH" libraries
     # Where CMake knows nothing of the system, as of WASI, it has no places to look in below the root.
     + setAll "CMAKE_PREFIX_PATH" libraries
+    + lib.optionalString row.isDarwin (
+      set "CMAKE_INSTALL_NAME_TOOL" (compiler.tool "install-name-tool")
+    )
     + lib.optionalString (runner != null) (set "CMAKE_CROSSCOMPILING_EMULATOR" runner)
     + lib.concatMapStrings (kind: "set(CMAKE_FIND_ROOT_PATH_MODE_${kind} ONLY)\n") [
       "LIBRARY"

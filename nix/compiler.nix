@@ -110,6 +110,7 @@ let
             "@ZIG@" = lib.getExe pkgs.zig;
             "@MODE@" = mode;
             "@TARGET@" = if row ? glibc then "${row.zig}.${row.glibc}" else row.zig;
+            "@ROW@" = row.name;
             "@FLAGS@" = lib.escapeShellArgs (lib.optional (row ? zig-cpu) "-mcpu=${row.zig-cpu}" ++ row.cflags);
             # Shared by all rows. Builds, which have no home, set ZIG_GLOBAL_CACHE_DIR.
             "@CACHE@" = "\${XDG_CACHE_HOME:-$HOME/.cache}/cross-flake/zig";

@@ -125,6 +125,12 @@ rec {
     CXX_FOR_BUILD = "${host}/bin/c++";
     AR_FOR_BUILD = "${host.bintools}/bin/ar";
   }
+  # Properties of .NET's Native AOT: MSBuild takes them from the environment.
+  // lib.optionalAttrs (hasCompiler && row.isLinux) {
+    CppCompilerAndLinker = cc;
+    LinkerFlavor = if compiler.cross == null then "lld" else "bfd";
+    ObjCopyName = compiler.tool "objcopy";
+  }
   // lib.optionalAttrs (hasCompiler && row.hasLibc) {
     PKG_CONFIG_LIBDIR = pkgConfigPath;
     CMAKE_TOOLCHAIN_FILE = "${buildSystems.cmake}";

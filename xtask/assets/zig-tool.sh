@@ -4,6 +4,7 @@
 ZIG=@ZIG@
 MODE=@MODE@     # cc or c++
 TARGET=@TARGET@ # what zig's -target takes
+ROW=@ROW@
 PREFIX=@PREFIX@ # the row's own libraries: include and lib below this
 OBJCOPY=@OBJCOPY@ # strips what was linked; may be empty
 ZIG_GLOBAL_CACHE_DIR=${ZIG_GLOBAL_CACHE_DIR:-@CACHE@}
@@ -118,7 +119,17 @@ if [ -z "$link" ]; then
 fi
 [ -d "$PREFIX" ] && set -- "$@" "-L$PREFIX/lib"
 # -O2 decides how zig builds its own libc and compiler-rt, once for all programs.
-"$ZIG" "$MODE" -target "$TARGET" -fno-sanitize=undefined -O2 @FLAGS@ "$@" || exit
+link() { "$ZIG" "$MODE" -target "$TARGET" -fno-sanitize=undefined -O2 @FLAGS@ "$@"; }
+link "$@" || {
+    code=$?
+    # Once more for the name of a library that is not there: nothing is lost, for zig looks for them first.
+    library=$(link "$@" 2>&1 | sed -n 's/.*unable to find .*system library .\([^ ]*\). using.*/\1/p' | head -n 1)
+    [ "$library" ] && cat >&2 <<END
+cross-flake: no library \`$library\` for $ROW in $PREFIX/lib or the -L folders of the command; those of this machine are not searched.
+Try the package lib$library-dev: \`cargo xtask sysroot $ROW lib$library-dev\` unpacks the distribution's and names the folder for -L.
+END
+    exit $code
+}
 [ "$strip" ] || exit 0
 case $TARGET in *-windows-*) rm -f "${out%.*}.pdb" ;; esac
 exec "$OBJCOPY" "$strip" "$out"

@@ -415,7 +415,9 @@ fn inline_table(value: &DeValue<'_>) -> Option<toml::Value> {
     let DeValue::Table(table) = value else { return None };
     let mut out = toml::Table::new();
     for (key, value) in table {
-        out.insert(key.get_ref().to_string(), toml::Value::String(value.get_ref().as_str()?.to_owned()));
+        let value = value.get_ref();
+        let value = value.as_bool().map(toml::Value::Boolean).or_else(|| Some(value.as_str()?.into()))?;
+        out.insert(key.get_ref().to_string(), value);
     }
     Some(out.into())
 }

@@ -157,7 +157,7 @@ impl<'a> Run<'a> {
                 continue;
             }
             let mut more = Vec::new();
-            if row.progress().build_failure.is_none() && row.runs(self.request) {
+            if self.has_doctests(row) {
                 more.extend(doctests::jobs(index, row, self)?);
             }
             more.extend(suites::jobs(index, row, self)?);
@@ -228,13 +228,15 @@ impl<'a> Run<'a> {
         }
         gate.open();
         for row in rows {
-            let doctests =
-                row.runs(self.request) && row.progress().build_failure.is_none() && doctests::any(row, self.request);
-            if !doctests && !suites::any(row, self) {
+            if !self.has_doctests(row) && !suites::any(row, self) {
                 self.close(row);
             }
         }
         Ok(())
+    }
+
+    fn has_doctests(&self, row: &Row<'_>) -> bool {
+        row.runs(self.request) && row.progress().build_failure.is_none() && doctests::any(row, self.request)
     }
 
     fn end_job(&self, result: JobResult) {
@@ -497,6 +499,10 @@ fn package_env(package: &Package, bins: Option<&BTreeMap<String, PathBuf>>) -> B
 /// The first error of cargo's output, without colours; for a build script what the script itself said.
 fn first_error(stderr: &str) -> String {
     let plain = anstream::adapter::strip_str(stderr).to_string();
+    // What our compilers say of a library that is not there, in the midst of rustc's and the linker's words.
+    if let Some(said) = plain.lines().find_map(|line| Some(line.split_once("cross-flake: ")?.1)) {
+        return said.trim_end().to_owned();
+    }
     let error = plain.lines().find(|l| l.starts_with("error")).unwrap_or("cargo failed and said nothing");
     if error.contains("custom build command") {
         let said = plain.lines().map(str::trim).find(|l| l.contains("error:") && !l.starts_with("error"));

@@ -129,8 +129,8 @@ pub(super) fn jobs(index: usize, row: &Row<'_>, run: &Run<'_>) -> Result<Vec<Job
 fn direct(target: &Target) -> RunnerSpec {
     RunnerSpec {
         target: target.name.clone(),
-        // For wine's shared processes, which outlive the program that brought them up.
-        kind: target.runner.unwrap_or(RunnerKind::Native),
+        // wine's shared processes outlive the program that brought them up.
+        kind: target.runner.filter(|kind| *kind == RunnerKind::Wine).unwrap_or(RunnerKind::Native),
         label: "native".to_owned(),
         command: Vec::new(),
         env: BTreeMap::new(),

@@ -16,6 +16,8 @@ pub struct Tools<'a> {
     pub ranlib: &'a Path,
     /// Strips; not every Rust toolchain has one.
     pub strip: Option<&'a Path>,
+    /// Changes the names of libraries in Mach-O files; for macOS only.
+    pub install_name_tool: Option<&'a Path>,
     /// The build machine's pkg-config, if it has one.
     pub pkg_config: Option<&'a Path>,
     /// The folder with the row's own libraries.
@@ -43,6 +45,9 @@ pub fn cmake(target: &Target, tools: &Tools<'_>) -> String {
     set("CMAKE_FIND_ROOT_PATH", tools.prefix);
     // Where CMake knows nothing of the system, as of WASI, it has no places to look in below the root.
     set("CMAKE_PREFIX_PATH", tools.prefix);
+    if let Some(program) = tools.install_name_tool {
+        set("CMAKE_INSTALL_NAME_TOOL", program);
+    }
     if let Some(runner) = tools.runner {
         set("CMAKE_CROSSCOMPILING_EMULATOR", runner);
     }

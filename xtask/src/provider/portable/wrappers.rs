@@ -90,6 +90,20 @@ impl Wrappers {
         self.script("rust-objcopy", &body).map(Some)
     }
 
+    /// What changes the names by which a Mach-O file knows libraries: the same program, which goes by its own name.
+    fn install_name_tool(&self) -> Result<Option<PathBuf>> {
+        let sysroot = &self.toolchain.sysroot;
+        let program = sysroot.join("lib/rustlib").join(&self.toolchain.host).join("bin/rust-objcopy");
+        if !program.exists() {
+            return Ok(None);
+        }
+        let name = self.cache.path("tools/llvm-install-name-tool");
+        std::fs::create_dir_all(self.cache.path("tools")).context("cannot write the cache")?;
+        toolchain::link(&program, &name).context("cannot write the cache")?;
+        let body = format!("LD_LIBRARY_PATH={} exec {} \"$@\"\n", quote(&sysroot.join("lib")), quote(&name));
+        self.script("install-name-tool", &body).map(Some)
+    }
+
     /// zig as a row's compiler; `mode` is `cc` or `c++`.
     fn compiler(&self, target: &Target, zig_target: &str, mode: &str) -> Result<PathBuf> {
         let cpu = target.zig_cpu.iter().map(|cpu| format!("-mcpu={cpu}"));
@@ -98,6 +112,7 @@ impl Wrappers {
             ("@ZIG@", quote(&ZIG.program(&self.cache))),
             ("@MODE@", mode.to_owned()),
             ("@TARGET@", quote(zig_target.as_ref())),
+            ("@ROW@", target.name.clone()),
             ("@FLAGS@", shell_words::join(&flags)),
             ("@CACHE@", quote(&self.cache.path("zig-cache"))),
             ("@PREFIX@", quote(&zlib::prefix(&self.cache, target))),
@@ -145,6 +160,11 @@ impl Wrappers {
             scoped.insert(format!("{name}_{lower}"), text(tool));
             shell.insert(name.into(), text(tool));
         }
+        if target.is_linux() {
+            // Properties of .NET's Native AOT: MSBuild takes them from the environment.
+            shell.insert("CppCompilerAndLinker".into(), text(&cc));
+            shell.insert("LinkerFlavor".into(), "lld".into());
+        }
         if target.linker == Linker::Cc {
             scoped.insert(format!("CARGO_TARGET_{upper}_LINKER"), text(&cc));
         }
@@ -154,6 +174,9 @@ impl Wrappers {
             shell.insert("OBJCOPY".into(), text(&objcopy));
             shell.insert("STRIP".into(), text(&strip));
             strip_program = Some(strip);
+            if target.is_linux() {
+                shell.insert("ObjCopyName".into(), text(&objcopy));
+            }
         }
         for (name, tool) in [("CC", "cc"), ("CXX", "c++"), ("AR", "ar")] {
             if let Some(path) = doctor::which(tool) {
@@ -170,12 +193,14 @@ impl Wrappers {
             scoped.insert(format!("PKG_CONFIG_LIBDIR_{lower}"), text(&prefix.join("lib/pkgconfig")));
             shell.insert("PKG_CONFIG_LIBDIR".into(), text(&prefix.join("lib/pkgconfig")));
             let pkg_config = doctor::which("pkg-config");
+            let install_name_tool = if target.is_macos() { self.install_name_tool()? } else { None };
             let tools = Tools {
                 cc: &cc,
                 cxx: &cxx,
                 ar: &ar,
                 ranlib: &ranlib,
                 strip: strip_program.as_deref(),
+                install_name_tool: install_name_tool.as_deref(),
                 pkg_config: pkg_config.as_deref(),
                 prefix: &prefix,
                 runner: runner_program.as_deref(),
