@@ -158,6 +158,24 @@ impl Serialize for GlibcVersion {
     }
 }
 
+/// How much memory a program takes once it is loaded, as `size` counts it: by sections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Sizes {
+    /// What is only read: code, constants, tables.
+    pub text: u64,
+    /// What is written to and begins with values of its own; firmware keeps them in flash as well.
+    pub data: u64,
+    /// What begins with zeros, and takes no room in the file.
+    pub bss: u64,
+}
+
+impl fmt::Display for Sizes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { text, data, bss } = self;
+        write!(f, "text {text}, data {data}, bss {bss}")
+    }
+}
+
 /// All that [`inspect`] found out about a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Inspection {
@@ -192,6 +210,8 @@ pub struct Inspection {
     pub minimum_os: Option<String>,
     /// How it passes floating-point numbers (linked 32-bit ARM ELF only).
     pub float_abi: Option<FloatAbi>,
+    /// How large it is in memory (ELF with sections only).
+    pub sizes: Option<Sizes>,
 }
 
 /// JSON has no bytes that are not UTF-8; paths do.
@@ -227,6 +247,7 @@ impl Inspection {
             runpath: Vec::new(),
             minimum_os: None,
             float_abi: None,
+            sizes: None,
         }
     }
 
@@ -261,6 +282,7 @@ impl fmt::Display for Inspection {
             ("rpath", list(&self.rpath)),
             ("runpath", list(&self.runpath)),
             ("symbols", Some(symbols.to_owned())),
+            ("size", self.sizes.map(|sizes| sizes.to_string())),
         ];
         write!(f, "{}", self.path.display())?;
         for (label, value) in rows {
@@ -466,6 +488,44 @@ mod tests {
         slices.iter().for_each(|(_, slice)| bytes.extend(slice));
         let found = inspect_data(Path::new("file"), bytes.as_slice()).unwrap();
         assert_eq!(found.iter().map(|i| i.machine.0).collect::<Vec<_>>(), ["x86_64", "aarch64"]);
+    }
+
+    /// A program of 32-bit ARM with these sections (type, flags and size of each) and one for their names; or with none.
+    fn small_elf(sections: &[(u32, u32, u32)]) -> Vec<u8> {
+        let names = sections.len() as u32 + 1;
+        let (start, counts) = if sections.is_empty() { (0, 0) } else { (52, names << 16 | (names + 1)) };
+        let mut bytes = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+        // ET_EXEC and EM_ARM, no program headers, EF_ARM_ABI_FLOAT_HARD.
+        bytes.extend(words(&[0x28_0002, 1, 0, 0, start, 0x0500_0400, 52, 40 << 16, counts]));
+        bytes.extend(words(&[0; 10]));
+        for (kind, flags, size) in sections.iter().chain(&[(object::elf::SHT_STRTAB.0, 0, 1)]) {
+            bytes.extend(words(&[0, *kind, *flags, 0, 0, *size, 0, 0, 4, 0]));
+        }
+        bytes
+    }
+
+    #[test]
+    fn sizes_are_those_of_what_is_loaded() {
+        use object::elf::{SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE, SHT_INIT_ARRAY, SHT_NOBITS, SHT_PROGBITS};
+        let (alloc, write, exec) = (SHF_ALLOC.0 as u32, SHF_WRITE.0 as u32, SHF_EXECINSTR.0 as u32);
+        let sections = [
+            (SHT_PROGBITS.0, alloc | exec, 100),
+            (SHT_PROGBITS.0, alloc, 20),
+            (SHT_PROGBITS.0, alloc | write, 7),
+            (SHT_INIT_ARRAY.0, alloc | write, 8),
+            (SHT_NOBITS.0, alloc | write, 5000),
+            // Debug information is in the file alone.
+            (SHT_PROGBITS.0, 0, 60),
+        ];
+        let found = read(&small_elf(&sections)).unwrap();
+        assert_eq!(found.sizes, Some(Sizes { text: 120, data: 15, bss: 5000 }));
+        assert_eq!((found.kind, found.float_abi), (Kind::Executable, Some(FloatAbi::Hard)));
+        assert!(found.to_string().ends_with("\n  size        text 120, data 15, bss 5000"), "{found}");
+        let json = serde_json::to_value(&found).unwrap();
+        assert_eq!(json["sizes"], serde_json::json!({ "text": 120, "data": 15, "bss": 5000 }));
+        // `sstrip` takes the headers of all sections away.
+        assert_eq!(read(&small_elf(&[])).unwrap().sizes, None);
+        assert_eq!(read(WASM).unwrap().sizes, None);
     }
 
     #[test]

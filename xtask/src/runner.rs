@@ -521,9 +521,10 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
     }
     let environment = environment(spec);
     let mut emulator = spec.command.clone();
-    if spec.kind == RunnerKind::Wasmtime {
-        // Before the `--` that ends its own arguments.
-        let end = emulator.iter().position(|word| word == "--").unwrap_or(emulator.len());
+    // A suite's shell is started without wasmtime, and so without the `--` that ends wasmtime's own arguments.
+    if spec.kind == RunnerKind::Wasmtime
+        && let Some(end) = emulator.iter().position(|word| word == "--")
+    {
         emulator.splice(end..end, opened_folders(Path::new("/"), Path::new(".")));
     }
     let start = |namespace: Option<Namespace>| {

@@ -9,7 +9,7 @@ use clap::Args;
 use super::print_json;
 use crate::inspect::inspect;
 
-/// Say what a program is: format, machine, interpreter, libraries, glibc, static or not, stripped or not
+/// Say what a program is: format, machine, interpreter, libraries, glibc, static or not, stripped or not, how large
 #[derive(Args)]
 pub struct Inspect {
     /// Programs and libraries: ELF, PE, Mach-O or WebAssembly

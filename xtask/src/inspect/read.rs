@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use object::read::elf::{ElfFile, FileHeader, ProgramHeader};
+use object::read::elf::{ElfFile, FileHeader, ProgramHeader, SectionHeader};
 use object::read::macho::{FatArch, LoadCommandVariant, MachHeader, MachOFatFile, MachOFile};
 use object::read::{Object, ObjectSection, ObjectSegment, ObjectSymbol, ReadRef};
 use object::{Endianness, FileKind, ObjectKind, SymbolKind, SymbolScope, elf, macho};
 
 use super::machine::MACHINES;
-use super::{Endian, FloatAbi, Format, GlibcVersion, Inspection, Kind, Machine};
+use super::{Endian, FloatAbi, Format, GlibcVersion, Inspection, Kind, Machine, Sizes};
 
 /// One entry for each program in the file.
 pub(super) fn inspect_data<'d, R: ReadRef<'d>>(path: &Path, data: R) -> Result<Vec<Inspection>> {
@@ -106,6 +106,10 @@ fn read_elf<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(path: &Path,
     let endian = file.endian();
     let mut found = read_object(path, Format::Elf, &file, data)?;
     for header in file.elf_program_headers() {
+        // A file with debug information alone (objcopy --only-keep-debug) keeps the headers of what it has no longer.
+        if header.p_filesz(endian).into() == 0 {
+            continue;
+        }
         if let Some(interpreter) = header.interpreter(endian, data)? {
             found.interpreter = Some(text(interpreter));
         }
@@ -128,6 +132,7 @@ fn read_elf<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(path: &Path,
     }
     found.statically_linked &= found.interpreter.is_none();
     found.glibc = needed_glibc(&file)?;
+    found.sizes = sizes(&file);
     let header = file.elf_header();
     if header.e_machine(endian) == elf::EM_ARM {
         let flags = header.e_flags(endian).0;
@@ -138,6 +143,27 @@ fn read_elf<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(path: &Path,
         };
     }
     Ok(found)
+}
+
+/// The sizes that `size` prints (binutils, in its Berkeley format).
+fn sizes<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(file: &ElfFile<'d, H, R>) -> Option<Sizes> {
+    let mut sizes = Sizes { text: 0, data: 0, bss: 0 };
+    let mut any = false;
+    for section in file.sections() {
+        let header = section.elf_section_header();
+        let flags = header.sh_flags(file.endian());
+        if !flags.contains(elf::SHF_ALLOC) {
+            continue;
+        }
+        any = true;
+        let sum = match () {
+            () if header.sh_type(file.endian()) == elf::SHT_NOBITS => &mut sizes.bss,
+            () if flags.contains(elf::SHF_WRITE) => &mut sizes.data,
+            () => &mut sizes.text,
+        };
+        *sum = sum.saturating_add(header.sh_size(file.endian()).into());
+    }
+    any.then_some(sizes)
 }
 
 fn needed_glibc<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(

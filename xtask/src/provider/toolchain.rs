@@ -25,7 +25,9 @@ use crate::workspace::Toolchain;
 /// The name of a custom target's specification beside its libraries, where rustc looks for it.
 pub const SPEC: &str = "target.json";
 /// The programs that xtask stands in for where a target is a custom one or the compiler cannot be moved; see [`as_proxy`].
-const PROXIED: [&str; 2] = ["rustc", "rustdoc"];
+const PROXIED: [&str; 3] = ["rustc", "rustdoc", CLIPPY];
+/// What `cargo clippy` puts in front of rustc.
+const CLIPPY: &str = "clippy-driver";
 /// The extension of the program that xtask stands in for.
 const REAL: &str = "real";
 
@@ -152,7 +154,12 @@ pub fn as_proxy() -> Option<anyhow::Error> {
     let mut command = Command::new(&real);
     // Given twice it would be an error, and rustdoc passes it on to the rustc of its tests.
     if real.is_symlink() && !args.iter().any(|arg| says_sysroot(arg)) {
-        command.arg("--sysroot").arg(farm);
+        if name == CLIPPY {
+            // Its first argument is the rustc that it stands for.
+            command.env("SYSROOT", farm);
+        } else {
+            command.arg("--sysroot").arg(farm);
+        }
     }
     command.args(&args);
     if custom {

@@ -149,12 +149,15 @@ fn the_compiler_answers_what_build_systems_ask() {
     fixture.write("answer.c", "int main(void) { return 0; }\n");
     // The name of the target; macros of a program on standard input; the linker; all arguments on one line of a file.
     let script = "$CC -dumpmachine && echo | $CC -E -dM - | grep '__aarch64__ ' && $CC -Wl,--version && \
+                  $CC -fuse-ld=lld -Wl,--version && \
                   printf '%s' '-O1 answer.c -o \"an answer\" -lz' >arguments && $CC @arguments && \
                   $CROSSCOMPILING_EMULATOR './an answer' && echo ran";
     let output = fixture.xtask(&["shell", "aarch64-linux", "--", "sh", "-c", script]).succeeds();
     let lines: Vec<&str> = output.out.lines().collect();
-    assert_eq!((lines[0], lines[1], lines[3]), ("aarch64-linux-gnu", "#define __aarch64__ 1", "ran"), "{output}");
+    assert_eq!((lines[0], lines[1], lines[4]), ("aarch64-linux-gnu", "#define __aarch64__ 1", "ran"), "{output}");
     assert!(lines[2].starts_with("LLD ") && lines[2].ends_with("(compatible with GNU linkers)"), "{output}");
+    // .NET's Native AOT asks for a linker by its name, too.
+    assert_eq!(lines[3], lines[2], "{output}");
 }
 
 /// The contract names every variable, and none that is not set.

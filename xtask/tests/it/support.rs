@@ -36,9 +36,20 @@ impl Fixture {
 
     /// The same, in a folder that is called so.
     pub fn at(name: &str, place: &str) -> Fixture {
+        Fixture::copied(&manifest_dir().join("tests/fixtures").join(name), place)
+    }
+
+    /// The example of this name, which must be a workspace of its own.
+    pub fn example(name: &str) -> Fixture {
+        Fixture::copied(&manifest_dir().join("../examples").join(name), "workspace")
+    }
+
+    fn copied(from: &Path, place: &str) -> Fixture {
         let folder = tempfile::Builder::new().prefix("it-").tempdir().unwrap();
         let root = folder.path().join(place);
-        copy(&manifest_dir().join("tests/fixtures").join(name), &root);
+        copy(from, &root);
+        // What a developer built there.
+        let _ = fs::remove_dir_all(root.join("target"));
         // The toolchain that everything else here uses, so that no other is set up.
         fs::copy(manifest_dir().join("../rust-toolchain.toml"), root.join("rust-toolchain.toml")).unwrap();
         fs::create_dir(folder.path().join("tmp")).unwrap();

@@ -128,19 +128,16 @@ fn a_workspace_is_built_by_the_toolchain_that_it_names() {
 
 #[test]
 fn a_target_of_the_user_with_a_specification_gets_a_core_built_for_it() {
-    let cache = Cache::empty().with(&[&COMPILER[..], &["rust-src"]].concat());
-    let fixture = Fixture::new("board").with_cache(cache.root());
-    let mut rustc = Command::new("rustc");
-    rustc.args(["-Zunstable-options", "--print", "target-spec-json", "--target", "thumbv7em-none-eabihf"]);
-    let spec = rustc.env("RUSTC_BOOTSTRAP", "1").current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap().stdout;
+    let cache = Cache::empty().with(&[&COMPILER[..], &["rust-src", "packages/qemu-system-arm"]].concat());
+    let fixture = Fixture::example("custom-target").with_cache(cache.root());
+    let spec = fs::read(fixture.root().join("my-board.json")).unwrap();
     let mut spec: Value = serde_json::from_slice(&spec).unwrap();
-    spec["cpu"] = "cortex-m4".into();
-    fixture.write("my-board.json", &spec.to_string());
-    let row = fixture.xtask(&["build", "my-board", "--json"]).succeeds().row("my-board");
-    assert_eq!((&row["status"], &row["triple"]), (&"linked".into(), &"my-board".into()));
-    let program = fixture.path("target/my-board/debug/board").display().to_string();
+    let row = fixture.xtask(&["test", "my-board", "--json"]).succeeds().row("my-board");
+    assert_eq!((&row["status"], &row["tests"]["passed"]), (&"passed".into(), &4.into()), "{row}");
+    let triple = row["triple"].as_str().unwrap();
+    let program = fixture.path("target").join(triple).join("debug/custom-target").display().to_string();
     let inspection = &fixture.xtask(&["inspect", "--json", &program]).succeeds().json()[0];
-    assert_eq!((&inspection["machine"], &inspection["pointer_width"]), (&"arm".into(), &32.into()), "{inspection}");
+    assert_eq!((&inspection["machine"], &inspection["float_abi"]), (&"arm".into(), &"hard".into()), "{inspection}");
     // It is one of all targets, and what was built for it stays.
     let output = fixture.xtask(&["test-all-targets", "--json"]).succeeds();
     assert_eq!(output.json()["targets"].as_array().unwrap().len(), 1, "{output}");
@@ -152,14 +149,14 @@ fn a_target_of_the_user_with_a_specification_gets_a_core_built_for_it() {
     fixture.write("src/main.rs", &main);
     // Another specification is another target, although its name is the same; also when it is changed back.
     // Plain cargo sees that, too.
-    for cpu in ["cortex-m7", "cortex-m4"] {
+    for cpu in ["cortex-m4", "cortex-m7"] {
         spec["cpu"] = cpu.into();
         fixture.write("my-board.json", &spec.to_string());
-        let script =
-            "eval \"$(\"$0\" env my-board --shell)\" && cargo build && rustc --target my-board --print sysroot";
-        let output = fixture.command("sh", &["-c", script, env!("CARGO_BIN_EXE_xtask")]).succeeds();
-        output.says(&["Compiling board"]);
-        let in_use = fs::read(Path::new(output.out.trim_end()).join("lib/rustlib/my-board/target.json")).unwrap();
+        let script = "eval \"$(\"$0\" env my-board --shell)\" && cargo build && rustc --target \"$1\" --print sysroot";
+        let output = fixture.command("sh", &["-c", script, env!("CARGO_BIN_EXE_xtask"), triple]).succeeds();
+        output.says(&["Compiling custom-target"]);
+        let rustlib = Path::new(output.out.trim_end()).join("lib/rustlib");
+        let in_use = fs::read(rustlib.join(triple).join("target.json")).unwrap();
         assert_eq!(serde_json::from_slice::<Value>(&in_use).unwrap(), spec);
     }
 }
