@@ -52,6 +52,9 @@ mkdir -p "$into/usr/bin" "$into/usr/lib/python3.${python##*.}"
 cp python "$into/usr/bin/${python##*/}"
 "$STRIP" "$into/usr/bin/${python##*/}"
 cp -R "$source"/Lib/* "$(cat pybuilddir.txt)"/_sysconfigdata_*.py "$into/usr/lib/python3.${python##*.}"
+# What nobody imports here is half of the library; the empty folder is what Python knows its own place by.
+for part in ensurepip idlelib test tkinter turtledemo; do rm -rf "$into"/usr/lib/python3.*/"$part"; done
+mkdir "$into/usr/lib/python3.${python##*.}/lib-dynload"
 # The loader is musl's libc itself.
 cp "$musl_root"/usr/lib/*-linux-musl*/libc.so "$into/usr/lib/$(basename "$musl_root"/usr/lib/ld-musl-*)"
 ln -s usr/lib "$into/lib"
