@@ -40,6 +40,10 @@ pub const PREFIX: &str = "cross-flake-run-";
 /// Names a file to which the runner writes a [`Status`]. The program does not see the variable.
 pub const STATUS_VARIABLE: &str = "XTASK_RUNNER_STATUS";
 
+/// Names a folder that stands for `/` to a Linux program: there it finds its loader and libraries. `cargo xtask sysroot`
+/// makes such folders. It is a variable of our own, because `QEMU_LD_PREFIX` may come from the shell of another target.
+pub const ROOT_VARIABLE: &str = "CROSS_FLAKE_ROOT";
+
 /// Variables of a spec that say where things are. They replace the caller's; of all others the caller's wins, so
 /// that `QEMU_CPU=cortex-a53 cargo test` does what it says.
 const PLACES: [&str; 7] = ["HOME", "QEMU_LD_PREFIX", "WINEARCH", "WINELOADER", "WINEPATH", "WINEPREFIX", "WINESERVER"];
@@ -520,18 +524,24 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
         return Err(explain_format(spec, program));
     }
     let environment = environment(spec);
-    let mut emulator = spec.command.clone();
-    // A suite's shell is started without wasmtime, and so without the `--` that ends wasmtime's own arguments.
+    let mut emulator: Vec<OsString> = spec.command.iter().map(OsString::from).collect();
     if spec.kind == RunnerKind::Wasmtime
+        // Before what ends wasmtime's own arguments.
         && let Some(end) = emulator.iter().position(|word| word == "--")
     {
-        emulator.splice(end..end, opened_folders(Path::new("/"), Path::new(".")));
+        let folders = opened_folders(Path::new("/"), Path::new("."));
+        emulator.splice(end..end, folders.into_iter().map(OsString::from));
+    }
+    if spec.kind == RunnerKind::Native
+        && let Some(root) = root_of_caller()
+    {
+        emulator.extend(loader_in(&root, Path::new(program))?);
     }
     let start = |namespace: Option<Namespace>| {
         let head = head_of(Path::new(program));
         let by_kernel = spec.kind == RunnerKind::QemuUser && entries.iter().any(|entry| entry.matches(&head));
         let emulator = if namespace.is_some() && by_kernel { &[] } else { &emulator[..] };
-        let line = emulator.iter().map(OsStr::new).chain([program]);
+        let line = emulator.iter().map(OsString::as_os_str).chain([program]);
         let line: Vec<_> = line.chain(args.iter().map(OsString::as_os_str)).collect();
         let mut command = Command::new(line[0]);
         command.args(&line[1..]).env_clear().envs(&environment);
@@ -597,7 +607,31 @@ fn environment(spec: &RunnerSpec) -> BTreeMap<OsString, OsString> {
             all.insert(name.into(), value.into());
         }
     }
+    if spec.kind == RunnerKind::QemuUser
+        && let Some(root) = root_of_caller()
+    {
+        all.insert("QEMU_LD_PREFIX".into(), root.into());
+    }
     all
+}
+
+/// The folder that [`ROOT_VARIABLE`] names.
+fn root_of_caller() -> Option<PathBuf> {
+    env::var_os(ROOT_VARIABLE).filter(|root| !root.is_empty()).map(PathBuf::from)
+}
+
+/// What starts a program of this very machine in a root: the root's own loader, told where the libraries are, for the
+/// folders that it knows by itself are the machine's. Nothing for a static program.
+fn loader_in(root: &Path, program: &Path) -> anyhow::Result<Vec<OsString>> {
+    let Some(loader) = inspect::inspect(program)?.interpreter else { return Ok(Vec::new()) };
+    let base = root.join("usr/lib");
+    let several = fs::read_dir(&base).into_iter().flatten().flatten().map(|entry| entry.path());
+    // Debian's folders for one architecture each are named as x86_64-linux-gnu.
+    let mut folders: Vec<_> = several.filter(|path| path.to_string_lossy().contains("-linux-")).collect();
+    folders.sort();
+    folders.push(base);
+    let folders = env::join_paths(folders).context("a folder with a colon in its name cannot be a root")?;
+    Ok(vec![root.join(loader.trim_start_matches('/')).into(), "--library-path".into(), folders])
 }
 
 /// What execve(2) takes. Command would use execvp(3), which hands a file of unknown format to sh, and sh might even
@@ -871,6 +905,25 @@ mod tests {
         let mut command = runner(&dir, "echo $QEMU_CPU,$HOME,$XTASK_RUNNER_STATUS.", &[]);
         let (_, text) = output(command.env("QEMU_CPU", "caller"));
         assert!(text.contains("caller,/row,."), "{text}");
+    }
+
+    #[test]
+    fn a_root_replaces_the_rows_for_another_processor() {
+        let dir = TempDir::new().unwrap();
+        for (kind, root, sees) in [
+            (RunnerKind::Wasmtime, "/root", "/row"),
+            (RunnerKind::QemuUser, "", "/row"),
+            (RunnerKind::QemuUser, "/root", "/root"),
+        ] {
+            let mut command = runner(&dir, "echo $QEMU_LD_PREFIX.", &[]);
+            let path = dir.path().join("runner.json");
+            let mut spec: RunnerSpec = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+            spec.kind = kind;
+            spec.env.insert("QEMU_LD_PREFIX".into(), "/row".into());
+            fs::write(&path, serde_json::to_vec(&spec).unwrap()).unwrap();
+            let (_, text) = output(command.env("QEMU_LD_PREFIX", "/caller").env(ROOT_VARIABLE, root));
+            assert!(text.contains(&format!("{sees}.")), "{kind:?} {root}: {text}");
+        }
     }
 
     #[test]

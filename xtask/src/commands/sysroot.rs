@@ -13,9 +13,10 @@ use crate::workspace::Workspace;
 
 /// Unpack Debian's packages for a target, with all that they depend on, and print the folder
 ///
-/// Programs and libraries of the target, libssl-dev say, for builds and tests that need more
-/// than the row brings. They are Debian 13's on every machine, checked by apt against the
-/// distribution's keys. Nothing is configured: no script of a package is run.
+/// Programs and libraries of the target, an interpreter say, for tests that need more than the
+/// row brings: with CROSS_FLAKE_ROOT set to the folder, the row's runner takes the loader and the
+/// libraries of a program from there. They are Debian 13's on every machine, checked by apt
+/// against the distribution's keys. No script of a package is run.
 ///
 /// The folder is in the cache, for reading only; --into makes a copy of your own.
 #[derive(Args)]

@@ -212,3 +212,28 @@ fn a_home_that_cannot_be_written_is_an_error_that_names_the_variable() {
     let output = doctor.ends_with(1);
     assert!(output.out.contains("export CROSS_FLAKE_CACHE="), "{output}");
 }
+
+#[test]
+fn packages_of_a_target_are_fetched_once_and_replaced_whole() {
+    let cache = Cache::empty();
+    let fixture = Fixture::new("small").with_cache(cache.root());
+    let sysroot = |package| fixture.xtask(&["sysroot", "aarch64-linux", package, "--into", "deep/root"]);
+    let root = fixture.root().join("deep/root");
+    // Without a network there is nothing, and nothing half of it.
+    offline(sysroot("musl")).ends_with(2).says(&["cannot fetch the distribution's lists of packages"]);
+    assert!(!root.exists() && names(&cache.path("tmp")).is_empty() && names(&cache.path("sysroots")).is_empty());
+
+    sysroot("musl").succeeds();
+    assert!(root.join("lib/ld-musl-aarch64.so.1").exists());
+    fs::write(root.join("mine"), "kept while the same is asked for").unwrap();
+    offline(sysroot("musl")).succeeds();
+    assert!(root.join("mine").exists());
+
+    // What depends on others brings them, whatever the machine has installed.
+    sysroot("zlib1g").succeeds();
+    assert!(
+        root.join("lib/ld-linux-aarch64.so.1").exists() && root.join("usr/lib/aarch64-linux-gnu/libz.so.1").exists()
+    );
+    assert!(!root.join("mine").exists());
+    assert_eq!(names(&fixture.root().join("deep")), ["root"]);
+}

@@ -84,3 +84,27 @@ fn a_folder_without_a_workspace_and_a_manifest_that_is_none_are_refused() {
     output.says(&["could not find `Cargo.toml`"]);
     is_refused(&fixture, &["test", "x86_64-linux", "--manifest-path", "no/Cargo.toml"], &["no manifest no/Cargo.toml"]);
 }
+
+#[test]
+fn packages_that_cannot_be_are_refused() {
+    let fixture = Fixture::new("small");
+    is_refused(&fixture, &["sysroot", "arch64-linux", "zlib1g"], &["did you mean aarch64-linux"]);
+    for row in ["windows-x64", "aarch64-linux-musl", "loongarch64-linux"] {
+        is_refused(&fixture, &["sysroot", row, "zlib1g"], &[&format!("{row} has no packages"), "`debian`"]);
+    }
+    for name in ["zlib*", "zlib1g-", "zlib1g=1", "Zlib"] {
+        is_refused(&fixture, &["sysroot", "aarch64-linux", name], &[&format!("`{name}` is no name of a package")]);
+    }
+    is_refused(&fixture, &["sysroot", "aarch64-linux"], &["<PACKAGE>"]);
+    let args = ["sysroot", "aarch64-linux", "zlib1g", "--into", "src"];
+    is_refused(&fixture, &args, &["src is in the way", "no sysroot of cross-flake"]);
+    assert!(fixture.root().join("src").join("lib.rs").exists());
+}
+
+#[test]
+fn a_package_that_debian_lacks_is_named() {
+    let fixture = Fixture::new("small");
+    let args = ["sysroot", "aarch64-linux", "zlib1g", "no-such-package", "--into", "root"];
+    is_refused(&fixture, &args, &["has no package `no-such-package` for arm64"]);
+    assert!(!fixture.root().join("root").exists());
+}
