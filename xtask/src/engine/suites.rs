@@ -101,6 +101,7 @@ pub(super) fn jobs(index: usize, row: &Row<'_>, run: &Run<'_>) -> Result<Vec<Job
             env.extend(row.environment.scoped.iter().chain(&row.environment.shell).map(|(k, v)| (k.clone(), v.into())));
             env.insert("PATH".to_owned(), path_with(&[row.environment])?);
             env.insert("OUT".to_owned(), out.clone().into());
+            env.insert("XTASK".to_owned(), std::env::current_exe().context("cannot find xtask itself")?.into());
             jobs.push(Job {
                 row: index,
                 step: Some(StepId { suite: suite_index, step: step_index }),

@@ -130,12 +130,17 @@ fn xtask_takes_its_environments_from_the_flake() {
     let rows = ["x86_64-linux", "aarch64-linux", "aarch64-linux-musl", "windows-x64", "wasm32-wasi", "cortex-m4f"];
     let report = bench().folder().join("report.json");
     let reporting = format!("json={}", report.display());
-    let args = [&["test"], &rows[..], &["--provider", "nix", "--locked", "--report", &reporting]].concat();
+    let args =
+        [&["test"], &rows[..], &["--provider", "nix", "--locked", "--suite", "all", "--report", &reporting]].concat();
     let output = bench().xtask(&args).succeeds();
     let report: serde_json::Value = serde_json::from_slice(&fs::read(&report).unwrap()).unwrap();
     assert_eq!(report["provider"], "nix", "{output}");
     for row in report["targets"].as_array().unwrap() {
         assert_eq!(row["status"], "passed", "{output}");
+        // Other build systems, too, by what the flake says of the row.
+        let suites = row["suites"].as_array().unwrap();
+        assert!(suites.iter().all(|suite| suite["status"] == "passed" || suite["status"].is_null()), "{output}");
+        assert!(row["name"] != "aarch64-linux" || suites[0]["steps"].as_array().unwrap().len() == 4, "{output}");
     }
     assert_eq!(report["targets"].as_array().unwrap().len(), rows.len(), "{output}");
     // In this clone, which has a flake that uses cross-flake, it is what `auto` takes.
