@@ -39,12 +39,14 @@ END
 # Files that configure cannot look for on another machine.
 printf 'ac_cv_file__dev_ptmx=no\nac_cv_file__dev_ptc=no\n' >config.site
 arch=${CARGO_BUILD_TARGET%%-*}
-# -dynamic: of musl zig links a static program otherwise, which cannot load extensions. PIE: `environ` is copied into a
-# program at a fixed place, and musl goes on with its own. musl is known by a macro of its stdarg.h, which clang's hides.
+# Of musl zig links a static program unless it is told otherwise, and that cannot load extensions; to gcc the word means dumps.
+case $("$CC" --version) in *clang*) dynamic=-dynamic ;; *) dynamic= ;; esac
+# PIE: `environ` is copied into a program at a fixed place, and musl goes on with its own. musl is known by a macro of its
+# stdarg.h, which clang's hides.
 if CONFIG_SITE=$work/config.site MODULE_BUILDTYPE=static CPP="$CC -E -D__DEFINED_va_list" "$source/configure" \
     --host="${arch%gc}-linux-${CARGO_BUILD_TARGET##*-}" --build="$(uname -m)-linux-gnu" --with-build-python="$work/build-python" \
     --prefix=/usr --with-pkg-config=no --disable-ipv6 --disable-test-modules --without-ensurepip --without-doc-strings \
-    OPT="-O1 -DNDEBUG -fPIE -Wno-date-time" LDFLAGS="-dynamic -pie" >log 2>&1 &&
+    OPT="-O1 -DNDEBUG -fPIE -Wno-date-time" LDFLAGS="$dynamic -pie" >log 2>&1 &&
     make -j"$(nproc)" python pybuilddir.txt >>log 2>&1
 then :; else tail -n 30 log >&2; exit 1; fi
 
