@@ -125,6 +125,8 @@ rec {
     CXX_FOR_BUILD = "${host}/bin/c++";
     AR_FOR_BUILD = "${host.bintools}/bin/ar";
   }
+  # zig has it in the target's name; maturin, setuptools and rustc ask for it by this.
+  // lib.optionalAttrs (row.macosFloor != null) { MACOSX_DEPLOYMENT_TARGET = row.macosFloor; }
   # Properties of .NET's Native AOT: MSBuild takes them from the environment.
   // lib.optionalAttrs (hasCompiler && row.isLinux) {
     CppCompilerAndLinker = cc;

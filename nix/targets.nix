@@ -63,6 +63,12 @@ let
       isLinux = hasInfix "-linux" row.triple;
       isWindows = hasInfix "-windows" row.triple;
       isDarwin = hasInfix "-apple-darwin" row.triple;
+      # The oldest macOS that programs run on, by the version in zig's name for the row.
+      macosFloor =
+        let
+          found = builtins.match ".*-macos\\.([0-9.]+).*" (row.zig or "");
+        in
+        if found == null then null else head found;
       isGlibc = row ? interpreter;
       # Whether C programs have a C library there.
       hasLibc = row ? zig && !hasInfix "freestanding" row.zig;

@@ -911,7 +911,7 @@ mod tests {
     fn a_root_replaces_the_rows_for_another_processor() {
         let dir = TempDir::new().unwrap();
         for (kind, root, sees) in [
-            (RunnerKind::Wasmtime, "/root", "/row"),
+            (RunnerKind::QemuSystem, "/root", "/row"),
             (RunnerKind::QemuUser, "", "/row"),
             (RunnerKind::QemuUser, "/root", "/root"),
         ] {

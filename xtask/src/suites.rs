@@ -41,6 +41,9 @@ pub struct Suite {
     /// Rows that it is not for, by the reason.
     #[serde(default)]
     holes: BTreeMap<String, Vec<String>>,
+    /// Rows of level `run` on which it is only built, by the reason.
+    #[serde(default)]
+    link: BTreeMap<String, Vec<String>>,
     /// Folders below a step's `$OUT` with programs of the build machine.
     #[serde(default)]
     pub for_build_machine: Vec<PathBuf>,
@@ -137,7 +140,7 @@ impl Suites {
             let mut suite: Suite =
                 fields.try_into().map_err(|e: toml::de::Error| anyhow!("suite `{name}`: {}", e.message()))?;
             let of_suite = || format!("suite `{name}`");
-            for row in suite.rows.iter().flatten().chain(suite.holes.values().flatten()) {
+            for row in suite.rows.iter().flatten().chain(suite.holes.values().chain(suite.link.values()).flatten()) {
                 table.find(row).with_context(of_suite)?;
             }
             if suite.rows.is_some() != suite.elsewhere.is_some() {
@@ -224,17 +227,35 @@ impl Suites {
     }
 }
 
+/// Whether a row is among these names and triples.
+fn names(rows: &[String], target: &Target) -> bool {
+    rows.iter().any(|row| *row == target.name || *row == target.triple)
+}
+
+fn reason_for<'a>(reasons: &'a BTreeMap<String, Vec<String>>, target: &Target) -> Option<&'a str> {
+    reasons.iter().find(|(_, rows)| names(rows, target)).map(|(reason, _)| reason.as_str())
+}
+
 impl Suite {
+    /// How far it is taken on a row: no further than the row itself.
+    pub fn level(&self, target: &Target) -> Level {
+        if self.why_only_linked(target).is_some() { Level::Link } else { target.level }
+    }
+
+    /// Why it is only built on a row whose programs can be run.
+    pub fn why_only_linked(&self, target: &Target) -> Option<&str> {
+        reason_for(&self.link, target)
+    }
+
     /// Why it does not run on a row; none where it does.
     pub fn hole(&self, target: &Target) -> Option<&str> {
-        let names = |rows: &[String]| rows.iter().any(|row| *row == target.name || *row == target.triple);
-        if let Some((reason, _)) = self.holes.iter().find(|(_, rows)| names(rows)) {
+        if let Some(reason) = reason_for(&self.holes, target) {
             return Some(reason);
         }
-        if self.rows.as_ref().is_some_and(|rows| !names(rows)) {
+        if self.rows.as_ref().is_some_and(|rows| !names(rows, target)) {
             return self.elsewhere.as_deref();
         }
-        if !self.steps.iter().any(|step| step.lines(target.level).is_some()) {
+        if !self.steps.iter().any(|step| step.lines(self.level(target)).is_some()) {
             return Some("nothing runs there, and the suite builds nothing by itself");
         }
         None
@@ -277,6 +298,15 @@ mod tests {
         assert_eq!(hole(&some, "s390x-linux"), None);
         assert_eq!(hole(&some, "aarch64-linux").unwrap(), "a reason");
         assert_eq!(hole(&some, "wasm32-web").unwrap(), "no C library");
+    }
+
+    #[test]
+    fn a_suite_may_be_taken_less_far_than_its_row() {
+        let table = Table::built_in().unwrap();
+        let text = C.replace("holes", "link = { 'no interpreter' = ['windows-x64'] }\nholes") + "build = 'make'\n";
+        let suites = parse(&text).unwrap();
+        let level = |row: &str| suites.all()[0].level(table.find(row).unwrap());
+        assert_eq!(["windows-x64", "aarch64-linux", "macos-x64"].map(level), [Level::Link, Level::Run, Level::Link]);
     }
 
     #[test]

@@ -202,6 +202,11 @@ impl Target {
         })
     }
 
+    /// The oldest macOS that programs run on, by the version in zig's name for the target.
+    pub fn macos_floor(&self) -> Option<&str> {
+        self.zig.as_deref()?.split_once("-macos.")?.1.split('-').next()
+    }
+
     /// Whether C programs of the target have a C library.
     pub fn has_libc(&self) -> bool {
         self.zig.as_deref().is_some_and(|zig| !zig.contains("freestanding"))

@@ -89,18 +89,22 @@ pub(super) fn jobs(index: usize, row: &Row<'_>, run: &Run<'_>) -> Result<Vec<Job
     for (suite_index, chosen) in run.request.suites.iter().enumerate().filter(|(_, c)| applies(c, row.target)) {
         let suite = &chosen.suite;
         for (step_index, step) in suite.steps.iter().enumerate() {
-            let Some(lines) = step.lines(row.target.level) else { continue };
+            let Some(lines) = step.lines(suite.level(row.target)) else { continue };
             let root = run.workspace.metadata.target_directory.as_std_path().join("cross-flake/suites");
             let out = root.join(&suite.name).join(&row.target.name).join(&step.name);
             // What an earlier run built must not be taken for this one's.
             if out.exists() {
                 std::fs::remove_dir_all(&out).with_context(|| format!("cannot empty {}", out.display()))?;
             }
-            std::fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
+            let kept = root.join(&suite.name).join("kept");
+            for folder in [&out, &kept] {
+                std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            }
             let mut env: BTreeMap<String, OsString> = BTreeMap::new();
             env.extend(row.environment.scoped.iter().chain(&row.environment.shell).map(|(k, v)| (k.clone(), v.into())));
             env.insert("PATH".to_owned(), path_with(&[row.environment])?);
             env.insert("OUT".to_owned(), out.clone().into());
+            env.insert("KEEP".to_owned(), kept.clone().into());
             env.insert("XTASK".to_owned(), std::env::current_exe().context("cannot find xtask itself")?.into());
             jobs.push(Job {
                 row: index,
@@ -197,7 +201,9 @@ pub fn outcomes(suites: &[Chosen], target: &Target, results: Vec<(StepId, JobRes
             (Some(hole), _, _) => (None, Some(hole.to_owned())),
             (None, Some(tool), _) => (Some(Status::Skipped), Some(tool.clone())),
             (None, None, Some(failed)) => (Some(Status::Failed), Some(failed)),
-            (None, None, None) if target.level == Level::Link => (Some(Status::Linked), None),
+            (None, None, None) if chosen.suite.level(target) == Level::Link => {
+                (Some(Status::Linked), chosen.suite.why_only_linked(target).map(str::to_owned))
+            }
             (None, None, None) => (Some(Status::Passed), None),
         };
         let seconds = steps.iter().map(|step| step.seconds).sum();

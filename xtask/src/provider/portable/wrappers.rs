@@ -160,6 +160,10 @@ impl Wrappers {
             scoped.insert(format!("{name}_{lower}"), text(tool));
             shell.insert(name.into(), text(tool));
         }
+        if let Some(floor) = target.macos_floor() {
+            // zig has it in the target's name; maturin, setuptools and rustc ask for it by this.
+            shell.insert("MACOSX_DEPLOYMENT_TARGET".into(), floor.to_owned());
+        }
         if target.is_linux() {
             // Properties of .NET's Native AOT: MSBuild takes them from the environment.
             shell.insert("CppCompilerAndLinker".into(), text(&cc));
