@@ -77,7 +77,22 @@ let
               shift
               case $a in --target=*) ;; *) set -- "$@" "$a" ;; esac
             done
-            ${freely}exec ${cc}/bin/${cc.targetPrefix}${name} ${lib.escapeShellArgs (flags ++ more)} "$@"
+            ${freely}${cc}/bin/${cc.targetPrefix}${name} ${lib.escapeShellArgs (flags ++ more)} "$@" && exit
+            code=$?
+            # gcc answers with the bare name where it finds no such file. Nothing is asked of a command without libraries.
+            for a do
+              case $a in
+              -l:*) ;;
+              -l?*)
+                for file in "lib''${a#-l}.so" "lib''${a#-l}.a"; do
+                  [ "$(${cc}/bin/${cc.targetPrefix}${name} ${lib.escapeShellArgs flags} "$@" "-print-file-name=$file" 2>/dev/null)" = "$file" ] || continue 2
+                done
+                echo "cross-flake: no library \`''${a#-l}' for ${row.name} in the folders of its own or those of -L; those of this machine are not searched." >&2
+                echo "Add its package to buildInputs: \`buildInputs = pkgs: [ pkgs.openssl ];', say." >&2
+                ;;
+              esac
+            done
+            exit $code
           '';
         in
         programs {

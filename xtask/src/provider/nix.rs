@@ -303,12 +303,13 @@ fn flake_for(root: &Path) -> Option<OsString> {
 }
 
 /// The folder with the workspace's own flake: it, or the nearest one above it in the same git tree, with a flake.nix that
-/// speaks of cross-flake.
+/// speaks of cross-flake. One above knows nothing of the rows that a workspace has in a table of its own.
 fn flake(root: &Path) -> Option<PathBuf> {
     for folder in root.ancestors() {
         let text = fs::read_to_string(folder.join("flake.nix")).unwrap_or_default();
         if text.contains("cross-flake") {
-            return Some(folder.to_owned());
+            let knows_the_rows = folder == root || !root.join("targets.toml").exists();
+            return knows_the_rows.then(|| folder.to_owned());
         }
         if folder.join(".git").exists() {
             return None;
@@ -439,6 +440,10 @@ mod tests {
         assert_eq!(flake(&member), None);
         std::fs::write(dir.path().join("tree/flake.nix"), "inputs.cross-flake").unwrap();
         assert_eq!(flake(&member), Some(dir.path().join("tree")));
+        std::fs::write(member.join("targets.toml"), "").unwrap();
+        assert_eq!(flake(&member), None);
+        std::fs::write(member.join("flake.nix"), "inputs.cross-flake").unwrap();
+        assert_eq!(flake(&member), Some(member.clone()));
     }
 
     #[test]

@@ -123,3 +123,24 @@ fn a_program_of_another_target_is_explained_and_its_runner_named() {
         "{output}"
     );
 }
+
+/// A library of the target that is not there, linked by hand and by cargo.
+#[test]
+fn a_missing_library_is_named_with_where_it_was_searched_and_what_to_type() {
+    let fixture = Fixture::new("small");
+    fixture.write("call.c", "int main(void) { return 0; }\n");
+    let output =
+        fixture.xtask(&["shell", "aarch64-linux", "--", "sh", "-c", "$CC call.c -lnowhere -o call"]).ends_with(1);
+    let words =
+        ["no library `nowhere` for aarch64-linux in ", "/prefix/aarch64-linux-gnu", "libnowhere-dev", "xtask sysroot"];
+    output.says(&words);
+    // What is missing for another reason gets no such advice.
+    let script = "echo 'int gone(void); int main(void) { return gone(); }' >call.c && $CC call.c -lz -o call";
+    let output = fixture.xtask(&["shell", "aarch64-linux", "--", "sh", "-c", script]).ends_with(1);
+    assert!(output.err.contains("gone") && !output.err.contains("cross-flake:"), "{output}");
+
+    fixture.write("build.rs", "fn main() { println!(\"cargo::rustc-link-lib=nowhere\"); }\n");
+    let output = fixture.xtask(&["test", "aarch64-linux", "--json"]).ends_with(1);
+    let reason = output.row("aarch64-linux")["reason"].as_str().unwrap().to_owned();
+    assert!(reason.starts_with("no library `nowhere` for aarch64-linux in "), "{reason}");
+}
