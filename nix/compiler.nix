@@ -58,6 +58,9 @@ let
       inherit (cc) libc;
       glibc = if row.isGlibc then cc.libc.version else null;
       tool = name: "${cc.bintools}/bin/${cc.targetPrefix}${name}";
+      dlltool = "${cc.bintools}/bin/${cc.targetPrefix}dlltool";
+      # .NET's word for it.
+      linkerFlavor = if cc.bintools.isLLVM or false then "lld" else "bfd";
       # libraries: folders with include and lib.
       wrap =
         libraries:
@@ -117,6 +120,8 @@ let
       libc = if row.isGlibc && row ? nixpkgs then cross.stdenv.cc.libc else null;
       glibc = row.glibc or null;
       tool = llvm;
+      dlltool = "${lib.getExe pkgs.zig} dlltool";
+      linkerFlavor = "lld";
       wrap =
         libraries:
         let

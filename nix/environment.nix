@@ -130,7 +130,7 @@ rec {
   # Properties of .NET's Native AOT: MSBuild takes them from the environment.
   // lib.optionalAttrs (hasCompiler && row.isLinux) {
     CppCompilerAndLinker = cc;
-    LinkerFlavor = if compiler.cross == null then "lld" else "bfd";
+    LinkerFlavor = compiler.linkerFlavor;
     ObjCopyName = compiler.tool "objcopy";
   }
   // lib.optionalAttrs (hasCompiler && row.hasLibc) {
@@ -145,10 +145,16 @@ rec {
   ]
   ++ lib.optional hasRunner runner.package
   ++ lib.optional (runner.goExec != null) runner.goExec
+  ++ dlltool
   ++ [
     pkgs.pkg-config-unwrapped
     host
   ];
+
+  # What rustc makes import libraries with, by the name that it looks for.
+  dlltool = lib.optional row.isWindows (
+    pkgs.writeShellScriptBin "${row.arch}-w64-mingw32-dlltool" "exec ${compiler.dlltool} \"$@\""
+  );
 
   # The document that `cargo xtask env` prints.
   document = {

@@ -31,6 +31,7 @@ let
       pkgs.pkg-config-unwrapped
     ]
     ++ lib.optional (runner.package != null) runner.package
+    ++ environment.dlltool
     ++ more.nativeBuildInputs or [ ];
     # Only what can be run is tested; `notRun` says why something is not.
     doCheck = runner.absent == null;

@@ -98,12 +98,17 @@ let
     target:
     let
       targetPrefix = "${target.triple}-";
-      bintools = tools "${targetPrefix}binutils" "0" {
-        "${targetPrefix}ar" = start target.shell.AR;
-        "${targetPrefix}ranlib" = start target.shell.RANLIB;
-        "${targetPrefix}objcopy" = start target.shell.OBJCOPY;
-        "${targetPrefix}strip" = start target.shell.STRIP;
-      };
+      bintools =
+        tools "${targetPrefix}binutils" "0" {
+          "${targetPrefix}ar" = start target.shell.AR;
+          "${targetPrefix}ranlib" = start target.shell.RANLIB;
+          "${targetPrefix}objcopy" = start target.shell.OBJCOPY;
+          "${targetPrefix}strip" = start target.shell.STRIP;
+          "${targetPrefix}dlltool" = start "${dirOf target.shell.AR}/zig-dlltool";
+        }
+        // {
+          isLLVM = true;
+        };
       prefix = "${target.shell.PKG_CONFIG_LIBDIR}/../..";
     in
     {
