@@ -14,9 +14,10 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use bench::{bench, rows};
+use serde_json::Value;
 
 /// The names in a JSON object.
-fn names(value: &serde_json::Value) -> BTreeSet<String> {
+fn names(value: &Value) -> BTreeSet<String> {
     value.as_object().unwrap_or_else(|| panic!("no object: {value}")).keys().cloned().collect()
 }
 
@@ -101,7 +102,7 @@ fn nix_build_gives_a_program_of_the_target_by_name_and_by_triple() {
     assert_eq!(bench().build(&[".#x86_64-pc-windows-gnu"]), by_name);
 
     let document = fs::read(&bench().build(&[".#env-s390x-linux"])[0]).unwrap();
-    let document: serde_json::Value = serde_json::from_slice(&document).unwrap();
+    let document: Value = serde_json::from_slice(&document).unwrap();
     assert_eq!((&document["schema"], &document["provider"]), (&1.into(), &"nix".into()), "{document}");
     assert_eq!(document["triple"], "s390x-unknown-linux-gnu");
 }
@@ -133,13 +134,17 @@ fn xtask_takes_its_environments_from_the_flake() {
     let args =
         [&["test"], &rows[..], &["--provider", "nix", "--locked", "--suite", "all", "--report", &reporting]].concat();
     let output = bench().xtask(&args).succeeds();
-    let report: serde_json::Value = serde_json::from_slice(&fs::read(&report).unwrap()).unwrap();
+    let report: Value = serde_json::from_slice(&fs::read(&report).unwrap()).unwrap();
     assert_eq!(report["provider"], "nix", "{output}");
     for row in report["targets"].as_array().unwrap() {
         assert_eq!(row["status"], "passed", "{output}");
         // Other build systems, too, by what the flake says of the row.
         let suites = row["suites"].as_array().unwrap();
-        assert!(suites.iter().all(|suite| suite["status"] == "passed" || suite["status"].is_null()), "{output}");
+        let is_well = |suite: &Value| match suite["status"].as_str() {
+            Some("linked") => row["name"] == "windows-x64" && suite["name"] == "python",
+            status => matches!(status, Some("passed") | None),
+        };
+        assert!(suites.iter().all(is_well), "{output}");
         assert!(row["name"] != "aarch64-linux" || suites[0]["steps"].as_array().unwrap().len() == 4, "{output}");
     }
     assert_eq!(report["targets"].as_array().unwrap().len(), rows.len(), "{output}");
