@@ -66,6 +66,9 @@ pub struct Step {
     /// The same for rows of level `link`; without it the step is for rows of level `run` only.
     #[serde(default)]
     pub build: Option<String>,
+    /// Seconds that it may take, where the run's own limit is too short.
+    #[serde(default)]
+    pub timeout: Option<u64>,
 }
 
 impl Step {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
@@ -113,6 +114,7 @@ pub(super) fn jobs(index: usize, row: &Row<'_>, run: &Run<'_>) -> Result<Vec<Job
                 program: Program::Step {
                     lines: lines.to_owned(),
                     runner: direct(row.target),
+                    timeout: step.timeout.map(Duration::from_secs),
                     output: Box::new(Output {
                         folder: out,
                         except: suite.for_build_machine.clone(),

@@ -44,6 +44,8 @@ pub enum Program {
         lines: String,
         /// Ends what the lines leave behind.
         runner: RunnerSpec,
+        /// How long it may take, where that is not for the run to say.
+        timeout: Option<Duration>,
         /// Where its programs are expected.
         output: Box<Output>,
     },
@@ -93,6 +95,16 @@ pub struct JobResult {
     pub binfmt: Option<bool>,
 }
 
+impl Job {
+    /// How long it may run.
+    fn timeout(&self, limits: &Limits) -> Duration {
+        match self.program {
+            Program::Step { timeout: Some(timeout), .. } => timeout,
+            _ => limits.timeout,
+        }
+    }
+}
+
 /// What all jobs have in common.
 pub struct Limits {
     /// How long one test program may run.
@@ -134,7 +146,7 @@ pub fn run(job: &Job, limits: &Limits) -> JobResult {
         binfmt: None,
     };
     match signals::check().and_then(|()| start_and_wait(job, limits)) {
-        Ok(end) => judge(&mut result, end, limits),
+        Ok(end) => judge(&mut result, end, job.timeout(limits)),
         Err(error) => result.failure = Some(format!("{error:#}")),
     }
     if let (Program::Step { output, .. }, None) = (&job.program, &result.failure)
@@ -214,18 +226,18 @@ fn start_and_wait(job: &Job, limits: &Limits) -> Result<End> {
         .spawn()
         .with_context(|| format!("cannot start {}", job.title))?;
     let pid = Pid::from_raw(child.id().cast_signed());
-    let start = Instant::now();
+    let (start, timeout) = (Instant::now(), job.timeout(limits));
     let mut timed_out = false;
     let status = loop {
         if let Some(status) = child.try_wait().context("cannot wait for a test")? {
             break status;
         }
-        if !timed_out && start.elapsed() > limits.timeout {
+        if !timed_out && start.elapsed() > timeout {
             timed_out = true;
             // The runner ends every process that the test has started; see `runner`.
             let _ = kill(pid, Signal::SIGTERM);
         }
-        if timed_out && start.elapsed() > limits.timeout + GRACE {
+        if timed_out && start.elapsed() > timeout + GRACE {
             let _ = child.kill();
         }
         std::thread::sleep(POLL);
@@ -244,11 +256,11 @@ fn start_and_wait(job: &Job, limits: &Limits) -> Result<End> {
 }
 
 /// What the end of a process means.
-fn judge(result: &mut JobResult, end: End, limits: &Limits) {
+fn judge(result: &mut JobResult, end: End, timeout: Duration) {
     let parsed = libtest::parse(&end.output);
     result.binfmt = end.binfmt;
     result.failure = if end.timed_out {
-        Some(format!("still running after {}", human_time(limits.timeout)))
+        Some(format!("still running after {}", human_time(timeout)))
     } else if !end.status.success() {
         let failed: Vec<&str> =
             parsed.cases.iter().filter(|c| c.result == CaseResult::Failed).map(|c| c.name.as_str()).collect();
