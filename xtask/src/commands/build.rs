@@ -86,8 +86,8 @@ struct TestOptions {
 /// What both commands that run tests take.
 #[derive(Args)]
 struct TestArguments {
-    /// Suites of suites.toml to run, too, by name, or `all`; one whose tools are missing fails the run
-    #[arg(long = "suite", value_name = "NAME")]
+    /// A suite of suites.toml, or `all`; may be repeated. One whose tools are missing is an error
+    #[arg(long = "suite", value_name = "NAME", help_heading = "Running tests")]
     suites: Vec<String>,
     #[command(flatten)]
     place: Place,
@@ -140,14 +140,17 @@ pub struct Test {
 /// A workspace chooses among the rows with `[workspace.metadata.cross-flake] targets = ["aarch64-linux", …]`, and a package
 /// with the same key under `[package.metadata.cross-flake]`. Bare-metal rows are for the packages that list them.
 ///
+/// What is not cargo's is in suites.toml: every suite whose tools are here runs, too, and the others are named. `--suite all` makes a
+/// missing tool an error.
+///
 /// Exits with 0 only if every target was built and every test passed, with 1 if one failed or was skipped, and with 2 if
 /// there was nothing to run.
 #[derive(Args)]
 pub struct TestAllTargets {
     #[command(flatten)]
     with: TestArguments,
-    /// Run no suites [default: those of suites.toml whose tools are here]
-    #[arg(long, conflicts_with = "suites")]
+    /// Run cargo's tests alone
+    #[arg(long, conflicts_with = "suites", help_heading = "Running tests")]
     no_suites: bool,
 }
 
