@@ -66,9 +66,13 @@ pub struct Step {
     /// The same for rows of level `link`; without it the step is for rows of level `run` only.
     #[serde(default)]
     pub build: Option<String>,
-    /// Seconds that it may take, where the run's own limit is too short.
-    #[serde(default)]
-    pub timeout: Option<u64>,
+    /// Seconds that it may take. It builds, too, and the first C++ program of a target waits for its library to be compiled.
+    #[serde(default = "step_timeout")]
+    pub timeout: u64,
+}
+
+fn step_timeout() -> u64 {
+    900
 }
 
 impl Step {

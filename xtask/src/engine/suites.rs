@@ -114,7 +114,7 @@ pub(super) fn jobs(index: usize, row: &Row<'_>, run: &Run<'_>) -> Result<Vec<Job
                 program: Program::Step {
                     lines: lines.to_owned(),
                     runner: direct(row.target),
-                    timeout: step.timeout.map(Duration::from_secs),
+                    timeout: Duration::from_secs(step.timeout),
                     output: Box::new(Output {
                         folder: out,
                         except: suite.for_build_machine.clone(),

@@ -44,8 +44,8 @@ pub enum Program {
         lines: String,
         /// Ends what the lines leave behind.
         runner: RunnerSpec,
-        /// How long it may take, where that is not for the run to say.
-        timeout: Option<Duration>,
+        /// How long it may take.
+        timeout: Duration,
         /// Where its programs are expected.
         output: Box<Output>,
     },
@@ -99,7 +99,7 @@ impl Job {
     /// How long it may run.
     fn timeout(&self, limits: &Limits) -> Duration {
         match self.program {
-            Program::Step { timeout: Some(timeout), .. } => timeout,
+            Program::Step { timeout, .. } => timeout,
             _ => limits.timeout,
         }
     }
