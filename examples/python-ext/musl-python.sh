@@ -46,7 +46,7 @@ case $("$CC" --version) in *clang*) dynamic=-dynamic ;; *) dynamic= ;; esac
 if CONFIG_SITE=$work/config.site MODULE_BUILDTYPE=static CPP="$CC -E -D__DEFINED_va_list" "$source/configure" \
     --host="${arch%gc}-linux-${CARGO_BUILD_TARGET##*-}" --build="$(uname -m)-linux-gnu" --with-build-python="$work/build-python" \
     --prefix=/usr --with-pkg-config=no --disable-ipv6 --disable-test-modules --without-ensurepip --without-doc-strings \
-    OPT="-O1 -DNDEBUG -fPIE -Wno-date-time" LDFLAGS="$dynamic -pie" >log 2>&1 &&
+    OPT="-O1 -DNDEBUG -fPIE" LDFLAGS="$dynamic -pie" >log 2>&1 &&
     make -j"$(nproc)" python pybuilddir.txt >>log 2>&1
 then :; else tail -n 30 log >&2; exit 1; fi
 

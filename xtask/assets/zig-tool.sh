@@ -113,13 +113,14 @@ fi
 # Of standard input zig must be told the language, or it takes the version of glibc for a part of the target's name.
 [ "$stdin" ] && [ -z "$language" ] && case $MODE in cc) set -- -x c "$@" ;; *) set -- -x c++ "$@" ;; esac
 [ -d "$PREFIX" ] && set -- "$@" -isystem "$PREFIX/include"
+# zig makes undefined behaviour a trap and __DATE__ an error; gcc and clang do neither unless they are asked.
 if [ -z "$link" ]; then
     [ "$cxx" ] && MODE=c++
-    exec "$ZIG" "$MODE" -target "$TARGET" -fno-sanitize=undefined @FLAGS@ "$@"
+    exec "$ZIG" "$MODE" -target "$TARGET" -fno-sanitize=undefined -Wno-date-time @FLAGS@ "$@"
 fi
 [ -d "$PREFIX" ] && set -- "$@" "-L$PREFIX/lib"
 # -O2 decides how zig builds its own libc and compiler-rt, once for all programs.
-link() { "$ZIG" "$MODE" -target "$TARGET" -fno-sanitize=undefined -O2 @FLAGS@ "$@"; }
+link() { "$ZIG" "$MODE" -target "$TARGET" -fno-sanitize=undefined -Wno-date-time -O2 @FLAGS@ "$@"; }
 link "$@" || {
     code=$?
     # Once more for the name of a library that is not there: nothing is lost, for zig looks for them first.
