@@ -152,20 +152,24 @@ impl<'a> Run<'a> {
             signals::check()?;
             self.build_group(&group, &jobs)?;
         }
+        let mut steps = Vec::new();
         for (index, row) in self.rows.iter().enumerate() {
             if row.progress().closed {
                 continue;
             }
-            let mut more = Vec::new();
-            if self.has_doctests(row) {
-                more.extend(doctests::jobs(index, row, self)?);
-            }
-            more.extend(suites::jobs(index, row, self)?);
-            for job in more {
-                row.progress().known += 1;
+            let doctests = if self.has_doctests(row) { doctests::jobs(index, row, self)? } else { Vec::new() };
+            let of_row = suites::jobs(index, row, self)?;
+            row.progress().known += doctests.len() + of_row.len();
+            for job in doctests {
                 let _ = jobs.send(job);
             }
+            steps.extend(of_row);
             self.close(row);
+        }
+        // The first steps of a row wait for each other while zig compiles its C++ library: one row's beside another's.
+        steps.sort_by_key(|job| job.step);
+        for job in steps {
+            let _ = jobs.send(job);
         }
         Ok(())
     }

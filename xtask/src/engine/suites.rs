@@ -56,7 +56,7 @@ pub struct StepOutcome {
 }
 
 /// Which step of which suite a job is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StepId {
     suite: usize,
     step: usize,

@@ -128,7 +128,7 @@ fn rows_of_every_kind_pass_their_matrix() {
 #[test]
 #[ignore = "needs Nix: checks/nix runs it"]
 fn xtask_takes_its_environments_from_the_flake() {
-    let rows = ["x86_64-linux", "aarch64-linux", "aarch64-linux-musl", "windows-x64", "wasm32-wasi", "cortex-m4f"];
+    let rows = ["x86_64-linux", "aarch64-linux", "riscv64-linux-musl", "windows-x64", "wasm32-wasi", "cortex-m4f"];
     let report = bench().folder().join("report.json");
     let reporting = format!("json={}", report.display());
     let args =
