@@ -59,12 +59,13 @@ let
     export HOME=$WINEPREFIX WINEDEBUG=''${WINEDEBUG--all} WINEDLLOVERRIDES='mscoree,mshtml=;winemenubuilder.exe=d' DISPLAY=
     # Of names that are not ASCII wine makes nothing in the C locale, which builds have.
     export LC_ALL=''${LC_ALL-C.UTF-8}
-    if ! [ -e "$WINEPREFIX/system.reg" ]; then
+    # Not system.reg: a wineserver writes that while wineboot is still at it, if it takes long.
+    if ! [ -e "$WINEPREFIX/ready" ]; then
       mkdir -p "$WINEPREFIX"
       (
         ${pkgs.util-linux}/bin/flock 9
-        [ -e "$WINEPREFIX/system.reg" ] && exit
-        ${wine}/bin/wineboot --init >&2 9>&- && ${wine}/bin/wineserver -w 9>&-
+        [ -e "$WINEPREFIX/ready" ] && exit
+        ${wine}/bin/wineboot --init >&2 9>&- && ${wine}/bin/wineserver -w 9>&- && : > "$WINEPREFIX/ready"
       ) 9> "$WINEPREFIX.lock"
     fi
     exec ${wine}/bin/wine "$@"
