@@ -520,7 +520,8 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
     let entries = spec.binfmt.iter().map(|(format, interpreter)| BinfmtEntry::new(format, interpreter));
     let entries = entries.collect::<anyhow::Result<Vec<_>>>().context("the runner's document")?;
     let entries: Vec<_> = entries.iter().filter(|entry| !entry.matches(&own)).collect();
-    if is_for_another_emulator(spec, binfmt, &head_of(Path::new(program)), &own) {
+    let head = head_of(Path::new(program));
+    if is_for_another_emulator(spec, if binfmt { &entries } else { &[] }, &head, &own) {
         return Err(explain_format(spec, program));
     }
     let environment = environment(spec);
@@ -538,7 +539,6 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
         emulator.extend(loader_in(&root, Path::new(program))?);
     }
     let start = |namespace: Option<Namespace>| {
-        let head = head_of(Path::new(program));
         let by_kernel = spec.kind == RunnerKind::QemuUser && entries.iter().any(|entry| entry.matches(&head));
         let emulator = if namespace.is_some() && by_kernel { &[] } else { &emulator[..] };
         let line = emulator.iter().map(OsString::as_os_str).chain([program]);
@@ -658,9 +658,9 @@ fn head_of(path: &Path) -> Vec<u8> {
     head
 }
 
-/// Whether a program is one that the spec's emulator cannot run, by the first bytes of it. What is no program at all, such as a
-/// script or a name that the emulator looks up by itself, is left to the emulator.
-fn is_for_another_emulator(spec: &RunnerSpec, binfmt: bool, head: &[u8], own: &[u8]) -> bool {
+/// Whether a program is one that neither the spec's emulator nor a registered one can run, by the first bytes of it. What is no
+/// program at all, such as a script or a name that the emulator looks up by itself, is left to the emulator.
+fn is_for_another_emulator(spec: &RunnerSpec, registered: &[&BinfmtEntry], head: &[u8], own: &[u8]) -> bool {
     let (elf, windows, wasm) = (head.starts_with(b"\x7fELF"), head.starts_with(b"MZ"), head.starts_with(b"\0asm"));
     match spec.kind {
         // The binfmt_misc runs whatever an emulator was registered for, and the kernel says of what is left.
@@ -669,10 +669,7 @@ fn is_for_another_emulator(spec: &RunnerSpec, binfmt: bool, head: &[u8], own: &[
             let name = spec.command.first().map(Path::new).and_then(|qemu| qemu.file_name()?.to_str());
             let entry = name.and_then(|name| BinfmtEntry::new(name, Path::new("/")).ok());
             let foreign = entry.is_some_and(|entry| !entry.matches(head));
-            let registered = binfmt
-                && spec.binfmt.iter().any(|(format, interpreter)| {
-                    BinfmtEntry::new(format, interpreter).is_ok_and(|entry| entry.matches(head))
-                });
+            let registered = registered.iter().any(|entry| entry.matches(head));
             // ELF's class, byte order and machine: the build machine's own programs run by themselves in the namespace.
             let is_own = head.len() > 20 && own.len() > 20 && head[4..6] == own[4..6] && head[18..20] == own[18..20];
             (elf || windows || wasm) && foreign && !registered && !is_own
@@ -1001,7 +998,10 @@ mod tests {
             (&wine, true, &arm, true),
         ];
         for (number, (spec, binfmt, head, expected)) in cases.into_iter().enumerate() {
-            assert_eq!(is_for_another_emulator(spec, binfmt, head, &own), expected, "case {number}");
+            let entries = spec.binfmt.iter().filter(|_| binfmt).map(|(format, path)| BinfmtEntry::new(format, path));
+            let entries: Vec<_> = entries.map(Result::unwrap).collect();
+            let registered: Vec<_> = entries.iter().collect();
+            assert_eq!(is_for_another_emulator(spec, &registered, head, &own), expected, "case {number}");
         }
     }
 

@@ -232,10 +232,11 @@ impl TestAllTargets {
                 names.join(", ")
             ));
         }
-        let mut suites = self.with.suites(&workspace, &targets)?;
-        if self.with.suites.is_empty() && !self.no_suites {
-            suites = present_suites(&workspace, &targets, &events)?;
-        }
+        let suites = if self.no_suites || !self.with.suites.is_empty() {
+            self.with.suites(&workspace, &targets)?
+        } else {
+            present_suites(&workspace, &targets, &events)?
+        };
         self.with.finish(&workspace, &targets, suites, &events)
     }
 }

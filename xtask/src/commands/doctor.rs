@@ -126,13 +126,11 @@ impl Doctor {
                             .then(|| "cargo xtask setup   (--dry-run says how much it fetches)".into()),
                     });
                 }
+                findings.extend(suites(&workspace));
             }
             Err(error) => {
                 findings.push(Finding::bad("rust", State::Missing, format!("{error:#}"), "nothing can be built", ""))
             }
-        }
-        if let Ok(workspace) = self.place.workspace() {
-            findings.extend(suites(&workspace));
         }
         findings.push(program(
             "rustup",

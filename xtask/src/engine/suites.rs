@@ -86,12 +86,16 @@ fn applies(chosen: &Chosen, target: &Target) -> bool {
 /// # Errors
 /// The environment cannot be formed, or the folder for what is built cannot be emptied.
 pub(super) fn jobs(index: usize, row: &Row<'_>, run: &Run<'_>) -> Result<Vec<Job>> {
+    let root = run.workspace.metadata.target_directory.as_std_path().join("cross-flake/suites");
+    let mut shell: BTreeMap<String, OsString> = BTreeMap::new();
+    shell.extend(row.environment.scoped.iter().chain(&row.environment.shell).map(|(k, v)| (k.clone(), v.into())));
+    shell.insert("PATH".to_owned(), path_with(&[row.environment])?);
+    shell.insert("XTASK".to_owned(), std::env::current_exe().context("cannot find xtask itself")?.into());
     let mut jobs = Vec::new();
     for (suite_index, chosen) in run.request.suites.iter().enumerate().filter(|(_, c)| applies(c, row.target)) {
         let suite = &chosen.suite;
         for (step_index, step) in suite.steps.iter().enumerate() {
             let Some(lines) = step.lines(suite.level(row.target)) else { continue };
-            let root = run.workspace.metadata.target_directory.as_std_path().join("cross-flake/suites");
             let out = root.join(&suite.name).join(&row.target.name).join(&step.name);
             // What an earlier run built must not be taken for this one's.
             if out.exists() {
@@ -101,12 +105,9 @@ pub(super) fn jobs(index: usize, row: &Row<'_>, run: &Run<'_>) -> Result<Vec<Job
             for folder in [&out, &kept] {
                 std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
             }
-            let mut env: BTreeMap<String, OsString> = BTreeMap::new();
-            env.extend(row.environment.scoped.iter().chain(&row.environment.shell).map(|(k, v)| (k.clone(), v.into())));
-            env.insert("PATH".to_owned(), path_with(&[row.environment])?);
+            let mut env = shell.clone();
             env.insert("OUT".to_owned(), out.clone().into());
-            env.insert("KEEP".to_owned(), kept.clone().into());
-            env.insert("XTASK".to_owned(), std::env::current_exe().context("cannot find xtask itself")?.into());
+            env.insert("KEEP".to_owned(), kept.into());
             jobs.push(Job {
                 row: index,
                 step: Some(StepId { suite: suite_index, step: step_index }),

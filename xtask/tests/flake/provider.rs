@@ -24,12 +24,6 @@ impl Project {
     fn new(name: &str, fixture: &str) -> Project {
         let folder = bench().folder().join("provider").join(name);
         copy(&repository().join("xtask/tests/fixtures").join(fixture), &folder);
-        let manifest = folder.join("Cargo.toml");
-        let text = fs::read_to_string(&manifest).unwrap();
-        if !text.contains("[workspace]") {
-            // The folder is within another workspace.
-            fs::write(manifest, text + "\n[workspace]\n").unwrap();
-        }
         Project { folder }
     }
 

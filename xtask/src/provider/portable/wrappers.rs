@@ -77,31 +77,32 @@ impl Wrappers {
         self.cache.write(&format!("bin/{name}"), format!("#!/bin/sh\n{body}").as_bytes(), true)
     }
 
-    /// rust-objcopy is llvm-objcopy and llvm-strip, for every format and machine. It looks for libLLVM in a folder beside
-    /// its own (`RUNPATH` is `$ORIGIN/../lib`), where a minimal toolchain has none, so it is told where rustc's is. None
-    /// if the toolchain has no such program.
+    /// rust-objcopy, which is llvm-objcopy, llvm-strip and more, for every format and machine. None if the toolchain has no such
+    /// program.
+    fn llvm(&self) -> Option<PathBuf> {
+        let Toolchain { sysroot, host, .. } = &self.toolchain;
+        Some(sysroot.join("lib/rustlib").join(host).join("bin/rust-objcopy")).filter(|program| program.exists())
+    }
+
+    /// A script that starts one of LLVM's programs. It looks for libLLVM in a folder beside its own (`RUNPATH` is
+    /// `$ORIGIN/../lib`), where a minimal toolchain has none, so it is told where rustc's is.
+    fn start_llvm(&self, name: &str, program: &Path) -> Result<PathBuf> {
+        let libraries = quote(&self.toolchain.sysroot.join("lib"));
+        self.script(name, &format!("LD_LIBRARY_PATH={libraries} exec {} \"$@\"\n", quote(program)))
+    }
+
+    /// What copies and strips.
     fn objcopy(&self) -> Result<Option<PathBuf>> {
-        let sysroot = &self.toolchain.sysroot;
-        let program = sysroot.join("lib/rustlib").join(&self.toolchain.host).join("bin/rust-objcopy");
-        if !program.exists() {
-            return Ok(None);
-        }
-        let body = format!("LD_LIBRARY_PATH={} exec {} \"$@\"\n", quote(&sysroot.join("lib")), quote(&program));
-        self.script("rust-objcopy", &body).map(Some)
+        self.llvm().map(|program| self.start_llvm("rust-objcopy", &program)).transpose()
     }
 
     /// What changes the names by which a Mach-O file knows libraries: the same program, which goes by its own name.
     fn install_name_tool(&self) -> Result<Option<PathBuf>> {
-        let sysroot = &self.toolchain.sysroot;
-        let program = sysroot.join("lib/rustlib").join(&self.toolchain.host).join("bin/rust-objcopy");
-        if !program.exists() {
-            return Ok(None);
-        }
+        let Some(program) = self.llvm() else { return Ok(None) };
         let name = self.cache.path("tools/llvm-install-name-tool");
         std::fs::create_dir_all(self.cache.path("tools")).context("cannot write the cache")?;
         toolchain::link(&program, &name).context("cannot write the cache")?;
-        let body = format!("LD_LIBRARY_PATH={} exec {} \"$@\"\n", quote(&sysroot.join("lib")), quote(&name));
-        self.script("install-name-tool", &body).map(Some)
+        self.start_llvm("install-name-tool", &name).map(Some)
     }
 
     /// zig as a row's compiler; `mode` is `cc` or `c++`.
