@@ -9,6 +9,7 @@ mod engine;
 mod environment;
 mod events;
 mod inspect;
+mod machine;
 mod provider;
 mod report;
 mod runner;

@@ -1,7 +1,7 @@
 //! The cargo workspace that is built: its members, its toolchain and what it says to cross-flake.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail};
 use cargo_metadata::{Metadata, MetadataCommand, Package};
@@ -36,24 +36,16 @@ impl Toolchain {
     /// # Errors
     /// No rustc, or rustup does not have the toolchain that the folder asks for.
     pub fn of(folder: &Path) -> Result<Toolchain> {
-        let ask = |args: &[&str]| -> Result<String> {
-            let mut command = Command::new("rustc");
-            command.args(args).current_dir(folder);
+        let rustc = || {
+            let mut rustc = Command::new("rustc");
+            rustc.current_dir(folder);
             if !is_own_workspace(folder) {
                 // rustup's cargo passes its own choice on; another workspace makes its own.
-                command.env_remove("RUSTUP_TOOLCHAIN");
+                rustc.env_remove("RUSTUP_TOOLCHAIN");
             }
-            let output = command.output().context("cannot start rustc: is Rust installed?")?;
-            if !output.status.success() {
-                bail!(
-                    "no Rust toolchain for {}:\n{}",
-                    folder.display(),
-                    String::from_utf8_lossy(&output.stderr).trim()
-                );
-            }
-            Ok(String::from_utf8(output.stdout)?)
+            rustc
         };
-        Toolchain::read(ask)
+        Toolchain::read(rustc).with_context(|| format!("no Rust toolchain for {}", folder.display()))
     }
 
     /// The toolchain that this `rustc` belongs to.
@@ -61,27 +53,38 @@ impl Toolchain {
     /// # Errors
     /// It cannot be started.
     pub fn at(rustc: &Path) -> Result<Toolchain> {
-        Toolchain::read(|args| {
-            let output = Command::new(rustc).args(args).env_remove("LD_LIBRARY_PATH").output();
-            let output = output.with_context(|| format!("cannot start {}", rustc.display()))?;
-            if !output.status.success() {
-                bail!("{} failed\n{}", rustc.display(), String::from_utf8_lossy(&output.stderr).trim());
-            }
-            Ok(String::from_utf8(output.stdout)?)
+        Toolchain::read(|| {
+            let mut command = Command::new(rustc);
+            command.env_remove("LD_LIBRARY_PATH");
+            command
         })
     }
 
-    /// From what a rustc says of itself.
-    fn read(ask: impl Fn(&[&str]) -> Result<String>) -> Result<Toolchain> {
-        let version = ask(&["-vV"])?;
+    /// From what a rustc says of itself. It answers one question at a time, so both are asked at once.
+    fn read(rustc: impl Fn() -> Command) -> Result<Toolchain> {
+        let ask = |args: &[&str]| -> Result<Child> {
+            let mut command = rustc();
+            command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let name = command.get_program().to_string_lossy().into_owned();
+            command.spawn().with_context(|| format!("cannot start {name}: is Rust installed?"))
+        };
+        let said = |child: Child| -> Result<String> {
+            let output = child.wait_with_output().context("cannot read what rustc says")?;
+            if !output.status.success() {
+                bail!("{}", String::from_utf8_lossy(&output.stderr).trim().to_owned());
+            }
+            Ok(String::from_utf8(output.stdout)?)
+        };
+        let (version, sysroot) = (ask(&["-vV"])?, ask(&["--print", "sysroot"]));
+        let (version, sysroot) = (said(version), sysroot.and_then(said));
+        let (version, sysroot) = (version?, sysroot?);
         let field =
             |name: &str| version.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(": ")).map(str::to_owned);
-        let host = field("host").ok_or_else(|| anyhow!("rustc -vV names no host"))?;
         Ok(Toolchain {
-            sysroot: ask(&["--print", "sysroot"])?.trim().into(),
+            sysroot: sysroot.trim().into(),
             release: field("release").ok_or_else(|| anyhow!("rustc -vV names no release"))?,
             commit: field("commit-hash").unwrap_or_else(|| "unknown".into()),
-            host,
+            host: field("host").ok_or_else(|| anyhow!("rustc -vV names no host"))?,
         })
     }
 
@@ -123,14 +126,28 @@ impl Workspace {
             command.manifest_path(manifest);
         }
         command.env_remove("RUSTUP_TOOLCHAIN");
-        let metadata = command.exec().map_err(|e| match e {
+        // Most often this is the workspace's folder already, and cargo and rustc are asked at the same time.
+        let here = match manifest.map(|manifest| manifest.parent().unwrap_or(Path::new(""))) {
+            Some(folder) => folder.canonicalize(),
+            None => std::env::current_dir(),
+        };
+        let here = here.context("cannot find the current folder")?;
+        let (metadata, toolchain) = std::thread::scope(|scope| {
+            let toolchain = scope.spawn(|| Toolchain::of(&here));
+            (command.exec(), toolchain.join())
+        });
+        let metadata = metadata.map_err(|e| match e {
             cargo_metadata::Error::CargoMetadata { stderr } => anyhow!("{}", stderr.trim()),
             other => anyhow!(other),
         })?;
         let root = metadata.workspace_root.as_std_path();
         let settings = settings(&metadata.workspace_metadata)
             .with_context(|| format!("[workspace.metadata.cross-flake] in {}", root.join("Cargo.toml").display()))?;
-        Ok(Workspace { toolchain: Toolchain::of(root)?, table: Table::load(root)?, settings, metadata })
+        let toolchain = match toolchain {
+            Ok(toolchain) if root == here => toolchain?,
+            _ => Toolchain::of(root)?,
+        };
+        Ok(Workspace { toolchain, table: Table::load(root)?, settings, metadata })
     }
 
     /// The workspace's folder.

@@ -11,6 +11,7 @@ use crate::engine::build::command_in;
 use crate::engine::suites::Chosen;
 use crate::engine::{self, Request};
 use crate::events::{Event, Events, Phase};
+use crate::machine;
 use crate::report::ReportOptions;
 use crate::signals;
 use crate::suites::{Suite, Suites};
@@ -45,9 +46,13 @@ struct CargoOptions {
     /// Do without the network
     #[arg(long)]
     offline: bool,
-    /// Jobs that cargo runs at once
+    /// Jobs that cargo runs at once [default: the number of cores, or as many as fit into the memory]
     #[arg(short, long, value_name = "N")]
     jobs: Option<usize>,
+    /// Memory that the run may take, such as 4G or 800M: one compiler and one test at a time for each gigabyte [default: what
+    /// is free]
+    #[arg(long, value_name = "SIZE", value_parser = machine::parse_memory)]
+    memory: Option<u64>,
 }
 
 impl CargoOptions {
@@ -64,7 +69,15 @@ impl CargoOptions {
         args.extend(self.profile.iter().flat_map(|p| ["--profile".to_owned(), p.clone()]));
         args.extend(self.features.iter().flat_map(|f| ["--features".to_owned(), f.clone()]));
         args.extend(self.jobs.iter().flat_map(|n| ["--jobs".to_owned(), n.to_string()]));
+        if self.jobs.is_none() && self.jobs() < machine::cores() {
+            // Not `--jobs`: one of the user's among the further arguments has its say.
+            args.extend(["--config".to_owned(), format!("build.jobs={}", self.jobs())]);
+        }
         args
+    }
+
+    fn jobs(&self) -> usize {
+        self.jobs.unwrap_or_else(|| machine::jobs(self.memory))
     }
 }
 
@@ -75,7 +88,7 @@ struct TestOptions {
     /// Seconds after which a test program is ended and counts as failed
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     timeout: u64,
-    /// Test programs that run at once [default: the number of cores]
+    /// Test programs that run at once [default: as many as cargo's jobs]
     #[arg(long, value_name = "N")]
     test_jobs: Option<usize>,
     /// Start emulators directly instead of through a private binfmt_misc
@@ -192,7 +205,7 @@ impl Build {
             cargo_args: [self.cargo.args(), self.rest].concat(),
             test_args: Vec::new(),
             timeout: Duration::ZERO,
-            jobs: None,
+            jobs: 1,
             binfmt: false,
             suites: Vec::new(),
         };
@@ -274,7 +287,7 @@ impl TestArguments {
             cargo_args: [self.cargo.args(), cargo_rest].concat(),
             test_args,
             timeout: Duration::from_secs(self.tests.timeout),
-            jobs: self.tests.test_jobs,
+            jobs: self.tests.test_jobs.unwrap_or_else(|| self.cargo.jobs()),
             binfmt: !self.tests.no_binfmt,
             suites,
         };

@@ -17,6 +17,7 @@ use crate::engine::{self};
 use crate::environment::{Environment, path_with};
 use crate::events::{Event, Events};
 use crate::inspect;
+use crate::machine;
 use crate::provider::Prepared;
 use crate::report::{Outcome, Report, ReportOptions, Status};
 use crate::signals;
@@ -75,7 +76,7 @@ fn check_all(prepared: &[Prepared], cxx: bool, folder: &Path, events: &Events) -
     let next = AtomicUsize::new(0);
     let outcomes: Vec<Mutex<Option<Outcome>>> = prepared.iter().map(|_| Mutex::default()).collect();
     std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+        for _ in 0..machine::cores() {
             scope.spawn(|| {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);

@@ -93,7 +93,16 @@ pub fn command_in(program: impl Into<OsString>, environments: &[&Environment]) -
         }
     }
     command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    if in_ci() && std::env::var_os("CARGO_INCREMENTAL").is_none() {
+        // What makes the next build faster makes this one slower by a tenth (docs/benchmarks.md), and in CI there is no next.
+        command.env("CARGO_INCREMENTAL", "0");
+    }
     Ok(command)
+}
+
+/// Whether this is a job of a CI service; all of them set the variable `CI`.
+fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| !["", "0", "false"].contains(&value.as_str()))
 }
 
 /// The flags that the user's environment has for every compiler, if any.

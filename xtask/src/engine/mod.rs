@@ -6,12 +6,12 @@ mod doctests;
 pub mod libtest;
 pub mod suites;
 pub mod tests;
+mod timings;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::Sender;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -29,7 +29,8 @@ use crate::workspace::{Toolchain, Workspace};
 use build::{BuildRequest, Built, Ready, seconds_since};
 use libtest::Counts;
 use suites::StepId;
-use tests::{Job, JobResult, Limits, Program};
+use tests::{Job, JobResult, Limits, Program, Queue};
+use timings::Timings;
 
 /// What a run does.
 #[derive(Clone, Debug)]
@@ -44,8 +45,8 @@ pub struct Request {
     pub test_args: Vec<String>,
     /// How long one test program may run.
     pub timeout: Duration,
-    /// How many test programs run at once; the number of cores if not given.
-    pub jobs: Option<usize>,
+    /// How many test programs run at once.
+    pub jobs: usize,
     /// Whether the private binfmt namespace may be entered.
     pub binfmt: bool,
     /// Suites to run beside cargo's tests.
@@ -96,6 +97,8 @@ impl Row<'_> {
 
 /// The row of tests that belong to the build machine itself: proc-macro crates' own.
 const HOST: usize = usize::MAX;
+/// What that row is called.
+const BUILD_MACHINE: &str = "build-machine";
 
 /// The state of one run.
 struct Run<'a> {
@@ -105,6 +108,8 @@ struct Run<'a> {
     host: Mutex<Vec<JobResult>>,
     /// The folder of std as a shared library, once a test needs it.
     host_std: OnceLock<PathBuf>,
+    queue: Queue,
+    past: Timings,
     events: &'a Events,
     start: Instant,
 }
@@ -128,16 +133,15 @@ pub fn run(
         }
     }
     let (host, host_std) = (Mutex::default(), OnceLock::new());
-    let run = Run { workspace, request, rows, host, host_std, events, start: Instant::now() };
-    let limits = Limits {
-        timeout: request.timeout,
-        jobs: request.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
-        binfmt: request.binfmt,
-    };
-    let (sender, receiver) = mpsc::channel::<Job>();
+    let (queue, past) = (Queue::default(), Timings::load(workspace));
+    let run = Run { workspace, request, rows, host, host_std, queue, past, events, start: Instant::now() };
+    let limits = Limits { timeout: request.timeout, jobs: request.jobs, binfmt: request.binfmt };
     std::thread::scope(|scope| {
-        let workers = scope.spawn(|| tests::run_all(receiver, &limits, |result| run.end_job(result)));
-        let built = run.build_all(sender);
+        let workers = scope.spawn(|| tests::run_all(&run.queue, &limits, |result| run.end_job(result)));
+        let built = {
+            let _end = run.queue.closed_at_the_end();
+            run.build_all()
+        };
         workers.join().map_err(|_| anyhow::anyhow!("a worker panicked"))?;
         built
     })?;
@@ -146,11 +150,11 @@ pub fn run(
 }
 
 impl<'a> Run<'a> {
-    /// Builds group after group, then starts what needs all of cargo for itself. Dropping the sender ends the workers.
-    fn build_all(&self, jobs: Sender<Job>) -> Result<()> {
+    /// Builds group after group, then starts what needs all of cargo for itself.
+    fn build_all(&self) -> Result<()> {
         for group in self.groups() {
             signals::check()?;
-            self.build_group(&group, &jobs)?;
+            self.build_group(&group)?;
         }
         let mut steps = Vec::new();
         for (index, row) in self.rows.iter().enumerate() {
@@ -161,7 +165,7 @@ impl<'a> Run<'a> {
             let of_row = suites::jobs(index, row, self)?;
             row.progress().known += doctests.len() + of_row.len();
             for job in doctests {
-                let _ = jobs.send(job);
+                self.start(job);
             }
             steps.extend(of_row);
             self.close(row);
@@ -169,9 +173,19 @@ impl<'a> Run<'a> {
         // The first steps of a row wait for each other while zig compiles its C++ library: one row's beside another's.
         steps.sort_by_key(|job| job.step);
         for job in steps {
-            let _ = jobs.send(job);
+            self.start(job);
         }
         Ok(())
+    }
+
+    /// Gives a job to the workers.
+    fn start(&self, job: Job) {
+        let seconds = self.past.of(self.name_of(job.row), &job.title);
+        self.queue.push(job, seconds);
+    }
+
+    fn name_of(&self, row: usize) -> &str {
+        self.rows.get(row).map_or(BUILD_MACHINE, |row| &row.target.name)
     }
 
     /// Rows that build the same packages; core has no `test` crate, so such rows stay apart from those with std.
@@ -202,7 +216,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn build_group(&self, group: &[usize], jobs: &Sender<Job>) -> Result<()> {
+    fn build_group(&self, group: &[usize]) -> Result<()> {
         let rows: Vec<&Row<'_>> = group.iter().map(|i| &self.rows[*i]).collect();
         let request = BuildRequest {
             tests: self.request.tests,
@@ -214,7 +228,7 @@ impl<'a> Run<'a> {
         for row in &rows {
             self.events.send(Event::Phase { target: &row.target.name, phase: Phase::Building { crates: 0 } });
         }
-        let mut gate = Gate::new(self, group, jobs);
+        let mut gate = Gate::new(self, group);
         let end = build::build(self.workspace, &request, &ready, |built| gate.built(built))?;
         signals::check()?;
         if !end.success {
@@ -298,6 +312,12 @@ impl<'a> Run<'a> {
         if !host.is_empty() {
             targets.push(host_outcome(self.workspace, host));
         }
+        let ran = targets.iter().flat_map(|outcome| {
+            let steps = outcome.suites.iter().flat_map(|suite| &suite.results);
+            let ended = outcome.programs.iter().chain(steps);
+            ended.map(|result| (outcome.name.as_str(), result.title.as_str(), result.seconds))
+        });
+        self.past.keep(ran)?;
         Ok(Report { provider: provider.to_owned(), targets })
     }
 }
@@ -309,7 +329,6 @@ impl<'a> Run<'a> {
 struct Gate<'r, 'a> {
     run: &'r Run<'a>,
     group: &'r [usize],
-    jobs: &'r Sender<Job>,
     /// Programs of a package for a row (the build machine is `HOST`).
     bins: HashMap<(usize, PackageId), BTreeMap<String, PathBuf>>,
     scripts: HashMap<(usize, PackageId), BuildScript>,
@@ -319,16 +338,8 @@ struct Gate<'r, 'a> {
 }
 
 impl<'r, 'a> Gate<'r, 'a> {
-    fn new(run: &'r Run<'a>, group: &'r [usize], jobs: &'r Sender<Job>) -> Self {
-        Gate {
-            run,
-            group,
-            jobs,
-            bins: HashMap::new(),
-            scripts: HashMap::new(),
-            waiting: Vec::new(),
-            seen: HashSet::new(),
-        }
+    fn new(run: &'r Run<'a>, group: &'r [usize]) -> Self {
+        Gate { run, group, bins: HashMap::new(), scripts: HashMap::new(), waiting: Vec::new(), seen: HashSet::new() }
     }
 
     fn row_of(&self, file: &Path) -> usize {
@@ -452,8 +463,7 @@ impl<'r, 'a> Gate<'r, 'a> {
                 cwd: folder,
                 library_path,
             };
-            // The workers stay until the sender is dropped.
-            let _ = self.jobs.send(job);
+            self.run.start(job);
         }
     }
 }
@@ -588,7 +598,7 @@ fn host_outcome(workspace: &Workspace, programs: Vec<JobResult>) -> Outcome {
     }
     let failed = programs.iter().find_map(|p| Some(format!("{}: {}", p.title, p.failure.as_ref()?)));
     Outcome {
-        name: "build-machine".to_owned(),
+        name: BUILD_MACHINE.to_owned(),
         triple: workspace.toolchain.host.clone(),
         status: if failed.is_some() { Status::Failed } else { Status::Passed },
         runner: "native".to_owned(),

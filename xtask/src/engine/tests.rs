@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::Mutex;
-use std::sync::mpsc::Receiver;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -115,15 +114,67 @@ pub struct Limits {
     pub binfmt: bool,
 }
 
-/// Runs jobs as they arrive until the sender is gone; `on_end` hears of each.
-pub fn run_all(jobs: Receiver<Job>, limits: &Limits, on_end: impl Fn(JobResult) + Sync) {
-    let jobs = Mutex::new(jobs);
+/// Jobs that wait for a worker. The one that is expected to take longest comes first, so that none is left alone at the end;
+/// of one that was never run nothing is known, and it comes before all of them.
+#[derive(Default)]
+pub struct Queue {
+    state: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: Vec<(Job, Option<f64>)>,
+    closed: bool,
+}
+
+impl Queue {
+    fn state(&self) -> MutexGuard<'_, Waiting> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a job, and the seconds that it took the last time.
+    pub fn push(&self, job: Job, seconds: Option<f64>) {
+        self.state().jobs.push((job, seconds));
+        self.changed.notify_one();
+    }
+
+    /// When this is dropped no job will be added any more.
+    pub fn closed_at_the_end(&self) -> impl Drop {
+        Closing(self)
+    }
+
+    /// The next job; none when all are taken and no more will come.
+    fn next(&self) -> Option<Job> {
+        let mut state = self.state();
+        loop {
+            let expected = state.jobs.iter().map(|(_, seconds)| seconds.unwrap_or(f64::INFINITY)).enumerate();
+            if let Some((index, _)) = expected.reduce(|a, b| if b.1 > a.1 { b } else { a }) {
+                return Some(state.jobs.remove(index).0);
+            }
+            if state.closed {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+struct Closing<'a>(&'a Queue);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.state().closed = true;
+        self.0.changed.notify_all();
+    }
+}
+
+/// Runs the jobs of a queue until it is closed and empty; `on_end` hears of each.
+pub fn run_all(queue: &Queue, limits: &Limits, on_end: impl Fn(JobResult) + Sync) {
     std::thread::scope(|scope| {
         for _ in 0..limits.jobs.max(1) {
             scope.spawn(|| {
-                loop {
-                    let job = jobs.lock().unwrap_or_else(std::sync::PoisonError::into_inner).recv();
-                    let Ok(job) = job else { return };
+                while let Some(job) = queue.next() {
                     on_end(run(&job, limits));
                 }
             });
@@ -300,4 +351,31 @@ fn emulator_crash(output: &str) -> Option<String> {
         .lines()
         .find(|line| line.contains("QEMU internal SIG") || line.contains("qemu: uncaught target signal"))
         .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+
+    #[test]
+    fn the_unknown_and_the_longest_come_first() {
+        let job = |title: &str| Job {
+            row: 0,
+            step: None,
+            title: title.to_owned(),
+            program: Program::Doctests { command: Vec::new() },
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            cwd: PathBuf::new(),
+            library_path: Vec::new(),
+        };
+        let queue = Queue::default();
+        let past = [("short", Some(0.1)), ("new", None), ("long", Some(9.0)), ("newer", None), ("as long", Some(9.0))];
+        for (title, seconds) in past {
+            queue.push(job(title), seconds);
+        }
+        drop(queue.closed_at_the_end());
+        let order: Vec<String> = std::iter::from_fn(|| queue.next()).map(|job| job.title).collect();
+        assert_eq!(order, ["new", "newer", "long", "as long", "short"]);
+    }
 }

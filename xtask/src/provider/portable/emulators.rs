@@ -1,6 +1,7 @@
 //! What runs the programs of each row: the machine itself, qemu, wine, wasmtime, node.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -230,7 +231,7 @@ impl Emulators {
             RunnerKind::QemuUser => {
                 let arch = target.qemu.as_deref().context("the row has no `qemu`")?;
                 let program = self.qemu_user(arch);
-                spec.label = format!("qemu-{arch} {}", version_of(&program, "--version")?);
+                spec.label = format!("qemu-{arch} {}", version_of(&self.cache, &program, &spec.env)?);
                 spec.command = vec![text(&program)];
                 if let Some(runtime) = &target.runtime {
                     spec.env.insert("QEMU_LD_PREFIX".into(), text(&self.file(&runtime.package, &runtime.root)));
@@ -248,7 +249,7 @@ impl Emulators {
             }
             RunnerKind::Node => {
                 let program = self.node();
-                spec.label = format!("node {}", version_of(&program, "--version")?);
+                spec.label = format!("node {}", version_of(&self.cache, &program, &spec.env)?);
                 let script = self.cache.write("runners/wasm-node.mjs", NODE_RUNNER.as_bytes(), false)?;
                 spec.command = vec![text(&program), text(&script)];
                 self.library_path("nodejs", &mut spec);
@@ -278,7 +279,7 @@ impl Emulators {
         let bundle = if matches!(qemu, "arm" | "aarch64") { "qemu-system-arm" } else { "qemu-system-misc" };
         let program = which(&name).unwrap_or_else(|| self.file(bundle, &format!("usr/bin/{name}")));
         self.library_path(bundle, spec);
-        spec.label = format!("{name} {}", version_in(&program, "--version", &spec.env)?);
+        spec.label = format!("{name} {}", version_of(&self.cache, &program, &spec.env)?);
         spec.command = vec![text(&program)];
         let machine = target.machine.as_deref().context("the row has no `machine`")?;
         spec.command.extend(["-machine".to_owned(), machine.to_owned()]);
@@ -380,23 +381,30 @@ pub fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// The version that a program prints: the first word that begins with a digit, perhaps after a `v`.
-pub fn version_of(program: &Path, ask: &str) -> Result<String> {
-    version_in(program, ask, &BTreeMap::new())
-}
-
-/// The same, with variables that the program needs to start.
-pub fn version_in(program: &Path, ask: &str, env: &BTreeMap<String, String>) -> Result<String> {
+/// The version that a program prints: the first word that begins with a digit, perhaps after a `v`. It is asked once: as long as
+/// its file is the same, the cache has the answer.
+///
+/// # Errors
+/// It does not start, or says no version.
+pub fn version_of(cache: &Cache, program: &Path, env: &BTreeMap<String, String>) -> Result<String> {
+    let file = std::fs::metadata(program).with_context(|| format!("cannot find {}", program.display()))?;
+    let mut hasher = DefaultHasher::new();
+    (program, file.len(), file.modified().ok()).hash(&mut hasher);
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    let answer = format!("versions/{name}-{:016x}", hasher.finish());
+    if let Ok(known) = std::fs::read_to_string(cache.path(&answer)) {
+        return Ok(known);
+    }
     let sh = Shell::new()?;
     for (name, value) in env {
         sh.set_var(name, value);
     }
-    let said = capture(cmd!(sh, "{program} {ask}"))?;
+    let said = capture(cmd!(sh, "{program} --version"))?;
     let word = said
         .split(|c: char| c.is_whitespace() || c == '-' || c == '(')
         .find(|word| word.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit()) && word.contains('.'));
-    match word {
-        Some(word) => Ok(word.trim_start_matches('v').to_owned()),
-        None => bail!("{} does not say its version: {}", program.display(), said.trim()),
-    }
+    let Some(word) = word else { bail!("{} does not say its version: {}", program.display(), said.trim()) };
+    let version = word.trim_start_matches('v');
+    cache.write(&answer, version.as_bytes(), false)?;
+    Ok(version.to_owned())
 }

@@ -162,7 +162,7 @@ pub fn runner(cache: &Cache, target: &Target, spec: &mut RunnerSpec) -> Result<(
     let wine = root(cache).join("usr/lib/wine/wine64");
     let prefix = cache.path(prefix_name(target));
     spec.env = variables(cache, &prefix).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    spec.label = format!("wine {}", version_of(&wine, "--version")?);
+    spec.label = format!("wine {}", version_of(cache, &wine, &spec.env)?);
     spec.command = vec![text(&wine)];
     Ok(())
 }

@@ -10,6 +10,7 @@ use super::capture;
 use super::wheels::ZIG;
 use crate::cache::Cache;
 use crate::events::Events;
+use crate::machine;
 use crate::signals;
 use crate::targets::Target;
 
@@ -41,7 +42,7 @@ pub fn provide(cache: &Cache, targets: &[&Target], events: &Events, failed: impl
         let source = source(cache)?;
         let next = AtomicUsize::new(0);
         std::thread::scope(|scope| {
-            for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            for _ in 0..machine::cores() {
                 scope.spawn(|| {
                     while let Some(target) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
                         if let Err(error) = signals::check().and_then(|()| compile(cache, &source, target)) {

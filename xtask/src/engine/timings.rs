@@ -1,0 +1,45 @@
+//! How long test programs and steps took the last time, so that the next run starts the longest ones first.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde_json::{Map, Value};
+
+use crate::cache::write_whole;
+use crate::workspace::Workspace;
+
+/// Seconds by row and title. A file that is missing or damaged is an empty one: only the order of things depends on it.
+pub struct Timings {
+    file: PathBuf,
+    seconds: BTreeMap<String, f64>,
+}
+
+fn key(row: &str, title: &str) -> String {
+    format!("{row} {title}")
+}
+
+impl Timings {
+    /// Those of a workspace, kept in its target folder.
+    pub fn load(workspace: &Workspace) -> Timings {
+        let file = workspace.metadata.target_directory.as_std_path().join("cross-flake/timings.json");
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        Timings { file, seconds: serde_json::from_str(&text).unwrap_or_default() }
+    }
+
+    /// How long this took.
+    pub fn of(&self, row: &str, title: &str) -> Option<f64> {
+        self.seconds.get(&key(row, title)).copied()
+    }
+
+    /// Keeps how long things took in this run; what was not run keeps its time.
+    ///
+    /// # Errors
+    /// The target folder cannot be written.
+    pub fn keep<'a>(mut self, ran: impl Iterator<Item = (&'a str, &'a str, f64)>) -> Result<()> {
+        self.seconds.extend(ran.map(|(row, title, seconds)| (key(row, title), seconds)));
+        let rounded = |seconds: f64| Value::from((seconds * 1000.0).round() / 1000.0);
+        let map: Map<String, Value> = self.seconds.into_iter().map(|(key, s)| (key, rounded(s))).collect();
+        write_whole(&self.file, &serde_json::to_vec_pretty(&map)?, false)
+    }
+}
