@@ -51,7 +51,7 @@ fn field(text: &str, name: &str) -> Option<u64> {
 /// # Errors
 /// Another form.
 pub fn parse_memory(text: &str) -> Result<u64> {
-    let form = || format!("`{text}`: expected megabytes or gigabytes, such as 800M or 4G");
+    let form = || "expected megabytes or gigabytes, such as 800M or 4G";
     let Some((at, unit)) = text.char_indices().next_back() else { bail!(form()) };
     let unit = match unit.to_ascii_uppercase() {
         'M' => 1e6,

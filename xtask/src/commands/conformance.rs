@@ -67,7 +67,7 @@ impl Conformance {
         let folder = workspace.metadata.target_directory.as_std_path().join("conformance");
         let outcomes = check_all(&prepared, self.cxx, &folder, &events);
         signals::check()?;
-        self.report.finish(&Report { provider: provider.name().to_owned(), targets: outcomes })
+        self.report.finish(&Report { provider: provider.name().to_owned(), crates: 0, targets: outcomes })
     }
 }
 

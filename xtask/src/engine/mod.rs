@@ -11,6 +11,7 @@ mod timings;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -63,7 +64,9 @@ struct Row<'a> {
 
 #[derive(Default)]
 struct Progress {
+    /// Crates that are there, and of these the ones that were compiled in this run.
     crates: usize,
+    compiled: usize,
     known: usize,
     built: f64,
     /// The reason in a line, and all that the compiler or the inspection said.
@@ -106,6 +109,8 @@ struct Run<'a> {
     request: &'a Request,
     rows: Vec<Row<'a>>,
     host: Mutex<Vec<JobResult>>,
+    /// Crates compiled for the build machine.
+    host_crates: AtomicUsize,
     /// The folder of std as a shared library, once a test needs it.
     host_std: OnceLock<PathBuf>,
     queue: Queue,
@@ -134,7 +139,8 @@ pub fn run(
     }
     let (host, host_std) = (Mutex::default(), OnceLock::new());
     let (queue, past) = (Queue::default(), Timings::load(workspace));
-    let run = Run { workspace, request, rows, host, host_std, queue, past, events, start: Instant::now() };
+    let (host_crates, start) = (AtomicUsize::new(0), Instant::now());
+    let run = Run { workspace, request, rows, host, host_crates, host_std, queue, past, events, start };
     let limits = Limits { timeout: request.timeout, jobs: request.jobs, binfmt: request.binfmt };
     std::thread::scope(|scope| {
         let workers = scope.spawn(|| tests::run_all(&run.queue, &limits, |result| run.end_job(result)));
@@ -318,7 +324,7 @@ impl<'a> Run<'a> {
             ended.map(|result| (outcome.name.as_str(), result.title.as_str(), result.seconds))
         });
         self.past.keep(ran)?;
-        Ok(Report { provider: provider.to_owned(), targets })
+        Ok(Report { provider: provider.to_owned(), crates: self.host_crates.into_inner(), targets })
     }
 }
 
@@ -365,10 +371,13 @@ impl<'r, 'a> Gate<'r, 'a> {
                     let crates = {
                         let mut progress = row.progress();
                         progress.crates += 1;
+                        progress.compiled += usize::from(!artifact.fresh);
                         progress.built = seconds_since(self.run.start);
                         progress.crates
                     };
                     self.run.events.send(Event::Phase { target: &row.target.name, phase: Phase::Building { crates } });
+                } else if !artifact.fresh {
+                    self.run.host_crates.fetch_add(1, Ordering::Relaxed);
                 }
                 self.program(row, artifact);
             }
@@ -531,6 +540,7 @@ fn outcome(row: &Row<'_>, progress: &mut Progress, request: &Request) -> Outcome
     let mut outcome = skipped(row.target, "");
     outcome.reason = None;
     outcome.status = Status::Linked;
+    outcome.crates = progress.compiled;
     outcome.build_seconds = progress.built;
     let programs = std::mem::take(&mut progress.programs);
     let ran = !programs.is_empty();
@@ -582,6 +592,7 @@ pub fn skipped(target: &Target, reason: &str) -> Outcome {
         runner: "none".to_owned(),
         binfmt: false,
         tests: Counts::default(),
+        crates: 0,
         build_seconds: 0.0,
         run_seconds: 0.0,
         reason: Some(reason.to_owned()),
@@ -604,6 +615,7 @@ fn host_outcome(workspace: &Workspace, programs: Vec<JobResult>) -> Outcome {
         runner: "native".to_owned(),
         binfmt: false,
         tests,
+        crates: 0,
         build_seconds: 0.0,
         run_seconds: programs.iter().map(|p| p.seconds).sum(),
         reason: failed,

@@ -55,6 +55,8 @@ pub struct Outcome {
     pub binfmt: bool,
     /// Its tests.
     pub tests: Counts,
+    /// Crates that cargo compiled for it; what was there already does not count.
+    pub crates: usize,
     /// From the start of the run to the last thing that cargo built for it.
     pub build_seconds: f64,
     /// Sum over its test programs.
@@ -83,6 +85,9 @@ impl Outcome {
 pub struct Report {
     /// The provider of the environments.
     pub provider: String,
+    /// Crates that cargo compiled for the build machine: build scripts, procedural macros and what they need. They are the same
+    /// for any number of rows.
+    pub crates: usize,
     /// The rows, in the order of the table.
     pub targets: Vec<Outcome>,
 }
