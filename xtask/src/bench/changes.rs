@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::document::Results;
+use super::document::{Results, targets};
 use super::measure::{Usage, measure, output, settle};
 use super::{About, Bench, Crates, empty};
 use crate::workspace::Workspace;
@@ -115,7 +115,7 @@ pub fn run(bench: &Bench, results: &mut Results) -> Result<()> {
     let workspace = Workspace::load(Some(&manifest))?;
     results.document.changes = Some(Changes { about: bench.about(), targets: rows.len(), ..Changes::default() });
 
-    bench.events.note(&format!("changes: building for {} targets", rows.len()));
+    bench.events.note(&format!("changes: building for {}", targets(rows.len())));
     bench.count_crates(&workspace, &rows, &target_folder)?;
     // The first round is counted and the others are measured.
     for change in Change::ALL {

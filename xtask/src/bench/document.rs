@@ -113,6 +113,11 @@ fn about(about: &About) -> String {
     )
 }
 
+/// `1 target`, `20 targets`.
+pub fn targets(count: usize) -> String {
+    format!("{count} target{}", if count == 1 { "" } else { "s" })
+}
+
 fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut out = format!("| {} |\n|{}\n", head.join(" | "), " --- |".repeat(head.len()));
     for row in rows {
@@ -126,6 +131,16 @@ fn with_range(spread: Option<Spread>, digits: usize) -> [String; 2] {
     match spread {
         Some(Spread { median, min, max }) => [format!("{median:.digits$}"), format!("{min:.digits$}–{max:.digits$}")],
         None => ["-".to_owned(), "-".to_owned()],
+    }
+}
+
+/// Whether the machine had other things to do.
+fn others<'a>(samples: impl Iterator<Item = &'a Usage>) -> String {
+    match Spread::of(samples.map(|u| u.others_cpu / u.wall.max(1e-3))) {
+        Some(s) => {
+            format!("\nOther programs kept {:.2} cores busy meanwhile, from {:.2} to {:.2}.\n", s.median, s.min, s.max)
+        }
+        None => String::new(),
     }
 }
 
@@ -214,6 +229,7 @@ fn matrix(m: &Matrix, image: Option<&str>) -> String {
          own\nand cargo's, divided by the cores: {}. Peak memory counts each page of all processes once (Pss).",
         bounds.join(", ")
     );
+    out += &others(m.samples.iter().map(|s| &s.usage));
     for left_out in &m.left_out {
         let _ = writeln!(out, "\nLeft out: {}: {}", left_out.target, left_out.reason);
     }
@@ -257,6 +273,7 @@ fn changes(c: &Changes) -> String {
         "for all targets",
     ];
     out += &table(&head, rows);
+    out += &others(c.samples.iter().map(|s| &s.usage));
     out += "\nBeyond the tests: without the seconds that the test programs ran, added up and divided by the cores.\n";
     out
 }
@@ -266,9 +283,9 @@ fn setup(s: &Setup) -> String {
     let planned: u64 = s.planned.iter().map(|d| d.bytes).sum();
     let _ = writeln!(
         out,
-        "`cargo xtask setup` of {} targets into an empty cache, once: {:.1} s, {:.1} s of CPU. It announced {} and the \
+        "`cargo xtask setup` of {} into an empty cache, once: {:.1} s, {:.1} s of CPU. It announced {} and the \
          machine received\n{}.\n",
-        s.targets,
+        targets(s.targets),
         s.usage.wall,
         s.usage.cpu,
         human_bytes(planned),
@@ -329,7 +346,7 @@ pub(super) mod tests {
         let sample = |targets: usize, mode: Mode, wall: f64| Sample {
             targets,
             mode,
-            usage: Usage { wall, cpu: wall + 1.0, own_cpu: 1.0, peak_bytes: 500_000_000 },
+            usage: Usage { wall, cpu: wall + 1.0, own_cpu: 1.0, others_cpu: 0.0, peak_bytes: 500_000_000 },
             passed: targets * 3,
         };
         let mut samples = Vec::new();

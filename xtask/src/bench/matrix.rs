@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::document::Results;
+use super::document::{Results, targets};
 use super::measure::{Said, Timeline, Usage, measure, output, settle};
 use super::{About, Bench, Crates, Row, ZIGBUILD, empty};
 use crate::engine::build::{clean_command, command_in};
@@ -153,7 +153,7 @@ pub fn run(bench: &Bench, counts: &[Count], results: &mut Results) -> Result<()>
     let folder = bench.folder(Mode::Engine.folder());
     for count in [1, most].iter().take(most.min(2)) {
         empty(&folder)?;
-        bench.events.note(&format!("matrix: counting crates, {count} targets"));
+        bench.events.note(&format!("matrix: counting crates, {}", targets(*count)));
         let crates = bench.count_crates(&bench.workspace, &rows[..*count], &folder)?;
         matrix(results, &mut |m| m.crates.push(crates.clone()))?;
     }
@@ -169,8 +169,9 @@ pub fn run(bench: &Bench, counts: &[Count], results: &mut Results) -> Result<()>
                 number += 1;
                 let (sample, timeline) = modes.sample(mode, &rows[..*count])?;
                 bench.events.note(&format!(
-                    "matrix: sample {number} of {total}: {}, {count} targets: {:.1} s, {:.1} s of CPU, {}",
+                    "matrix: sample {number} of {total}: {}, {}: {:.1} s, {:.1} s of CPU, {}",
                     mode.title(),
+                    targets(*count),
                     sample.usage.wall,
                     sample.usage.cpu,
                     human_bytes(sample.usage.peak_bytes)
@@ -178,9 +179,10 @@ pub fn run(bench: &Bench, counts: &[Count], results: &mut Results) -> Result<()>
                 let so_far = results.document.matrix.iter().flat_map(|m| &m.samples);
                 if let Some(other) = so_far.clone().find(|s| s.targets == *count && s.passed != sample.passed) {
                     bail!(
-                        "{} passed {} tests of {count} targets, and {} passed {}",
+                        "{} passed {} tests of {}, and {} passed {}",
                         mode.title(),
                         sample.passed,
+                        targets(*count),
                         other.mode.title(),
                         other.passed
                     );
@@ -260,7 +262,7 @@ impl Modes<'_> {
         empty(&folder)?;
         let (passed, usage, timeline) = measure(|| match mode {
             Mode::Engine => {
-                let what = format!("xtask test of {} targets", rows.len());
+                let what = format!("xtask test of {}", targets(rows.len()));
                 let mut command = self.bench.test(rows, &self.bench.manifest(), &folder)?;
                 passed_in_report(&output(&mut command)?.checked(&what)?)
             }

@@ -33,6 +33,8 @@ pub struct Usage {
     pub cpu: f64,
     /// Those of cargo and xtask themselves, as far as the last look at each process saw them.
     pub own_cpu: f64,
+    /// CPU seconds of everything else on the machine meanwhile, which should be next to none.
+    pub others_cpu: f64,
     /// The most memory that all processes had at once, each page counted once.
     pub peak_bytes: u64,
 }
@@ -159,7 +161,7 @@ pub fn output(command: &mut Command) -> Result<Said> {
 /// # Errors
 /// What the work says.
 pub fn measure<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Usage, Timeline)> {
-    let before = children_cpu()?;
+    let (before, busy) = (children_cpu()?, machine_busy());
     let done = AtomicBool::new(false);
     let (result, wall, sampler) = std::thread::scope(|scope| {
         let sampler = scope.spawn(|| {
@@ -181,7 +183,9 @@ pub fn measure<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Usage, Timelin
     let result = result?;
     let sampler = sampler.map_err(|_| anyhow::anyhow!("the sampler panicked"))?;
     let cpu = children_cpu()? - before;
-    let usage = Usage { wall, cpu, own_cpu: sampler.own_seconds(), peak_bytes: sampler.peak };
+    let busy = machine_busy().saturating_sub(busy) as f64 / TICKS_PER_SECOND;
+    let others_cpu = (busy - cpu).max(0.0);
+    let usage = Usage { wall, cpu, own_cpu: sampler.own_seconds(), others_cpu, peak_bytes: sampler.peak };
     Ok((result, usage, Timeline { cores: cores(), points: thinned(sampler.points, POINTS) }))
 }
 
@@ -429,7 +433,7 @@ mod tests {
 
     #[test]
     fn a_long_timeline_keeps_its_mean() {
-        let point = |n: usize| Point { seconds: n as f64, busy: [if n % 2 == 0 { 2.0 } else { 0.0 }; KINDS] };
+        let point = |n: usize| Point { seconds: n as f64, busy: [(n % 2) as f64 * 2.0; KINDS] };
         let points = thinned((0..1000).map(point).collect(), 100);
         assert_eq!(points.len(), 100);
         assert!(points.iter().all(|p| p.busy == [1.0; KINDS]));

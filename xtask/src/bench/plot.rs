@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::document::targets;
 use super::matrix::{Matrix, Mode};
 use super::measure::{KIND_NAMES, KINDS, Timeline};
 
@@ -127,8 +128,8 @@ fn busy_panel(m: &Matrix, timeline: &Timeline) -> String {
     let busiest = timeline.points.iter().map(|p| p.busy.iter().sum::<f64>()).fold(0.0, f64::max);
     let cores = timeline.cores as f64;
     let panel = Panel { top: PANEL + 130.0, x: end, y: busiest.max(cores * 1.1) };
-    let targets = m.counts().last().copied().unwrap_or_default();
-    let mut out = panel.frame(&format!("Busy cores while xtask tests {targets} targets"), "seconds", &steps(end));
+    let most = m.counts().last().copied().unwrap_or_default();
+    let mut out = panel.frame(&format!("Busy cores while xtask tests {}", targets(most)), "seconds", &steps(end));
     let mut below = vec![0.0; timeline.points.len()];
     let mut labels = Vec::new();
     for kind in 0..KINDS {

@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::document::Results;
+use super::document::{Results, targets};
 use super::measure::{Usage, measure, output};
 use super::{About, Bench, empty};
 use crate::cache::{VARIABLE, disk_usage};
@@ -57,7 +57,7 @@ pub fn run(bench: &Bench, results: &mut Results) -> Result<()> {
     let clean = || output(bench.xtask(&["clean", "--all"])?.env(VARIABLE, &cache)).and_then(|_| empty(&cache));
     clean()?;
     let about = bench.about();
-    bench.events.note(&format!("setup: {} targets, into an empty cache", bench.targets.len()));
+    bench.events.note(&format!("setup: {}, into an empty cache", targets(bench.targets.len())));
     let before = received_bytes()?;
     let (said, usage, _) = measure(|| {
         let mut command = bench.xtask(&["setup", "--provider", "portable"])?;
