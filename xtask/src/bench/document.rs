@@ -126,10 +126,12 @@ fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     out
 }
 
-/// `12.3` and `11.9–13.0`.
+/// `12.3` and `11.9 to 13.0`.
 fn with_range(spread: Option<Spread>, digits: usize) -> [String; 2] {
     match spread {
-        Some(Spread { median, min, max }) => [format!("{median:.digits$}"), format!("{min:.digits$}–{max:.digits$}")],
+        Some(Spread { median, min, max }) => {
+            [format!("{median:.digits$}"), format!("{min:.digits$} to {max:.digits$}")]
+        }
         None => ["-".to_owned(), "-".to_owned()],
     }
 }
@@ -312,7 +314,8 @@ fn own(o: &Own) -> String {
     let rows = o.entries.iter().map(|e| {
         let time = |starts: &[f64]| number(median(starts.iter().copied()), 1);
         let added = |starts: &[f64]| with_range(Spread::of(starts.iter().zip(&e.bare).map(|(s, bare)| s - bare)), 1);
-        let ([direct, _], [binfmt, range]) = (added(&e.direct), added(&e.binfmt));
+        let ([direct, range_of_direct], [binfmt, range]) = (added(&e.direct), added(&e.binfmt));
+        let range = if e.binfmt.is_empty() { range_of_direct } else { range };
         vec![e.target.clone(), e.runner.clone(), time(&e.bare), time(&e.direct), time(&e.binfmt), direct, binfmt, range]
     });
     let head = [
@@ -380,8 +383,8 @@ pub(super) mod tests {
     #[test]
     fn the_matrix_is_compared_with_zigbuild_and_with_the_lower_bound() {
         let page = matrix(&example(), Some("benchmarks.svg"));
-        assert!(page.contains("| 1 | xtask | 4.5 | 4.0–5.0 | 5.5 | 500 MB | 0.53 | 2.00 |"), "{page}");
-        assert!(page.contains("| 2 | cargo-zigbuild | 16.5 | 16.0–17.0 | 17.5 | 500 MB | 1.00 | 3.88 |"), "{page}");
+        assert!(page.contains("| 1 | xtask | 4.5 | 4.0 to 5.0 | 5.5 | 500 MB | 0.53 | 2.00 |"), "{page}");
+        assert!(page.contains("| 2 | cargo-zigbuild | 16.5 | 16.0 to 17.0 | 17.5 | 500 MB | 1.00 | 3.88 |"), "{page}");
         assert!(page.contains("2.2 s for 1, 4.2 s for 2"), "{page}");
         assert!(page.contains("3 with 1, 6 with 2") && page.contains("| 2 | 9 | 12.5 |"), "{page}");
     }
