@@ -16,6 +16,7 @@ use super::setup::Setup;
 use super::{About, plot};
 use crate::cache::write_whole;
 use crate::events::human_bytes;
+use crate::provider::portable::rust_std;
 
 /// What follows this line of the page stays as it is.
 const MARKER: &str = "<!-- What follows is written by hand: `cargo xtask bench` keeps it. -->";
@@ -196,7 +197,8 @@ fn matrix(m: &Matrix, image: Option<&str>) -> String {
         "The workspace is [checks/benchmark](../checks/benchmark), built from an empty target folder and tested for the first \
          so many of\n{}. *xtask* is `cargo xtask test` of all of them at once. *cargo-zigbuild* is `cargo-zigbuild test` of one after \
          the other\n(`--no-run` where nothing here runs the programs), with the same std, zig, zig's cache and runners. *cargo* is `cargo \
-         test` of one\nafter the other in the environments of xtask. All of them pass the same tests: {}.\n",
+         test` of one\nafter the other in the environments of xtask. Both loops also start rustdoc for each library, which xtask does only where \
+         there\nis a documentation test. All of them pass the same tests: {}.\n",
         m.targets.join(", "),
         passed.join(", ")
     );
@@ -248,7 +250,8 @@ fn matrix(m: &Matrix, image: Option<&str>) -> String {
 
 fn changes(c: &Changes) -> String {
     let mut out = about(&c.about);
-    let _ = writeln!(out, "`cargo xtask test` of {} targets, everything built before, after a change of:\n", c.targets);
+    let _ =
+        writeln!(out, "`cargo xtask test` of {}, everything built before, after a change of:\n", targets(c.targets));
     let rows = Change::ALL.into_iter().map(|change| {
         let samples = || c.samples.iter().filter(move |s| s.change == change);
         let [seconds, range] = with_range(Spread::of(samples().map(|s| s.usage.wall)), 1);
@@ -286,12 +289,14 @@ fn setup(s: &Setup) -> String {
     let _ = writeln!(
         out,
         "`cargo xtask setup` of {} into an empty cache, once: {:.1} s, {:.1} s of CPU. It announced {} and the \
-         machine received\n{}.\n",
+         machine received\n{}. {} was `{}`.\n",
         targets(s.targets),
         s.usage.wall,
         s.usage.cpu,
         human_bytes(planned),
-        human_bytes(s.received)
+        human_bytes(s.received),
+        rust_std::VARIABLE,
+        s.std
     );
     out += &table(&["fetched", "size"], s.planned.iter().map(|d| vec![d.name.clone(), human_bytes(d.bytes)]));
     out += "\nSeveral steps go on at once:\n\n";
@@ -307,7 +312,7 @@ fn own(o: &Own) -> String {
         let [time, range] = with_range(Spread::of(c.starts.iter().copied()), 0);
         vec![format!("`{}`", c.command), time, range]
     });
-    out += &table(&["command", "ms", "range"], rows);
+    out += &table(&["command, started 20 times without cargo", "ms", "range"], rows);
     out += "\nWhat a test program takes that only lists its tests, started by its emulator alone and by the runner of its row, \
             without and\nwith a private binfmt_misc; then what the runner adds, start by start. Each is started 20 times, by all ways in \
             turn.\n\n";
@@ -333,7 +338,10 @@ fn own(o: &Own) -> String {
 
 fn nix(e: &Evaluation) -> String {
     match (&e.tables, &e.missing) {
-        (Some(tables), _) => about(&e.about) + tables.trim() + "\n",
+        (Some(tables), _) => {
+            let what = "Function calls of the evaluator (`NIX_SHOW_STATS`), which do not depend on the machine.\n\n";
+            about(&e.about) + what + tables.trim() + "\n"
+        }
         (None, reason) => format!("Not measured: {}.\n", reason.as_deref().unwrap_or("no reason is known")),
     }
 }

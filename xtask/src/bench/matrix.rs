@@ -212,6 +212,7 @@ fn install_zigbuild(bench: &Bench) -> Result<PathBuf> {
             command.current_dir(bench.repository.root());
             output(&mut command)?.checked("cargo install cargo-zigbuild").map(drop)
         })?;
+        empty(&bench.folder("cargo-zigbuild"))?;
     }
     Ok(program)
 }

@@ -62,7 +62,7 @@ pub fn run(bench: &Bench, results: &mut Results) -> Result<()> {
     let manifest = bench.manifest();
     let one = rows.first().map(|(target, _)| target.name.clone()).context("there is no target")?;
     for args in [&["list"][..], &["env", &one]] {
-        let mut started = Started { command: format!("cargo xtask {}", args.join(" ")), starts: Vec::new() };
+        let mut started = Started { command: format!("xtask {}", args.join(" ")), starts: Vec::new() };
         for _ in 0..STARTS {
             let mut command = bench.xtask(args)?;
             command.args(["--provider", "portable", "--manifest-path"]).arg(&manifest);

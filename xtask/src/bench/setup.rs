@@ -9,6 +9,7 @@ use super::document::{Results, targets};
 use super::measure::{Usage, measure, output};
 use super::{About, Bench, empty};
 use crate::cache::{VARIABLE, disk_usage};
+use crate::provider::portable::rust_std;
 
 /// The results. One sample: it takes long, and the network varies more than the machine.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -17,6 +18,8 @@ pub struct Setup {
     pub about: About,
     /// How many targets.
     pub targets: usize,
+    /// Where Rust's std comes from, as the caller's variable has it.
+    pub std: String,
     /// What it took.
     pub usage: Usage,
     /// Bytes that came over the network, to the whole machine.
@@ -82,8 +85,9 @@ pub fn run(bench: &Bench, results: &mut Results) -> Result<()> {
     }
     disk.retain(|part| part.bytes >= 100_000);
     disk.sort_by_key(|part| std::cmp::Reverse(part.bytes));
-    let targets = bench.targets.len();
-    results.document.setup = Some(Setup { about, targets, usage, received, planned, steps, disk });
+    let std = std::env::var(rust_std::VARIABLE).unwrap_or_else(|_| "not set".to_owned());
+    let setup = Setup { about, targets: bench.targets.len(), std, usage, received, planned, steps, disk };
+    results.document.setup = Some(setup);
     results.save()?;
     clean()
 }
