@@ -141,7 +141,10 @@ fn with_range(spread: Option<Spread>, digits: usize) -> [String; 2] {
 fn others<'a>(samples: impl Iterator<Item = &'a Usage>) -> String {
     match Spread::of(samples.map(|u| u.others_cpu / u.wall.max(1e-3))) {
         Some(s) => {
-            format!("\nOther programs kept {:.2} cores busy meanwhile, from {:.2} to {:.2}.\n", s.median, s.min, s.max)
+            format!(
+                "\nOther programs, the sampler among them, kept {:.2} cores busy meanwhile, from {:.2} to {:.2}.\n",
+                s.median, s.min, s.max
+            )
         }
         None => String::new(),
     }

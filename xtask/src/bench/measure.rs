@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::iter;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -213,20 +214,25 @@ fn children_cpu() -> Result<f64> {
 struct Process {
     parent: i32,
     name: String,
+    /// Pages in memory, those that it shares among them.
+    pages: u64,
     /// CPU time of its threads, without its children's.
     ticks: u64,
 }
 
-/// proc_pid_stat(5): `pid (name) state parent …`, where the name may hold anything; fields 14 and 15 are utime and stime.
+/// proc_pid_stat(5): `pid (name) state parent …`, where the name may hold anything; fields 14 and 15 are utime and stime, and
+/// 24 is rss.
 fn process(stat: &str) -> Option<(i32, Process)> {
     let (pid, rest) = stat.split_once(" (")?;
     let (name, rest) = rest.rsplit_once(") ")?;
     let fields: Vec<&str> = rest.split(' ').collect();
-    let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
-    Some((pid.parse().ok()?, Process { parent: fields.get(1)?.parse().ok()?, name: name.to_owned(), ticks }))
+    let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
+    let parent = fields.get(1)?.parse().ok()?;
+    let process = Process { parent, name: name.to_owned(), pages: field(24)?, ticks: field(14)? + field(15)? };
+    Some((pid.parse().ok()?, process))
 }
 
-/// Busy and all ticks of the machine, from the first line of proc_stat(5).
+/// Busy ticks of the machine, from the first line of proc_stat(5).
 fn busy_ticks(stat: &str) -> Option<u64> {
     let fields: Vec<u64> = stat.lines().next()?.split_whitespace().skip(1).map_while(|f| f.parse().ok()).collect();
     // user, nice, system, then idle and iowait, then irq, softirq and steal.
@@ -283,6 +289,8 @@ struct Sampler {
     /// Of processes whose numbers were given to others.
     own_gone: u64,
     peak: u64,
+    /// Bytes of a page.
+    page: u64,
     points: Vec<Point>,
 }
 
@@ -296,6 +304,7 @@ impl Sampler {
             seen: HashMap::new(),
             own_gone: 0,
             peak: 0,
+            page: page_size(),
             points: Vec::new(),
         }
     }
@@ -307,12 +316,15 @@ impl Sampler {
 
     fn look(&mut self) {
         let all = processes();
-        let mut memory = 0;
+        let ours: Vec<(i32, &Process)> = below(std::process::id().cast_signed(), &all);
+        // Reading the shares of pages costs far more than all the rest, and they add up to no more than this.
+        let bound: u64 = ours.iter().map(|(_, process)| process.pages * self.page).sum();
+        if bound > self.peak {
+            self.peak =
+                self.peak.max(ours.iter().map(|(pid, process)| memory_of(*pid, process.pages * self.page)).sum());
+        }
         let mut spent = [0; KINDS];
-        for pid in runner::descendants(&[]) {
-            let pid = pid.as_raw();
-            let Some(process) = all.get(&pid) else { continue };
-            memory += memory_of(pid);
+        for (pid, process) in ours {
             let kind = kind_below(pid, &all, is_runner);
             let before = match self.seen.insert(pid, (process.ticks, kind)) {
                 Some((before, _)) if before <= process.ticks => before,
@@ -324,7 +336,6 @@ impl Sampler {
             };
             spent[kind as usize] += process.ticks - before;
         }
-        self.peak = self.peak.max(memory);
         let (now, busy) = (Instant::now(), machine_busy());
         let elapsed = (now - self.last).as_secs_f64() * TICKS_PER_SECOND;
         let whole = busy.saturating_sub(self.busy) as f64;
@@ -366,14 +377,31 @@ fn is_runner(pid: i32, name: &str) -> bool {
             && fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|l| l.split(|b| *b == 0).nth(1) == Some(b"runner"))
 }
 
+/// Everything below a process.
+fn below(own: i32, all: &HashMap<i32, Process>) -> Vec<(i32, &Process)> {
+    let parent = |pid: &i32| all.get(pid).map(|process| process.parent);
+    // Bounded, because numbers are reused while we read.
+    let ours = |pid: i32| iter::successors(parent(&pid), parent).take(all.len()).any(|pid| pid == own);
+    all.iter().filter(|(pid, _)| ours(**pid)).map(|(pid, process)| (*pid, process)).collect()
+}
+
+/// What the kernel tells this very process.
+fn page_size() -> u64 {
+    // AT_PAGESZ of getauxval(3), of which /proc/self/auxv is a list of pairs.
+    let list = fs::read("/proc/self/auxv").unwrap_or_default();
+    let words: Vec<usize> =
+        list.chunks_exact(size_of::<usize>()).filter_map(|w| w.try_into().ok()).map(usize::from_ne_bytes).collect();
+    words.chunks_exact(2).find(|pair| pair[0] == 6).map_or(4096, |pair| pair[1] as u64)
+}
+
 /// Memory of one process: its share of every page, or where that is not told, all that it has.
-fn memory_of(pid: i32) -> u64 {
-    let field = |file: &str, name: &str| {
-        let text = fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?;
-        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+fn memory_of(pid: i32, all: u64) -> u64 {
+    let share = || {
+        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
         line.split_whitespace().next()?.parse::<u64>().ok().map(|kb| kb * 1024)
     };
-    field("smaps_rollup", "Pss:").or_else(|| field("status", "VmRSS:")).unwrap_or_default()
+    share().unwrap_or(all)
 }
 
 /// At most so many points, each the mean of those that it stands for; at least two looks go into one, for the kernel
@@ -404,9 +432,9 @@ mod tests {
 
     #[test]
     fn a_process_is_read_whatever_its_name() {
-        let stat = "12 (a) (b c) S 7 1 1 0 -1 4194560 1 2 3 4 50 6 900 900 20 0 1 0 100";
+        let stat = "12 (a) (b c) S 7 1 1 0 -1 4194560 1 2 3 4 50 6 900 900 20 0 1 0 100 40960 8 99";
         let (pid, process) = process(stat).unwrap();
-        assert_eq!((pid, process), (12, Process { parent: 7, name: "a) (b c".to_owned(), ticks: 56 }));
+        assert_eq!((pid, process), (12, Process { parent: 7, name: "a) (b c".to_owned(), pages: 8, ticks: 56 }));
     }
 
     #[test]
@@ -416,7 +444,7 @@ mod tests {
 
     #[test]
     fn what_a_runner_starts_is_a_test() {
-        let process = |parent, name: &str| Process { parent, name: name.to_owned(), ticks: 0 };
+        let process = |parent, name: &str| Process { parent, name: name.to_owned(), pages: 0, ticks: 0 };
         let all = HashMap::from([
             (1, process(0, "xtask")),
             (2, process(1, "cargo")),
