@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::{Read, Seek};
 use std::iter;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -149,7 +150,6 @@ pub fn output(command: &mut Command) -> Result<Said> {
     let status = child.wait().context("cannot wait for a child")?;
     signals::check()?;
     let text = |mut file: fs::File| -> Result<String> {
-        use std::io::{Read, Seek};
         let mut bytes = Vec::new();
         file.rewind().and_then(|()| file.read_to_end(&mut bytes)).context("cannot read a temporary file")?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -348,12 +348,21 @@ impl Sampler {
 }
 
 fn machine_busy() -> u64 {
-    fs::read_to_string("/proc/stat").ok().and_then(|stat| busy_ticks(&stat)).unwrap_or_default()
+    head("/proc/stat").and_then(|stat| busy_ticks(&stat)).unwrap_or_default()
 }
 
 fn processes() -> HashMap<i32, Process> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(|entry| process(&fs::read_to_string(entry.path().join("stat")).ok()?)).collect()
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let numbers = entries.filter_map(|name| name.to_str()?.parse::<i32>().ok());
+    numbers.filter_map(|pid| process(&head(&format!("/proc/{pid}/stat"))?)).collect()
+}
+
+/// The first page of a file of the kernel's, by one call: std asks for the size first, which such files do not tell, and then
+/// reads in small pieces.
+fn head(file: &str) -> Option<String> {
+    let mut page = [0; 4096];
+    let length = fs::File::open(file).and_then(|mut file| file.read(&mut page)).ok()?;
+    Some(String::from_utf8_lossy(&page[..length]).into_owned())
 }
 
 /// The kind of a process: that of a test if a runner is above it.
@@ -374,7 +383,7 @@ fn is_runner(pid: i32, name: &str) -> bool {
     // `cross-flake-run-<target>`, cut off, or `xtask runner`.
     name == "cross-flake-run"
         || name == "xtask"
-            && fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|l| l.split(|b| *b == 0).nth(1) == Some(b"runner"))
+            && head(&format!("/proc/{pid}/cmdline")).is_some_and(|line| line.split('\0').nth(1) == Some("runner"))
 }
 
 /// Everything below a process.
@@ -397,7 +406,7 @@ fn page_size() -> u64 {
 /// Memory of one process: its share of every page, or where that is not told, all that it has.
 fn memory_of(pid: i32, all: u64) -> u64 {
     let share = || {
-        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+        let text = head(&format!("/proc/{pid}/smaps_rollup"))?;
         let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
         line.split_whitespace().next()?.parse::<u64>().ok().map(|kb| kb * 1024)
     };
