@@ -164,7 +164,7 @@ pub fn output(command: &mut Command) -> Result<Said> {
 pub fn measure<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Usage, Timeline)> {
     let (before, busy) = (children_cpu()?, machine_busy());
     let done = AtomicBool::new(false);
-    let (result, wall, sampler) = std::thread::scope(|scope| {
+    let (result, wall, busy, sampler) = std::thread::scope(|scope| {
         let sampler = scope.spawn(|| {
             let mut sampler = Sampler::new();
             while !done.load(Ordering::Relaxed) {
@@ -176,15 +176,15 @@ pub fn measure<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Usage, Timelin
         let start = Instant::now();
         let result = work();
         let wall = start.elapsed().as_secs_f64();
+        let busy = machine_busy().saturating_sub(busy) as f64 / TICKS_PER_SECOND;
         done.store(true, Ordering::Relaxed);
-        (result, wall, sampler.join())
+        (result, wall, busy, sampler.join())
     });
     settle();
     signals::check()?;
     let result = result?;
     let sampler = sampler.map_err(|_| anyhow::anyhow!("the sampler panicked"))?;
     let cpu = children_cpu()? - before;
-    let busy = machine_busy().saturating_sub(busy) as f64 / TICKS_PER_SECOND;
     let others_cpu = (busy - cpu).max(0.0);
     let usage = Usage { wall, cpu, own_cpu: sampler.own_seconds(), others_cpu, peak_bytes: sampler.peak };
     Ok((result, usage, Timeline { cores: cores(), points: thinned(sampler.points, POINTS) }))
@@ -241,7 +241,7 @@ fn busy_ticks(stat: &str) -> Option<u64> {
 
 /// What a process is there for, by its name (of which Linux keeps 15 bytes). Whether it belongs to a test depends on who
 /// started it.
-fn kind_of(name: &str) -> Kind {
+fn kind_of(name: &str, own: &str) -> Kind {
     const NATIVE: [&str; 20] = [
         "zig",
         "sh",
@@ -267,7 +267,7 @@ fn kind_of(name: &str) -> Kind {
     // xtask may stand in for the compiler, which goes by this name then.
     match name.strip_suffix(".real").unwrap_or(name) {
         "rustc" | "rustdoc" => Kind::Rustc,
-        "cargo" | "xtask" => Kind::Own,
+        name if name == "cargo" || name == own => Kind::Own,
         // The scripts of the rows: `aarch64-linux-cc`, cut off.
         _ if NATIVE.contains(&name) || name.contains("-linux") || name.contains("-w64-") => Kind::Native,
         _ if ["ld.", "windows-", "macos-", "wasm32-", "x86_64-", "cargo-zig", "zigcc"]
@@ -291,6 +291,8 @@ struct Sampler {
     peak: u64,
     /// Bytes of a page.
     page: u64,
+    /// What Linux calls this program.
+    own: String,
     points: Vec<Point>,
 }
 
@@ -305,6 +307,7 @@ impl Sampler {
             own_gone: 0,
             peak: 0,
             page: page_size(),
+            own: head("/proc/self/comm").unwrap_or_default().trim().to_owned(),
             points: Vec::new(),
         }
     }
@@ -325,7 +328,7 @@ impl Sampler {
         }
         let mut spent = [0; KINDS];
         for (pid, process) in ours {
-            let kind = kind_below(pid, &all, is_runner);
+            let kind = kind_below(pid, &all, &self.own, |pid, name| is_runner(pid, name, &self.own));
             let before = match self.seen.insert(pid, (process.ticks, kind)) {
                 Some((before, _)) if before <= process.ticks => before,
                 Some((gone, Kind::Own)) => {
@@ -366,7 +369,7 @@ fn head(file: &str) -> Option<String> {
 }
 
 /// The kind of a process: that of a test if a runner is above it.
-fn kind_below(pid: i32, all: &HashMap<i32, Process>, is_runner: impl Fn(i32, &str) -> bool) -> Kind {
+fn kind_below(pid: i32, all: &HashMap<i32, Process>, own: &str, is_runner: impl Fn(i32, &str) -> bool) -> Kind {
     let mut above = all.get(&pid).map(|p| p.parent);
     // Bounded, because numbers are reused while we read.
     for _ in 0..all.len() {
@@ -376,13 +379,13 @@ fn kind_below(pid: i32, all: &HashMap<i32, Process>, is_runner: impl Fn(i32, &st
         }
         above = Some(process.parent);
     }
-    all.get(&pid).map_or(Kind::Other, |p| kind_of(&p.name))
+    all.get(&pid).map_or(Kind::Other, |p| kind_of(&p.name, own))
 }
 
-fn is_runner(pid: i32, name: &str) -> bool {
+fn is_runner(pid: i32, name: &str, own: &str) -> bool {
     // `cross-flake-run-<target>`, cut off, or `xtask runner`.
     name == "cross-flake-run"
-        || name == "xtask"
+        || name == own
             && head(&format!("/proc/{pid}/cmdline")).is_some_and(|line| line.split('\0').nth(1) == Some("runner"))
 }
 
@@ -462,7 +465,7 @@ mod tests {
             (5, process(1, "cross-flake-run")),
             (6, process(5, "sh")),
         ]);
-        let kind = |pid| kind_below(pid, &all, |_, name| name == "cross-flake-run");
+        let kind = |pid| kind_below(pid, &all, "xtask", |_, name| name == "cross-flake-run");
         assert_eq!([1, 2, 3, 4, 5, 6].map(kind), {
             use Kind::*;
             [Own, Own, Rustc, Native, Other, Test]
