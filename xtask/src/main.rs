@@ -3,6 +3,7 @@
 //! Builds a cargo workspace for every row of `targets.toml` and runs its tests under emulation. The form is that of
 //! <https://github.com/matklad/cargo-xtask>: a crate of the workspace instead of a script.
 
+mod bench;
 mod cache;
 mod commands;
 mod engine;
@@ -25,8 +26,8 @@ use clap::{Parser, Subcommand};
 use provider::toolchain;
 
 use commands::{
-    build, clean, conformance, doctor, env, inspect as inspect_files, list, runner as run_program, setup, shell,
-    sysroot,
+    bench as measure, build, clean, conformance, doctor, env, inspect as inspect_files, list, runner as run_program,
+    setup, shell, sysroot,
 };
 
 /// Builds a cargo workspace for every target from one machine and runs its tests under emulation.
@@ -55,6 +56,7 @@ enum Command {
     Inspect(inspect_files::Inspect),
     Conformance(conformance::Conformance),
     Clean(clean::Clean),
+    Bench(measure::Bench),
     #[command(hide = true)]
     Runner(run_program::Runner),
 }
@@ -86,6 +88,7 @@ fn main() -> ExitCode {
             Command::Inspect(command) => command.run(),
             Command::Conformance(command) => command.run(),
             Command::Clean(command) => command.run(),
+            Command::Bench(command) => command.run(),
             Command::Runner(_) => unreachable!("handled above"),
         }),
     };

@@ -1,5 +1,6 @@
 //! One file for each command, and what several of them have in common.
 
+pub mod bench;
 pub mod build;
 pub mod clean;
 pub mod conformance;

@@ -216,9 +216,9 @@ pub fn build(
     Ok(BuildEnd { success: status.success(), stderr })
 }
 
-/// The first folder below cargo's target folder that a file is in: a triple, or a profile of the build machine's own.
-pub fn target_folder_of(workspace: &Workspace, file: &Path) -> Option<String> {
-    let relative = file.strip_prefix(workspace.metadata.target_directory.as_std_path()).ok()?;
+/// The first folder below this target folder of cargo's that a file is in: a triple, or a profile of the build machine's own.
+pub fn target_folder_of(folder: &Path, file: &Path) -> Option<String> {
+    let relative = file.strip_prefix(folder).ok()?;
     Some(relative.components().next()?.as_os_str().to_string_lossy().into_owned())
 }
 

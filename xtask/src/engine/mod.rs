@@ -349,7 +349,7 @@ impl<'r, 'a> Gate<'r, 'a> {
     }
 
     fn row_of(&self, file: &Path) -> usize {
-        let folder = build::target_folder_of(self.run.workspace, file);
+        let folder = build::target_folder_of(self.run.workspace.metadata.target_directory.as_std_path(), file);
         let row =
             self.group.iter().copied().find(|i| folder.as_deref() == Some(self.run.rows[*i].target.triple.as_str()));
         row.unwrap_or(HOST)
@@ -520,7 +520,7 @@ fn package_env(package: &Package, bins: Option<&BTreeMap<String, PathBuf>>) -> B
 }
 
 /// The first error of cargo's output, without colours; for a build script what the script itself said.
-fn first_error(stderr: &str) -> String {
+pub fn first_error(stderr: &str) -> String {
     let plain = anstream::adapter::strip_str(stderr).to_string();
     // What our compilers say of a library that is not there, in the midst of rustc's and the linker's words.
     if let Some(said) = plain.lines().find_map(|line| Some(line.split_once("cross-flake: ")?.1)) {

@@ -108,3 +108,12 @@ fn a_package_that_debian_lacks_is_named() {
     is_refused(&fixture, &args, &["has no package `no-such-package` for arm64"]);
     assert!(!fixture.root().join("root").exists());
 }
+
+#[test]
+fn the_benchmark_is_for_a_checkout_of_cross_flake() {
+    let fixture = Fixture::new("small");
+    is_refused(&fixture, &["bench", "matrix"], &["is no checkout of cross-flake"]);
+    is_refused(&fixture, &["bench", "metrix"], &["invalid value 'metrix'", "matrix", "changes", "setup", "own", "nix"]);
+    is_refused(&fixture, &["bench", "--counts", "1,some"], &["expected a number or `all`"]);
+    is_refused(&fixture, &["bench", "--repeats", "16"], &["1..=15"]);
+}

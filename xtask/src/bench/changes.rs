@@ -1,0 +1,190 @@
+//! What it costs to run everything again: after nothing, and after three kinds of change.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::document::{Results, targets};
+use super::measure::{Usage, measure, output, settle};
+use super::{About, Bench, Crates, empty};
+use crate::workspace::Workspace;
+
+/// What was changed before a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// Nothing.
+    Nothing,
+    /// A source file of the program at the end.
+    Leaf,
+    /// A source file of the library that everything depends on.
+    Core,
+    /// A feature of a dependency.
+    Dependency,
+}
+
+impl Change {
+    /// All, in the order in which they are made.
+    pub const ALL: [Change; 4] = [Change::Nothing, Change::Leaf, Change::Core, Change::Dependency];
+
+    /// What people call it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Change::Nothing => "nothing",
+            Change::Leaf => "the program's main.rs",
+            Change::Core => "the lib.rs of the library below all",
+            Change::Dependency => "a feature of serde_json",
+        }
+    }
+
+    /// Makes the change, as the `round`th of its kind.
+    fn make(self, root: &Path, round: usize) -> Result<()> {
+        let edit = |file: &str, change: &dyn Fn(&str) -> String| {
+            let file = root.join(file);
+            let failed = || format!("cannot change {}", file.display());
+            let text = fs::read_to_string(&file).with_context(failed)?;
+            fs::write(&file, change(&text)).with_context(failed)
+        };
+        let comment = |text: &str| format!("{text}// Round {round}.\n");
+        match self {
+            Change::Nothing => Ok(()),
+            Change::Leaf => edit("ledger/src/main.rs", &comment),
+            Change::Core => edit("ledger-core/src/lib.rs", &comment),
+            Change::Dependency => edit("ledger-format/Cargo.toml", &|text| with_features(text, round)),
+        }
+    }
+}
+
+/// Another set of serde_json's features each time: cargo keeps what it has built, and a set that was there before costs nothing.
+fn with_features(manifest: &str, round: usize) -> String {
+    const FEATURES: [&str; 4] = ["float_roundtrip", "raw_value", "unbounded_depth", "alloc"];
+    let chosen = FEATURES.iter().enumerate().filter(|(bit, _)| (round + 1) >> bit & 1 == 1);
+    let chosen: Vec<String> = chosen.map(|(_, name)| format!("{name:?}")).collect();
+    let line = |line: &str| match line.strip_prefix("serde_json = ") {
+        Some(value) => {
+            let version = value.split('"').nth(1).unwrap_or("1");
+            format!("serde_json = {{ version = \"{version}\", features = [{}] }}\n", chosen.join(", "))
+        }
+        None => format!("{line}\n"),
+    };
+    manifest.lines().map(line).collect()
+}
+
+/// The results.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Changes {
+    /// On what.
+    pub about: About,
+    /// How many targets.
+    pub targets: usize,
+    /// Crates compiled, by kind of change.
+    pub crates: Vec<(Change, Crates)>,
+    /// In the order in which they were taken.
+    pub samples: Vec<Sample>,
+}
+
+/// One run after a change.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Sample {
+    /// The change.
+    pub change: Change,
+    /// What the run took.
+    #[serde(flatten)]
+    pub usage: Usage,
+    /// Seconds that test programs ran, added up.
+    pub tests: f64,
+}
+
+/// Measures this part, on a copy of the workspace.
+///
+/// # Errors
+/// The workspace cannot be copied, or fails its tests.
+pub fn run(bench: &Bench, results: &mut Results) -> Result<()> {
+    let (rows, _) = bench.prepare()?;
+    let (root, target_folder) = (bench.folder("changes/workspace"), bench.folder("changes/target"));
+    empty(&bench.folder("changes"))?;
+    copy(bench.workspace.root(), &root)?;
+    // The copy may be where rustup does not see the repository's.
+    let toolchain = "rust-toolchain.toml";
+    fs::copy(bench.repository.root().join(toolchain), root.join(toolchain))
+        .context("cannot copy the toolchain file")?;
+    let manifest = root.join("Cargo.toml");
+    let workspace = Workspace::load(Some(&manifest))?;
+    results.document.changes = Some(Changes { about: bench.about(), targets: rows.len(), ..Changes::default() });
+
+    bench.events.note(&format!("changes: building for {}", targets(rows.len())));
+    bench.count_crates(&workspace, &rows, &target_folder)?;
+    // The first round is counted and the others are measured.
+    for change in Change::ALL {
+        change.make(&root, 0)?;
+        let crates = bench.count_crates(&workspace, &rows, &target_folder)?;
+        results.document.changes.get_or_insert_default().crates.push((change, crates));
+    }
+    settle();
+    let total = bench.repeats * Change::ALL.len();
+    for number in 0..total {
+        let change = Change::ALL[number % Change::ALL.len()];
+        let round = number / Change::ALL.len() + 1;
+        change.make(&root, round)?;
+        let (tests, usage, _) = measure(|| {
+            let said = output(&mut bench.test(&rows, &manifest, &target_folder)?)?;
+            seconds_of_tests(&said.checked("xtask test")?.stdout)
+        })?;
+        bench.events.note(&format!(
+            "changes: sample {} of {total}: {}: {:.1} s, {:.1} s of CPU",
+            number + 1,
+            change.title(),
+            usage.wall,
+            usage.cpu
+        ));
+        results.document.changes.get_or_insert_default().samples.push(Sample { change, usage, tests });
+        results.save()?;
+    }
+    empty(&bench.folder("changes"))
+}
+
+/// The sum over all test programs, by the report of `xtask test --json`.
+fn seconds_of_tests(report: &str) -> Result<f64> {
+    let report: Value = serde_json::from_str(report).context("xtask's report")?;
+    let rows = report["targets"].as_array().context("xtask's report has no targets")?;
+    rows.iter().map(|row| row["run_seconds"].as_f64().context("xtask's report has no seconds")).sum()
+}
+
+/// A workspace without what was built in it.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let failed = || format!("cannot copy {}", from.display());
+    fs::create_dir_all(to).with_context(failed)?;
+    for entry in fs::read_dir(from).with_context(failed)? {
+        let entry = entry.with_context(failed)?;
+        let (here, there) = (entry.path(), to.join(entry.file_name()));
+        if !here.is_dir() {
+            fs::copy(&here, &there).with_context(failed)?;
+        } else if entry.file_name() != "target" {
+            copy(&here, &there)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_round_has_features_of_its_own() {
+        let manifest = include_str!("../../../checks/benchmark/ledger-format/Cargo.toml");
+        let all: std::collections::HashSet<String> = (0..=14).map(|round| with_features(manifest, round)).collect();
+        assert_eq!(all.len(), 15);
+        let third = with_features(manifest, 2);
+        assert!(third.contains("features = [\"float_roundtrip\", \"raw_value\"] }\n"), "{third}");
+    }
+
+    #[test]
+    fn the_time_of_tests_is_added_up() {
+        let report = r#"{"targets": [{"run_seconds": 1.5}, {"run_seconds": 0.25}]}"#;
+        assert_eq!(seconds_of_tests(report).unwrap(), 1.75);
+    }
+}

@@ -1,0 +1,348 @@
+//! Many targets by three ways in turn: xtask at once, and cargo-zigbuild and cargo in a loop.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::str::FromStr;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::document::{Results, targets};
+use super::measure::{Said, Timeline, Usage, measure, output, settle};
+use super::{About, Bench, Crates, Row, ZIGBUILD, empty};
+use crate::engine::build::{clean_command, command_in};
+use crate::engine::{first_error, libtest};
+use crate::environment::path_with;
+use crate::events::human_bytes;
+use crate::provider::portable::wheels::ZIG;
+use crate::targets::Level;
+
+/// How the targets are built and tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// `cargo xtask test` of all of them at once.
+    Engine,
+    /// `cargo-zigbuild test` of one after the other.
+    Zigbuild,
+    /// `cargo test` of one after the other, each in its environment.
+    Cargo,
+}
+
+impl Mode {
+    /// All, in the order in which the first samples are taken.
+    pub const ALL: [Mode; 3] = [Mode::Engine, Mode::Zigbuild, Mode::Cargo];
+
+    /// What people call it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Mode::Engine => "xtask",
+            Mode::Zigbuild => "cargo-zigbuild",
+            Mode::Cargo => "cargo",
+        }
+    }
+
+    /// The name of its target folder.
+    fn folder(self) -> &'static str {
+        match self {
+            Mode::Engine => "engine",
+            Mode::Zigbuild => "zigbuild",
+            Mode::Cargo => "cargo",
+        }
+    }
+}
+
+/// How many targets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// So many, or all if there are fewer.
+    Number(usize),
+    /// All.
+    All,
+}
+
+impl FromStr for Count {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(0) => Err("expected at least 1".to_owned()),
+            Ok(number) => Ok(Count::Number(number)),
+            Err(_) if text == "all" => Ok(Count::All),
+            Err(_) => Err("expected a number or `all`".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Count::Number(number) => number.fmt(f),
+            Count::All => f.write_str("all"),
+        }
+    }
+}
+
+/// The results.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Matrix {
+    /// On what.
+    pub about: About,
+    /// The rows in the order in which a count takes them.
+    pub targets: Vec<String>,
+    /// Rows that take no part.
+    pub left_out: Vec<LeftOut>,
+    /// Crates compiled, by number of targets.
+    pub crates: Vec<Crates>,
+    /// In the order in which they were taken.
+    pub samples: Vec<Sample>,
+    /// Of the last sample of xtask with the most targets.
+    pub timeline: Option<Timeline>,
+}
+
+/// A row that takes no part.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Its name.
+    pub target: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// One run of one mode.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Sample {
+    /// How many targets.
+    pub targets: usize,
+    /// The mode.
+    pub mode: Mode,
+    /// What it took.
+    #[serde(flatten)]
+    pub usage: Usage,
+    /// Tests that passed.
+    pub passed: usize,
+}
+
+/// Measures this part.
+///
+/// # Errors
+/// A mode cannot be run, its tests fail, or it runs fewer than another.
+pub fn run(bench: &Bench, counts: &[Count], results: &mut Results) -> Result<()> {
+    let zigbuild = install_zigbuild(bench)?;
+    let modes = Modes { bench, zigbuild };
+    let (rows, left_out) = bench.prepare()?;
+    results.document.matrix = Some(Matrix { about: bench.about(), left_out, ..Matrix::default() });
+    let wanted = counts.iter().map(|count| match count {
+        Count::Number(number) => *number,
+        Count::All => usize::MAX,
+    });
+    let rows = modes.warm_up(rows, wanted.clone().max().unwrap_or(1), results)?;
+    let mut counts: Vec<usize> = wanted.map(|count| count.min(rows.len())).collect();
+    counts.sort_unstable();
+    counts.dedup();
+    let most = rows.len();
+
+    let matrix = |results: &mut Results, change: &mut dyn FnMut(&mut Matrix)| {
+        change(results.document.matrix.get_or_insert_default());
+        results.save()
+    };
+    let names: Vec<String> = rows.iter().map(|(target, _)| target.name.clone()).collect();
+    matrix(results, &mut |m| m.targets.clone_from(&names))?;
+    let folder = bench.folder(Mode::Engine.folder());
+    for count in [1, most].iter().take(most.min(2)) {
+        empty(&folder)?;
+        bench.events.note(&format!("matrix: counting crates, {}", targets(*count)));
+        let crates = bench.count_crates(&bench.workspace, &rows[..*count], &folder)?;
+        matrix(results, &mut |m| m.crates.push(crates.clone()))?;
+    }
+    settle();
+
+    let total = bench.repeats * counts.len() * Mode::ALL.len();
+    let mut number = 0;
+    for repeat in 0..bench.repeats {
+        for count in &counts {
+            let mut order = Mode::ALL;
+            order.rotate_left(repeat % Mode::ALL.len());
+            for mode in order {
+                number += 1;
+                let (sample, timeline) = modes.sample(mode, &rows[..*count])?;
+                bench.events.note(&format!(
+                    "matrix: sample {number} of {total}: {}, {}: {:.1} s, {:.1} s of CPU, {}",
+                    mode.title(),
+                    targets(*count),
+                    sample.usage.wall,
+                    sample.usage.cpu,
+                    human_bytes(sample.usage.peak_bytes)
+                ));
+                let so_far = results.document.matrix.iter().flat_map(|m| &m.samples);
+                if let Some(other) = so_far.clone().find(|s| s.targets == *count && s.passed != sample.passed) {
+                    bail!(
+                        "{} passed {} tests of {}, and {} passed {}",
+                        mode.title(),
+                        sample.passed,
+                        targets(*count),
+                        other.mode.title(),
+                        other.passed
+                    );
+                }
+                matrix(results, &mut |m| {
+                    if mode == Mode::Engine && *count == most {
+                        m.timeline = Some(timeline.clone());
+                    }
+                    m.samples.push(sample.clone());
+                })?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// cargo-zigbuild of the pinned version, built once and kept in the cache.
+fn install_zigbuild(bench: &Bench) -> Result<PathBuf> {
+    let root = bench.cache.path(format!("bench/cargo-zigbuild-{ZIGBUILD}"));
+    let program = root.join("bin/cargo-zigbuild");
+    if !program.exists() {
+        bench.events.step("cargo-zigbuild", &format!("building cargo-zigbuild {ZIGBUILD}"), || {
+            let mut command = clean_command("cargo");
+            command.args(["install", "--locked", "--quiet", "cargo-zigbuild", "--version", ZIGBUILD, "--root"]);
+            command.arg(&root).env("CARGO_TARGET_DIR", bench.folder("cargo-zigbuild"));
+            // The repository's toolchain, which is there.
+            command.current_dir(bench.repository.root());
+            output(&mut command)?.checked("cargo install cargo-zigbuild").map(drop)
+        })?;
+        empty(&bench.folder("cargo-zigbuild"))?;
+    }
+    Ok(program)
+}
+
+struct Modes<'a> {
+    bench: &'a Bench,
+    zigbuild: PathBuf,
+}
+
+impl Modes<'_> {
+    fn folder(&self, mode: Mode) -> PathBuf {
+        self.bench.folder(mode.folder())
+    }
+
+    /// Runs both loops once for each row, unmeasured, so that zig's cache has what each of them puts there, and gives the first
+    /// rows that cargo-zigbuild can build.
+    fn warm_up(&self, rows: Vec<Row>, most: usize, results: &mut Results) -> Result<Vec<Row>> {
+        let events = &self.bench.events;
+        let mut able = Vec::new();
+        for mode in [Mode::Zigbuild, Mode::Cargo] {
+            empty(&self.folder(mode))?;
+        }
+        for row in rows {
+            if able.len() == most {
+                break;
+            }
+            events.note(&format!("matrix: warming up {}", row.0.name));
+            let said = output(&mut self.zigbuild(&row)?)?;
+            if !said.success {
+                let reason = first_error(&format!("{}\n{}", said.stdout, said.stderr));
+                events.note(&format!("matrix: {} is left out, for cargo-zigbuild fails: {reason}", row.0.name));
+                let left_out = LeftOut { target: row.0.name, reason };
+                results.document.matrix.get_or_insert_default().left_out.push(left_out);
+                continue;
+            }
+            output(&mut self.cargo(&row)?)?.checked(&format!("cargo test for {}", row.0.name))?;
+            able.push(row);
+        }
+        if able.is_empty() {
+            bail!("cargo-zigbuild builds none of these targets");
+        }
+        settle();
+        Ok(able)
+    }
+
+    fn sample(&self, mode: Mode, rows: &[Row]) -> Result<(Sample, Timeline)> {
+        let folder = self.folder(mode);
+        empty(&folder)?;
+        let (passed, usage, timeline) = measure(|| match mode {
+            Mode::Engine => {
+                let what = format!("xtask test of {}", targets(rows.len()));
+                let mut command = self.bench.test(rows, &self.bench.manifest(), &folder)?;
+                passed_in_report(&output(&mut command)?.checked(&what)?)
+            }
+            Mode::Zigbuild | Mode::Cargo => {
+                let mut passed = 0;
+                for row in rows {
+                    let mut command = if mode == Mode::Cargo { self.cargo(row)? } else { self.zigbuild(row)? };
+                    let said = output(&mut command)?.checked(&format!("{} test for {}", mode.title(), row.0.name))?;
+                    passed += libtest::parse(&said.stdout).counts.unwrap_or_default().passed;
+                }
+                Ok(passed)
+            }
+        })?;
+        empty(&folder)?;
+        Ok((Sample { targets: rows.len(), mode, usage, passed }, timeline))
+    }
+
+    /// `cargo test` in the environment of the row.
+    fn cargo(&self, row: &Row) -> Result<Command> {
+        let mut command = command_in("cargo", &[&row.1])?;
+        self.arguments(&mut command, row, Mode::Cargo, &row.0.triple);
+        Ok(command)
+    }
+
+    /// The same by cargo-zigbuild, which brings its own compilers and linker. What it cannot have by itself it gets from the row: std,
+    /// zig, the runner, and zig's cache.
+    fn zigbuild(&self, row: &Row) -> Result<Command> {
+        let (target, environment) = row;
+        let mut command = clean_command(&self.zigbuild);
+        command.env("PATH", path_with(&[environment])?).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+        for name in ["RUNNER", "RUSTFLAGS"].map(|name| format!("CARGO_TARGET_{}_{name}", target.upper())) {
+            if let Some(value) = environment.scoped.get(&name) {
+                command.env(name, value);
+            }
+        }
+        command.env("CARGO_ZIGBUILD_ZIG_PATH", ZIG.program(&self.bench.cache));
+        command.env("CARGO_ZIGBUILD_CACHE_DIR", self.bench.folder("zigbuild-wrappers"));
+        command.env("ZIG_GLOBAL_CACHE_DIR", self.bench.cache.path("zig-cache"));
+        // The same glibc, in the way in which cargo-zigbuild is told.
+        let triple = match &target.glibc {
+            Some(floor) => format!("{}.{floor}", target.triple),
+            None => target.triple.clone(),
+        };
+        self.arguments(&mut command, row, Mode::Zigbuild, &triple);
+        Ok(command)
+    }
+
+    fn arguments(&self, command: &mut Command, row: &Row, mode: Mode, triple: &str) {
+        command.args(["test", "--locked", "--target", triple, "--manifest-path"]).arg(self.bench.manifest());
+        if row.0.level == Level::Link {
+            command.arg("--no-run");
+        }
+        command.env("CARGO_TARGET_DIR", self.folder(mode)).current_dir(self.bench.workspace.root());
+    }
+}
+
+/// Tests that passed, by the report of `xtask test --json`.
+fn passed_in_report(said: &Said) -> Result<usize> {
+    let report: Value = serde_json::from_str(&said.stdout).context("xtask's report")?;
+    let rows = report["targets"].as_array().context("xtask's report has no targets")?;
+    rows.iter().map(|row| Ok(row["tests"]["passed"].as_u64().context("xtask's report has no tests")? as usize)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_a_number_or_all() {
+        assert_eq!("8".parse(), Ok(Count::Number(8)));
+        assert_eq!("all".parse(), Ok(Count::All));
+        assert!("0".parse::<Count>().is_err() && "most".parse::<Count>().is_err());
+    }
+
+    #[test]
+    fn the_report_is_added_up() {
+        let stdout = r#"{"targets": [{"tests": {"passed": 3}}, {"tests": {"passed": 0}}, {"tests": {"passed": 4}}]}"#;
+        let said = |stdout: &str| Said { stdout: stdout.to_owned(), stderr: String::new(), success: true };
+        assert_eq!(passed_in_report(&said(stdout)).unwrap(), 7);
+        assert!(passed_in_report(&said("{}")).is_err());
+    }
+}

@@ -1,0 +1,494 @@
+//! How long something takes, how much of the machine it uses meanwhile, and what a few such figures have in common.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{Read, Seek};
+use std::iter;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use serde::{Deserialize, Serialize};
+
+use crate::runner;
+use crate::signals;
+
+/// Between two looks at the processes.
+const LOOK: Duration = Duration::from_millis(100);
+/// Between two looks at the shares of pages, where there is no other reason for one.
+const SHARES: Duration = Duration::from_millis(500);
+/// How long what a sample leaves behind, a wineserver say, may take to end by itself.
+const LINGER: Duration = Duration::from_secs(10);
+/// In which Linux tells CPU time, whatever its own clock: USER_HZ, times(2).
+const TICKS_PER_SECOND: f64 = 100.0;
+/// Points that a timeline has at most: as many as its plot has pixels for.
+const POINTS: usize = 400;
+
+/// What one sample used.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// Seconds by the clock.
+    pub wall: f64,
+    /// CPU seconds of everything that was started.
+    pub cpu: f64,
+    /// Those of cargo and xtask themselves, as far as the last look at each process saw them.
+    pub own_cpu: f64,
+    /// CPU seconds of everything else on the machine meanwhile, which should be next to none.
+    pub others_cpu: f64,
+    /// The most memory that all processes had at once, each page counted once.
+    pub peak_bytes: u64,
+}
+
+/// Busy cores over time, by what kept them busy.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Timeline {
+    /// Cores of the machine.
+    pub cores: usize,
+    /// One after the other.
+    pub points: Vec<Point>,
+}
+
+/// Busy cores between the point before and this one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Seconds since the start.
+    pub seconds: f64,
+    /// By the order of [`Kind`].
+    pub busy: [f64; KINDS],
+}
+
+/// What a process is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Compiling Rust.
+    Rustc,
+    /// Compiling C, linking, and the scripts around both.
+    Native,
+    /// What a runner has started.
+    Test,
+    /// cargo and xtask.
+    Own,
+    /// Anything else on the machine, and what lived for less than a look.
+    Other,
+}
+
+/// How many kinds there are.
+pub const KINDS: usize = 5;
+
+/// What a plot calls the kinds.
+pub const KIND_NAMES: [&str; KINDS] = ["rustc", "C compiler and linker", "tests", "cargo and xtask", "other"];
+
+/// Median, least and most.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// The one in the middle, or between the two there.
+    pub median: f64,
+    /// The least.
+    pub min: f64,
+    /// The most.
+    pub max: f64,
+}
+
+impl Spread {
+    /// Of some figures; none of none.
+    pub fn of(figures: impl IntoIterator<Item = f64>) -> Option<Spread> {
+        let mut sorted: Vec<f64> = figures.into_iter().collect();
+        sorted.sort_by(f64::total_cmp);
+        let (min, max) = (*sorted.first()?, *sorted.last()?);
+        let middle = sorted.len() / 2;
+        let median = if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 };
+        Some(Spread { median, min, max })
+    }
+}
+
+/// The number of cores.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// What a command printed.
+pub struct Said {
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error output.
+    pub stderr: String,
+    /// Whether it ended with code 0.
+    pub success: bool,
+}
+
+impl Said {
+    /// The command's output, if it succeeded.
+    ///
+    /// # Errors
+    /// It failed; the error holds the end of what it said.
+    pub fn checked(self, what: &str) -> Result<Said> {
+        if self.success {
+            return Ok(self);
+        }
+        let said = format!("{}\n{}", self.stdout.trim(), self.stderr.trim());
+        let lines: Vec<&str> = said.trim().lines().collect();
+        bail!("{what} failed\n{}", lines[lines.len().saturating_sub(60)..].join("\n"));
+    }
+}
+
+/// Starts a command and waits for it. Its output goes to files: a wineserver that outlives it would keep a pipe open.
+///
+/// # Errors
+/// It cannot be started, or a signal came.
+pub fn output(command: &mut Command) -> Result<Said> {
+    let file = || tempfile::tempfile().context("cannot make a temporary file");
+    let (stdout, stderr) = (file()?, file()?);
+    let copy = |file: &fs::File| file.try_clone().context("cannot share a file");
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(copy(&stdout)?)
+        .stderr(copy(&stderr)?)
+        .spawn()
+        .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    let status = child.wait().context("cannot wait for a child")?;
+    signals::check()?;
+    let text = |mut file: fs::File| -> Result<String> {
+        let mut bytes = Vec::new();
+        file.rewind().and_then(|()| file.read_to_end(&mut bytes)).context("cannot read a temporary file")?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    Ok(Said { stdout: text(stdout)?, stderr: text(stderr)?, success: status.success() })
+}
+
+/// Does some work, of which nothing is left afterwards, and says what the processes that it started used.
+///
+/// # Errors
+/// What the work says.
+pub fn measure<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Usage, Timeline)> {
+    let (before, busy) = (children_cpu()?, machine_busy());
+    let done = AtomicBool::new(false);
+    let (result, wall, busy, sampler) = std::thread::scope(|scope| {
+        let sampler = scope.spawn(|| {
+            let mut sampler = Sampler::new();
+            while !done.load(Ordering::Relaxed) {
+                std::thread::sleep(LOOK);
+                sampler.look();
+            }
+            sampler
+        });
+        let start = Instant::now();
+        let result = work();
+        let wall = start.elapsed().as_secs_f64();
+        let busy = machine_busy().saturating_sub(busy) as f64 / TICKS_PER_SECOND;
+        done.store(true, Ordering::Relaxed);
+        (result, wall, busy, sampler.join())
+    });
+    settle();
+    signals::check()?;
+    let result = result?;
+    let sampler = sampler.map_err(|_| anyhow::anyhow!("the sampler panicked"))?;
+    let cpu = children_cpu()? - before;
+    let others_cpu = (busy - cpu).max(0.0);
+    let usage = Usage { wall, cpu, own_cpu: sampler.own_seconds(), others_cpu, peak_bytes: sampler.peak };
+    Ok((result, usage, Timeline { cores: cores(), points: thinned(sampler.points, POINTS) }))
+}
+
+/// Waits until everything that was started has ended, and ends it if it does not.
+pub fn settle() {
+    let start = Instant::now();
+    loop {
+        // Orphans are ours: xtask adopts them. No other child is being waited for now.
+        while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive) {}
+        if runner::descendants(&[]).is_empty() || start.elapsed() > LINGER || signals::check().is_err() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    runner::sweep(&[]);
+}
+
+fn children_cpu() -> Result<f64> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).context("getrusage")?;
+    Ok((usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as f64 / 1e6)
+}
+
+/// A process at one look.
+#[derive(Clone, Debug, PartialEq)]
+struct Process {
+    parent: i32,
+    name: String,
+    /// Pages in memory, those that it shares among them.
+    pages: u64,
+    /// CPU time of its threads, without its children's.
+    ticks: u64,
+}
+
+/// proc_pid_stat(5): `pid (name) state parent …`, where the name may hold anything; fields 14 and 15 are utime and stime, and
+/// 24 is rss.
+fn process(stat: &str) -> Option<(i32, Process)> {
+    let (pid, rest) = stat.split_once(" (")?;
+    let (name, rest) = rest.rsplit_once(") ")?;
+    let fields: Vec<&str> = rest.split(' ').collect();
+    let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
+    let parent = fields.get(1)?.parse().ok()?;
+    let process = Process { parent, name: name.to_owned(), pages: field(24)?, ticks: field(14)? + field(15)? };
+    Some((pid.parse().ok()?, process))
+}
+
+/// Busy ticks of the machine, from the first line of proc_stat(5).
+fn busy_ticks(stat: &str) -> Option<u64> {
+    let fields: Vec<u64> = stat.lines().next()?.split_whitespace().skip(1).map_while(|f| f.parse().ok()).collect();
+    // user, nice, system, then idle and iowait, then irq, softirq and steal.
+    Some(fields.iter().take(3).sum::<u64>() + fields.iter().skip(5).take(2).sum::<u64>())
+}
+
+/// What a process is there for, by its name (of which Linux keeps 15 bytes). Whether it belongs to a test depends on who
+/// started it.
+fn kind_of(name: &str, own: &str) -> Kind {
+    const NATIVE: [&str; 20] = [
+        "zig",
+        "sh",
+        "cc",
+        "c++",
+        "cc1",
+        "as",
+        "ar",
+        "ld",
+        "gcc",
+        "clang",
+        "lld",
+        "ld.lld",
+        "rust-lld",
+        "wasm-ld",
+        "collect2",
+        "xargs",
+        "sed",
+        "dlltool",
+        "rust-objcopy",
+        "zig-ar",
+    ];
+    // xtask may stand in for the compiler, which goes by this name then.
+    match name.strip_suffix(".real").unwrap_or(name) {
+        "rustc" | "rustdoc" => Kind::Rustc,
+        name if name == "cargo" || name == own => Kind::Own,
+        // The scripts of the rows: `aarch64-linux-cc`, cut off.
+        _ if NATIVE.contains(&name) || name.contains("-linux") || name.contains("-w64-") => Kind::Native,
+        _ if ["ld.", "windows-", "macos-", "wasm32-", "x86_64-", "cargo-zig", "zigcc"]
+            .iter()
+            .any(|p| name.starts_with(p)) =>
+        {
+            Kind::Native
+        }
+        _ => Kind::Other,
+    }
+}
+
+struct Sampler {
+    start: Instant,
+    last: Instant,
+    busy: u64,
+    /// Ticks of each process at the last look that saw it, and its kind.
+    seen: HashMap<i32, (u64, Kind)>,
+    /// Of processes whose numbers were given to others.
+    own_gone: u64,
+    peak: u64,
+    /// The most that all processes had together, shared pages counted as often as they are shared.
+    record: u64,
+    /// When shares were last asked for.
+    shares: Instant,
+    /// Bytes of a page.
+    page: u64,
+    /// What Linux calls this program.
+    own: String,
+    points: Vec<Point>,
+}
+
+impl Sampler {
+    fn new() -> Sampler {
+        let now = Instant::now();
+        Sampler {
+            start: now,
+            last: now,
+            busy: machine_busy(),
+            seen: HashMap::new(),
+            own_gone: 0,
+            peak: 0,
+            record: 0,
+            shares: now,
+            page: page_size(),
+            own: head("/proc/self/comm").unwrap_or_default().trim().to_owned(),
+            points: Vec::new(),
+        }
+    }
+
+    fn own_seconds(&self) -> f64 {
+        let own = self.seen.values().filter(|(_, kind)| *kind == Kind::Own).map(|(ticks, _)| ticks).sum::<u64>();
+        (own + self.own_gone) as f64 / TICKS_PER_SECOND
+    }
+
+    fn look(&mut self) {
+        let all = processes();
+        let ours: Vec<(i32, &Process)> = below(std::process::id().cast_signed(), &all);
+        // The kernel takes 5 ms to tell the shares of a rustc of 200 MB, on this very machine's cores. They add up to no more than
+        // what is in memory, and are largest about where that is.
+        let bound: u64 = ours.iter().map(|(_, process)| process.pages * self.page).sum();
+        if bound > self.record || bound > self.peak && self.shares.elapsed() > SHARES {
+            let shares = ours.iter().map(|(pid, process)| memory_of(*pid, process.pages * self.page));
+            self.peak = self.peak.max(shares.sum());
+            self.record = self.record.max(bound);
+            self.shares = Instant::now();
+        }
+        let mut spent = [0; KINDS];
+        for (pid, process) in ours {
+            let kind = kind_below(pid, &all, &self.own, |pid, name| is_runner(pid, name, &self.own));
+            let before = match self.seen.insert(pid, (process.ticks, kind)) {
+                Some((before, _)) if before <= process.ticks => before,
+                Some((gone, Kind::Own)) => {
+                    self.own_gone += gone;
+                    0
+                }
+                _ => 0,
+            };
+            spent[kind as usize] += process.ticks - before;
+        }
+        let (now, busy) = (Instant::now(), machine_busy());
+        let elapsed = (now - self.last).as_secs_f64() * TICKS_PER_SECOND;
+        let whole = busy.saturating_sub(self.busy) as f64;
+        let known: u64 = spent.iter().sum();
+        let mut point = Point { seconds: (now - self.start).as_secs_f64(), busy: spent.map(|t| t as f64 / elapsed) };
+        point.busy[Kind::Other as usize] += (whole - known as f64).max(0.0) / elapsed;
+        self.points.push(point);
+        (self.last, self.busy) = (now, busy);
+    }
+}
+
+fn machine_busy() -> u64 {
+    head("/proc/stat").and_then(|stat| busy_ticks(&stat)).unwrap_or_default()
+}
+
+fn processes() -> HashMap<i32, Process> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let numbers = entries.filter_map(|name| name.to_str()?.parse::<i32>().ok());
+    numbers.filter_map(|pid| process(&head(&format!("/proc/{pid}/stat"))?)).collect()
+}
+
+/// The first page of a file of the kernel's, by one call: std asks for the size first, which such files do not tell, and then
+/// reads in small pieces.
+fn head(file: &str) -> Option<String> {
+    let mut page = [0; 4096];
+    let length = fs::File::open(file).and_then(|mut file| file.read(&mut page)).ok()?;
+    Some(String::from_utf8_lossy(&page[..length]).into_owned())
+}
+
+/// The kind of a process: that of a test if a runner is above it.
+fn kind_below(pid: i32, all: &HashMap<i32, Process>, own: &str, is_runner: impl Fn(i32, &str) -> bool) -> Kind {
+    let mut above = all.get(&pid).map(|p| p.parent);
+    // Bounded, because numbers are reused while we read.
+    for _ in 0..all.len() {
+        let Some((parent, process)) = above.and_then(|pid| Some((pid, all.get(&pid)?))) else { break };
+        if is_runner(parent, &process.name) {
+            return Kind::Test;
+        }
+        above = Some(process.parent);
+    }
+    all.get(&pid).map_or(Kind::Other, |p| kind_of(&p.name, own))
+}
+
+fn is_runner(pid: i32, name: &str, own: &str) -> bool {
+    // `cross-flake-run-<target>`, cut off, or `xtask runner`.
+    name == "cross-flake-run"
+        || name == own
+            && head(&format!("/proc/{pid}/cmdline")).is_some_and(|line| line.split('\0').nth(1) == Some("runner"))
+}
+
+/// Everything below a process.
+fn below(own: i32, all: &HashMap<i32, Process>) -> Vec<(i32, &Process)> {
+    let parent = |pid: &i32| all.get(pid).map(|process| process.parent);
+    // Bounded, because numbers are reused while we read.
+    let ours = |pid: i32| iter::successors(parent(&pid), parent).take(all.len()).any(|pid| pid == own);
+    all.iter().filter(|(pid, _)| ours(**pid)).map(|(pid, process)| (*pid, process)).collect()
+}
+
+/// What the kernel tells this very process.
+fn page_size() -> u64 {
+    // AT_PAGESZ of getauxval(3), of which /proc/self/auxv is a list of pairs.
+    let list = fs::read("/proc/self/auxv").unwrap_or_default();
+    let words: Vec<usize> =
+        list.chunks_exact(size_of::<usize>()).filter_map(|w| w.try_into().ok()).map(usize::from_ne_bytes).collect();
+    words.chunks_exact(2).find(|pair| pair[0] == 6).map_or(4096, |pair| pair[1] as u64)
+}
+
+/// Memory of one process: its share of every page, or where that is not told, all that it has.
+fn memory_of(pid: i32, all: u64) -> u64 {
+    let share = || {
+        let text = head(&format!("/proc/{pid}/smaps_rollup"))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+        line.split_whitespace().next()?.parse::<u64>().ok().map(|kb| kb * 1024)
+    };
+    share().unwrap_or(all)
+}
+
+/// At most so many points, each the mean of those that it stands for; at least two looks go into one, for the kernel
+/// counts in hundredths of a second.
+fn thinned(points: Vec<Point>, most: usize) -> Vec<Point> {
+    let each = points.len().div_ceil(most).max(2);
+    let round = |value: f64, digits: f64| (value * digits).round() / digits;
+    let mean = |part: &[Point]| {
+        let mut busy = [0.0; KINDS];
+        for (kind, sum) in busy.iter_mut().enumerate() {
+            *sum = round(part.iter().map(|p| p.busy[kind]).sum::<f64>() / part.len() as f64, 1e2);
+        }
+        Point { seconds: round(part.last().map_or(0.0, |p| p.seconds), 1e2), busy }
+    };
+    points.chunks(each).map(mean).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle_and_the_spread_the_ends() {
+        assert_eq!(Spread::of([3.0, 1.0, 2.0]), Some(Spread { median: 2.0, min: 1.0, max: 3.0 }));
+        assert_eq!(Spread::of([4.0, 1.0]), Some(Spread { median: 2.5, min: 1.0, max: 4.0 }));
+        assert_eq!(Spread::of([]), None);
+    }
+
+    #[test]
+    fn a_process_is_read_whatever_its_name() {
+        let stat = "12 (a) (b c) S 7 1 1 0 -1 4194560 1 2 3 4 50 6 900 900 20 0 1 0 100 40960 8 99";
+        let (pid, process) = process(stat).unwrap();
+        assert_eq!((pid, process), (12, Process { parent: 7, name: "a) (b c".to_owned(), pages: 8, ticks: 56 }));
+    }
+
+    #[test]
+    fn waiting_for_a_disk_is_not_busy() {
+        assert_eq!(busy_ticks("cpu  1 2 4 1000 2000 8 16 0 0 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n"), Some(1 + 2 + 4 + 8 + 16));
+    }
+
+    #[test]
+    fn what_a_runner_starts_is_a_test() {
+        let process = |parent, name: &str| Process { parent, name: name.to_owned(), pages: 0, ticks: 0 };
+        let all = HashMap::from([
+            (1, process(0, "xtask")),
+            (2, process(1, "cargo")),
+            (3, process(2, "rustc.real")),
+            (4, process(3, "aarch64-linux-c")),
+            (5, process(1, "cross-flake-run")),
+            (6, process(5, "sh")),
+        ]);
+        let kind = |pid| kind_below(pid, &all, "xtask", |_, name| name == "cross-flake-run");
+        assert_eq!([1, 2, 3, 4, 5, 6].map(kind), {
+            use Kind::*;
+            [Own, Own, Rustc, Native, Other, Test]
+        });
+    }
+
+    #[test]
+    fn a_long_timeline_keeps_its_mean() {
+        let point = |n: usize| Point { seconds: n as f64, busy: [(n % 2) as f64 * 2.0; KINDS] };
+        let points = thinned((0..1000).map(point).collect(), 100);
+        assert_eq!(points.len(), 100);
+        assert!(points.iter().all(|p| p.busy == [1.0; KINDS]));
+        assert_eq!(points[99].seconds, 999.0);
+    }
+}

@@ -1,0 +1,322 @@
+//! Measures what `docs/benchmarks.md` says: parts that are run one at a time or all, on one machine each, and written down
+//! sample by sample.
+
+pub mod changes;
+pub mod document;
+pub mod evaluation;
+pub mod matrix;
+pub mod measure;
+pub mod own;
+pub mod plot;
+pub mod setup;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::cache::Cache;
+use crate::commands::announce;
+use crate::engine::build::{self, BuildRequest, Built, Ready, clean_command};
+use crate::environment::Environment;
+use crate::events::Events;
+use crate::provider::portable::wheels::ZIG;
+use crate::provider::{self, Choice};
+use crate::targets::Target;
+use crate::workspace::Workspace;
+use document::Results;
+
+/// The cargo-zigbuild that is measured beside xtask.
+pub const ZIGBUILD: &str = "0.24.1";
+
+/// The workspace that is built, below the repository.
+const WORKSPACE: &str = "checks/benchmark/Cargo.toml";
+
+/// A row and its environment.
+pub type Row = (Target, Environment);
+
+/// What every part of a run works with.
+pub struct Bench {
+    /// The workspace that holds xtask.
+    pub repository: Workspace,
+    /// The workspace that is built.
+    pub workspace: Workspace,
+    /// Rows to measure with, in this order.
+    pub targets: Vec<Target>,
+    /// Where the tools are.
+    pub cache: Cache,
+    /// Where progress goes.
+    pub events: Events,
+    /// Samples of each kind.
+    pub repeats: usize,
+}
+
+/// On what a part was measured, and with what.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct About {
+    /// The day and time at which it began (UTC).
+    pub date: String,
+    /// What was typed.
+    pub command: String,
+    /// The processor's name.
+    pub cpu: String,
+    /// How many cores there are.
+    pub cores: usize,
+    /// Bytes of memory.
+    pub memory: u64,
+    /// The kernel's release.
+    pub kernel: String,
+    /// The compiler.
+    pub rustc: String,
+    /// The C compiler.
+    pub zig: String,
+    /// What xtask is compared with.
+    pub cargo_zigbuild: String,
+    /// The revision of xtask.
+    pub xtask: String,
+}
+
+/// How many crates cargo compiled.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Crates {
+    /// Targets that were built at once.
+    pub targets: usize,
+    /// For the build machine: build scripts, proc macros and what these need.
+    pub build_machine: usize,
+    /// For all targets together, test programs among them.
+    pub for_targets: usize,
+}
+
+impl Bench {
+    /// Reads both workspaces. No names mean all rows of the one that is built.
+    ///
+    /// # Errors
+    /// The current folder is not in a checkout of cross-flake, or a name is unknown.
+    pub fn open(names: &[String], repeats: usize, events: Events) -> Result<Bench> {
+        let repository = Workspace::load(None)?;
+        let manifest = repository.root().join(WORKSPACE);
+        if !manifest.exists() {
+            bail!("{} is no checkout of cross-flake: it has no {WORKSPACE}", repository.root().display());
+        }
+        let workspace = Workspace::load(Some(&manifest))?;
+        let targets = match names {
+            [] => in_order(workspace.all_targets()?.0),
+            names => crate::commands::find_targets(&workspace, names)?,
+        };
+        Ok(Bench { repository, workspace, targets, cache: Cache::locate()?, events, repeats })
+    }
+
+    /// A folder below the repository's target folder.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        self.repository.metadata.target_directory.as_std_path().join("bench").join(name)
+    }
+
+    /// The manifest of the workspace that is built.
+    pub fn manifest(&self) -> PathBuf {
+        self.workspace.root().join("Cargo.toml")
+    }
+
+    /// Sets rows up; the second list has those that cannot be had, and why.
+    ///
+    /// # Errors
+    /// What keeps all of them from being set up.
+    pub fn prepare(&self) -> Result<(Vec<Row>, Vec<matrix::LeftOut>)> {
+        let provider = provider::choose(Choice::Portable, &self.workspace)?;
+        announce(&self.events, &provider.missing(&self.workspace, &self.targets, &self.events)?);
+        let (mut rows, mut left_out) = (Vec::new(), Vec::new());
+        for prepared in provider.prepare(&self.workspace, &self.targets, &self.events)? {
+            match prepared.environment {
+                Ok(environment) => rows.push((prepared.target, environment)),
+                Err(reason) => left_out.push(matrix::LeftOut { target: prepared.target.name, reason }),
+            }
+        }
+        Ok((rows, left_out))
+    }
+
+    /// This program, with what cargo and the caller's flags would change about its children taken out.
+    ///
+    /// # Errors
+    /// It cannot be found.
+    pub fn xtask(&self, args: &[&str]) -> Result<Command> {
+        let mut command = clean_command(std::env::current_exe().context("cannot find xtask itself")?);
+        command.args(args).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+        Ok(command)
+    }
+
+    /// `xtask test` of these rows, as the engine's users type it; prints the report as JSON.
+    ///
+    /// # Errors
+    /// See [`Bench::xtask`].
+    pub fn test(&self, rows: &[Row], manifest: &Path, target_folder: &Path) -> Result<Command> {
+        let mut command = self.xtask(&["test", "--provider", "portable", "--locked", "--json"])?;
+        command.args(rows.iter().map(|(target, _)| &target.name)).arg("--manifest-path").arg(manifest);
+        command.env("CARGO_TARGET_DIR", target_folder);
+        Ok(command)
+    }
+
+    /// Builds what the tests of these rows need and counts what had to be compiled for that.
+    ///
+    /// # Errors
+    /// It cannot be built.
+    pub fn count_crates(&self, workspace: &Workspace, rows: &[Row], target_folder: &Path) -> Result<Crates> {
+        let request = BuildRequest {
+            tests: true,
+            packages: workspace.metadata.workspace_packages().iter().map(|p| p.name.to_string()).collect(),
+            cargo_args: vec!["--locked".into(), "--target-dir".into(), target_folder.to_string_lossy().into_owned()],
+        };
+        let ready: Vec<Ready<'_>> = rows.iter().map(|(target, environment)| Ready { target, environment }).collect();
+        let mut crates = Crates { targets: rows.len(), ..Crates::default() };
+        let end = build::build(workspace, &request, &ready, |built| {
+            let Built::Artifact(artifact) = built else { return };
+            let file = artifact.filenames.first().map(|file| file.as_std_path());
+            let folder = file.and_then(|file| build::target_folder_of(target_folder, file));
+            let of_target = folder.is_some_and(|folder| rows.iter().any(|(target, _)| target.triple == folder));
+            match (artifact.fresh, of_target) {
+                (true, _) => {}
+                (false, true) => crates.for_targets += 1,
+                (false, false) => crates.build_machine += 1,
+            }
+        })?;
+        crate::signals::check()?;
+        if !end.success {
+            bail!("the benchmark's workspace does not build\n{}", end.stderr.trim());
+        }
+        Ok(crates)
+    }
+
+    /// On what this run takes place.
+    pub fn about(&self) -> About {
+        let say = |program: &str, args: &[&str]| {
+            let output = Command::new(program).args(args).current_dir(self.repository.root()).output().ok()?;
+            output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        };
+        let field = |file: &str, name: &str| {
+            let text = fs::read_to_string(file).ok()?;
+            let value = text.lines().find_map(|line| line.strip_prefix(name))?.trim_start_matches([':', ' ', '\t']);
+            Some(value.trim().to_owned())
+        };
+        let memory = field("/proc/meminfo", "MemTotal").and_then(|m| m.split(' ').next()?.parse::<u64>().ok());
+        // The results themselves change with every sample.
+        let changed = say("git", &["status", "--porcelain", "--", ".", ":!docs/benchmarks.*"]);
+        let revision = say("git", &["rev-parse", "--short=9", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
+        let toolchain = &self.workspace.toolchain;
+        About {
+            date: say("date", &["-u", "+%Y-%m-%d %H:%M"]).unwrap_or_default(),
+            command: typed(std::env::args().skip(1)),
+            cpu: field("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+            cores: measure::cores(),
+            memory: memory.unwrap_or_default() * 1024,
+            kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
+            rustc: toolchain.release.clone(),
+            zig: ZIG.version.to_owned(),
+            cargo_zigbuild: ZIGBUILD.to_owned(),
+            xtask: revision + if changed.is_some_and(|c| !c.is_empty()) { " with changes" } else { "" },
+        }
+    }
+}
+
+/// The command line, without names of folders that only this machine has.
+fn typed(args: impl Iterator<Item = String>) -> String {
+    let mut words = vec!["cargo".to_owned(), "xtask".to_owned()];
+    for arg in args {
+        let stands_for = match words.last().map(String::as_str) {
+            Some("--inputs") => "DIR".to_owned(),
+            Some("--json") => "FILE".to_owned(),
+            _ => arg,
+        };
+        words.push(stands_for);
+    }
+    shell_words::join(words)
+}
+
+/// The first eight of the rows are as unlike each other as can be, so that a small count stands for the whole.
+fn in_order(rows: Vec<Target>) -> Vec<Target> {
+    const FIRST: [&str; 8] = [
+        "aarch64-linux",
+        "windows-x64",
+        "x86_64-linux-musl",
+        "riscv64-linux",
+        "armv7hf-linux",
+        "macos-arm64",
+        "s390x-linux",
+        "i686-linux",
+    ];
+    let mut rows = rows;
+    // Stable: the rest stay in the order of the table.
+    rows.sort_by_key(|row| FIRST.iter().position(|name| row.name == *name).unwrap_or(FIRST.len()));
+    rows
+}
+
+/// Removes a folder with all that is in it, if it is there.
+///
+/// # Errors
+/// It cannot be removed.
+pub fn empty(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The parts of the benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// Many targets: xtask, cargo-zigbuild in a loop, cargo in a loop
+    Matrix,
+    /// What a change costs
+    Changes,
+    /// The first set-up, into an empty cache
+    Setup,
+    /// What xtask itself takes: list, env, and entering a runner
+    Own,
+    /// What Nix evaluates for a dev shell
+    Nix,
+}
+
+impl Part {
+    /// Measures it.
+    ///
+    /// # Errors
+    /// Something that is measured fails.
+    pub fn run(self, bench: &Bench, options: &Options, results: &mut Results) -> Result<()> {
+        match self {
+            Part::Matrix => matrix::run(bench, &options.counts, results),
+            Part::Changes => changes::run(bench, results),
+            Part::Setup => setup::run(bench, results),
+            Part::Own => own::run(bench, results),
+            Part::Nix => evaluation::run(bench, options.inputs.as_deref(), results),
+        }
+    }
+}
+
+/// What single parts take.
+pub struct Options {
+    /// For the matrix.
+    pub counts: Vec<matrix::Count>,
+    /// For Nix.
+    pub inputs: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::targets::Table;
+
+    #[test]
+    fn a_small_count_stands_for_the_whole() {
+        let rows = in_order(Table::built_in().unwrap().rows().to_vec());
+        let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+        assert_eq!(names[..3], ["aarch64-linux", "windows-x64", "x86_64-linux-musl"]);
+        assert_eq!(names[8..10], ["x86_64-linux", "powerpc64le-linux"]);
+    }
+
+    #[test]
+    fn what_was_typed_names_no_folder_of_the_machine() {
+        let args = ["bench", "nix", "--inputs", "/home/me/in", "--repeats", "2"].map(str::to_owned);
+        assert_eq!(typed(args.into_iter()), "cargo xtask bench nix --inputs DIR --repeats 2");
+    }
+}
