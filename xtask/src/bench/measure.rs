@@ -14,6 +14,7 @@ use nix::sys::time::TimeValLike;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use serde::{Deserialize, Serialize};
 
+use crate::machine;
 use crate::runner;
 use crate::signals;
 
@@ -105,11 +106,6 @@ impl Spread {
     }
 }
 
-/// The number of cores.
-pub fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
 /// What a command printed.
 pub struct Said {
     /// Its standard output.
@@ -189,7 +185,7 @@ pub fn measure<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Usage, Timelin
     let cpu = children_cpu()? - before;
     let others_cpu = (busy - cpu).max(0.0);
     let usage = Usage { wall, cpu, own_cpu: sampler.own_seconds(), others_cpu, peak_bytes: sampler.peak };
-    Ok((result, usage, Timeline { cores: cores(), points: thinned(sampler.points, POINTS) }))
+    Ok((result, usage, Timeline { cores: machine::cores(), points: thinned(sampler.points, POINTS) }))
 }
 
 /// Waits until everything that was started has ended, and ends it if it does not.

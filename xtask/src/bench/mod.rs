@@ -22,6 +22,7 @@ use crate::commands::announce;
 use crate::engine::build::{self, BuildRequest, Built, Ready, clean_command};
 use crate::environment::Environment;
 use crate::events::Events;
+use crate::machine;
 use crate::provider::portable::wheels::ZIG;
 use crate::provider::{self, Choice};
 use crate::targets::Target;
@@ -206,7 +207,7 @@ impl Bench {
             date: say("date", &["-u", "+%Y-%m-%d %H:%M"]).unwrap_or_default(),
             command: typed(std::env::args().skip(1)),
             cpu: field("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
-            cores: measure::cores(),
+            cores: machine::cores(),
             memory: memory.unwrap_or_default() * 1024,
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
             rustc: toolchain.release.clone(),
