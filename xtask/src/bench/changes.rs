@@ -10,7 +10,6 @@ use serde_json::Value;
 use super::document::{Results, targets};
 use super::measure::{Usage, measure, output, settle};
 use super::{About, Bench, Crates, empty};
-use crate::workspace::Workspace;
 
 /// What was changed before a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,13 +105,8 @@ pub fn run(bench: &Bench, results: &mut Results) -> Result<()> {
     let (rows, _) = bench.prepare()?;
     let (root, target_folder) = (bench.folder("changes/workspace"), bench.folder("changes/target"));
     empty(&bench.folder("changes"))?;
-    copy(bench.workspace.root(), &root)?;
-    // The copy may be where rustup does not see the repository's.
-    let toolchain = "rust-toolchain.toml";
-    fs::copy(bench.repository.root().join(toolchain), root.join(toolchain))
-        .context("cannot copy the toolchain file")?;
+    let workspace = bench.copy_workspace(&root)?;
     let manifest = root.join("Cargo.toml");
-    let workspace = Workspace::load(Some(&manifest))?;
     results.document.changes = Some(Changes { about: bench.about(), targets: rows.len(), ..Changes::default() });
 
     bench.events.note(&format!("changes: building for {}", targets(rows.len())));
@@ -151,22 +145,6 @@ fn seconds_of_tests(report: &str) -> Result<f64> {
     let report: Value = serde_json::from_str(report).context("xtask's report")?;
     let rows = report["targets"].as_array().context("xtask's report has no targets")?;
     rows.iter().map(|row| row["run_seconds"].as_f64().context("xtask's report has no seconds")).sum()
-}
-
-/// A workspace without what was built in it.
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let failed = || format!("cannot copy {}", from.display());
-    fs::create_dir_all(to).with_context(failed)?;
-    for entry in fs::read_dir(from).with_context(failed)? {
-        let entry = entry.with_context(failed)?;
-        let (here, there) = (entry.path(), to.join(entry.file_name()));
-        if !here.is_dir() {
-            fs::copy(&here, &there).with_context(failed)?;
-        } else if entry.file_name() != "target" {
-            copy(&here, &there)?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

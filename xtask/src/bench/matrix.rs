@@ -18,6 +18,7 @@ use crate::environment::path_with;
 use crate::events::human_bytes;
 use crate::provider::portable::wheels::ZIG;
 use crate::targets::Level;
+use crate::workspace::Workspace;
 
 /// How the targets are built and tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -131,7 +132,9 @@ pub struct Sample {
 /// A mode cannot be run, its tests fail, or it runs fewer than another.
 pub fn run(bench: &Bench, counts: &[Count], results: &mut Results) -> Result<()> {
     let zigbuild = install_zigbuild(bench)?;
-    let modes = Modes { bench, zigbuild };
+    let root = bench.folder("workspace");
+    empty(&root)?;
+    let modes = Modes { bench, workspace: bench.copy_workspace(&root)?, zigbuild };
     let (rows, left_out) = bench.prepare()?;
     results.document.matrix = Some(Matrix { about: bench.about(), left_out, ..Matrix::default() });
     let wanted = counts.iter().map(|count| match count {
@@ -154,7 +157,7 @@ pub fn run(bench: &Bench, counts: &[Count], results: &mut Results) -> Result<()>
     for count in [1, most].iter().take(most.min(2)) {
         empty(&folder)?;
         bench.events.note(&format!("matrix: counting crates, {}", targets(*count)));
-        let crates = bench.count_crates(&bench.workspace, &rows[..*count], &folder)?;
+        let crates = bench.count_crates(&modes.workspace, &rows[..*count], &folder)?;
         matrix(results, &mut |m| m.crates.push(crates.clone()))?;
     }
     settle();
@@ -219,6 +222,8 @@ fn install_zigbuild(bench: &Bench) -> Result<PathBuf> {
 
 struct Modes<'a> {
     bench: &'a Bench,
+    /// A copy.
+    workspace: Workspace,
     zigbuild: PathBuf,
 }
 
@@ -264,7 +269,7 @@ impl Modes<'_> {
         let (passed, usage, timeline) = measure(|| match mode {
             Mode::Engine => {
                 let what = format!("xtask test of {}", targets(rows.len()));
-                let mut command = self.bench.test(rows, &self.bench.manifest(), &folder)?;
+                let mut command = self.bench.test(rows, &self.workspace.root().join("Cargo.toml"), &folder)?;
                 passed_in_report(&output(&mut command)?.checked(&what)?)
             }
             Mode::Zigbuild | Mode::Cargo => {
@@ -312,11 +317,12 @@ impl Modes<'_> {
     }
 
     fn arguments(&self, command: &mut Command, row: &Row, mode: Mode, triple: &str) {
-        command.args(["test", "--locked", "--target", triple, "--manifest-path"]).arg(self.bench.manifest());
+        command.args(["test", "--locked", "--target", triple, "--manifest-path"]);
+        command.arg(self.workspace.root().join("Cargo.toml"));
         if row.0.level == Level::Link {
             command.arg("--no-run");
         }
-        command.env("CARGO_TARGET_DIR", self.folder(mode)).current_dir(self.bench.workspace.root());
+        command.env("CARGO_TARGET_DIR", self.folder(mode)).current_dir(self.workspace.root());
     }
 }
 

@@ -119,6 +119,20 @@ impl Bench {
         self.workspace.root().join("Cargo.toml")
     }
 
+    /// Copies the workspace that is built, so that nothing is written in the repository: some tools leave files in the folder of a
+    /// package.
+    ///
+    /// # Errors
+    /// It cannot be copied or read.
+    pub fn copy_workspace(&self, to: &Path) -> Result<Workspace> {
+        copy(self.workspace.root(), to)?;
+        // The copy may be where rustup does not see the repository's.
+        let toolchain = "rust-toolchain.toml";
+        fs::copy(self.repository.root().join(toolchain), to.join(toolchain))
+            .context("cannot copy the toolchain file")?;
+        Workspace::load(Some(&to.join("Cargo.toml")))
+    }
+
     /// Sets rows up; the second list has those that cannot be had, and why.
     ///
     /// # Errors
@@ -261,6 +275,22 @@ pub fn empty(folder: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// A workspace without what was built in it.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let failed = || format!("cannot copy {}", from.display());
+    fs::create_dir_all(to).with_context(failed)?;
+    for entry in fs::read_dir(from).with_context(failed)? {
+        let entry = entry.with_context(failed)?;
+        let (here, there) = (entry.path(), to.join(entry.file_name()));
+        if !here.is_dir() {
+            fs::copy(&here, &there).with_context(failed)?;
+        } else if entry.file_name() != "target" {
+            copy(&here, &there)?;
+        }
+    }
+    Ok(())
 }
 
 /// The parts of the benchmark.
