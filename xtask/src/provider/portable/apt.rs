@@ -2,24 +2,30 @@
 //!
 //! apt checks the signatures of what it fetches against the distribution's keyring, as it does for the system.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, anyhow, bail};
 use xshell::{Shell, cmd};
 
 use super::capture;
 use crate::cache::Cache;
+use crate::provider::Download;
 use crate::signals;
 
 /// Where the keys of the distribution are (package debian-archive-keyring).
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-/// Emulators that need no library of the machine, cross libraries and rust-src come from here: the oldest suite that
-/// has them all. `rust-src` stands in several versions in the backports.
-const SUITES: [&str; 2] = ["trixie", "trixie-backports"];
+/// Emulators that need no library of the machine and cross libraries come from here: the oldest suite that has them all.
+pub const NEWER_SUITE: &str = "trixie";
+/// `rust-src` stands in several versions here.
+pub const BACKPORTS: &str = "trixie-backports";
 /// Whatever the machine's own release is, a target's packages are the same.
-pub const SYSROOT_SUITE: &str = SUITES[0];
+pub const SYSROOT_SUITE: &str = NEWER_SUITE;
+/// Where the system keeps the lists of packages that it has fetched itself.
+const SYSTEMS_LISTS: &str = "/var/lib/apt/lists";
 
 /// apt with a state of its own.
 #[derive(Clone)]
@@ -28,12 +34,14 @@ pub struct Apt {
     /// The codename of the machine's own release: programs from here fit the machine's libraries.
     pub own_suite: String,
     scope: Scope,
+    /// The lists of packages that were fetched over the network, by this value and its clones.
+    fetched: Arc<Mutex<Vec<Download>>>,
 }
 
 /// For what a state of apt chooses packages.
 #[derive(Clone)]
 enum Scope {
-    /// The machine: its own release and [`SUITES`], and what is installed counts.
+    /// The machine: what is installed counts.
     Machine,
     /// The machine's own release for another architecture.
     Foreign(&'static str),
@@ -76,7 +84,7 @@ impl Apt {
         }
         let own_suite =
             field("VERSION_CODENAME").ok_or_else(|| anyhow!("/etc/os-release names no VERSION_CODENAME"))?;
-        Ok(Apt { cache: cache.clone(), own_suite, scope: Scope::Machine })
+        Ok(Apt { cache: cache.clone(), own_suite, scope: Scope::Machine, fetched: Arc::default() })
     }
 
     /// The same release for another architecture, with its lists of packages fetched.
@@ -85,7 +93,7 @@ impl Apt {
     /// See [`Apt::update`].
     pub fn of_arch(&self, arch: &'static str) -> Result<Apt> {
         let apt = Apt { scope: Scope::Foreign(arch), ..self.clone() };
-        apt.update()?;
+        apt.update(&[self.own_suite.clone()])?;
         Ok(apt)
     }
 
@@ -103,9 +111,22 @@ impl Apt {
         })
     }
 
-    /// Whether [`Apt::update`] was done.
-    pub fn is_ready(&self) -> bool {
-        self.folder().join("updated").exists()
+    /// The suites of which [`Apt::update`] has fetched the lists. A file without names is one of an earlier version, which kept
+    /// other suites there.
+    fn suites(&self) -> BTreeSet<String> {
+        let text = fs::read_to_string(self.folder().join("updated")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Whether the lists of these suites are here.
+    pub fn is_ready(&self, suites: &[String]) -> bool {
+        let known = self.suites();
+        suites.iter().all(|suite| known.contains(suite))
+    }
+
+    /// What the lists of packages took that were fetched.
+    pub fn fetched(&self) -> Vec<Download> {
+        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A shell whose apt uses the private state.
@@ -116,12 +137,12 @@ impl Apt {
         Ok(sh)
     }
 
-    /// Fetches the lists of packages, once.
+    /// Fetches the lists of packages of these suites, once. Others that are here already stay.
     ///
     /// # Errors
     /// No network, no configured mirror, or a signature that does not fit.
-    pub fn update(&self) -> Result<()> {
-        if self.is_ready() {
+    pub fn update(&self, suites: &[String]) -> Result<()> {
+        if self.is_ready(suites) {
             return Ok(());
         }
         let folder = self.folder();
@@ -129,22 +150,18 @@ impl Apt {
             fs::create_dir_all(folder.join(sub)).with_context(|| format!("cannot write {}", folder.display()))?;
         }
         let mirror = mirror(&self.own_suite)?;
-        let mut suites = vec![self.own_suite.as_str()];
+        let suites: BTreeSet<String> = suites.iter().cloned().chain(self.suites()).collect();
         let mut status = PathBuf::from("/var/lib/dpkg/status");
         let arch = match &self.scope {
-            Scope::Machine => {
-                suites.extend(SUITES.iter().filter(|s| **s != self.own_suite));
-                debian_arch()?
-            }
+            Scope::Machine => debian_arch()?,
             Scope::Foreign(arch) => (*arch).to_owned(),
             Scope::Sysroot(arch) => {
-                suites = vec![SYSROOT_SUITE];
                 status = folder.join("status");
                 fs::write(&status, "")?;
                 arch.clone()
             }
         };
-        let suite = suites[0];
+        let suite = if matches!(self.scope, Scope::Sysroot(_)) { SYSROOT_SUITE } else { &self.own_suite };
         // Names without an architecture mean that of the root.
         let native = match &self.scope {
             Scope::Sysroot(arch) => format!("APT::Architecture \"{arch}\";\n"),
@@ -181,13 +198,20 @@ impl Apt {
             status.display(),
         );
         fs::write(folder.join("apt.conf"), conf)?;
+        if matches!(self.scope, Scope::Machine) {
+            take_systems_lists(&folder.join("state/lists"), &self.own_suite);
+        }
         let sh = self.shell()?;
         // A mirror that is being synchronised may lack one list of several: the packages of the others can be had, and the
         // next run asks again.
-        if let Err(incomplete) = capture(cmd!(sh, "apt-get update --error-on=any -q")) {
+        let lists = folder.join("state/lists");
+        let result = capture(cmd!(sh, "apt-get update --error-on=any -q"));
+        let said = result.as_deref().unwrap_or_default();
+        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).extend(fetched_lists(said, &lists));
+        if let Err(incomplete) = result {
             signals::check()?;
             // Not apt-cache's word: it also knows the packages that are installed.
-            let fetched = fs::read_dir(folder.join("state/lists")).into_iter().flatten().flatten();
+            let fetched = fs::read_dir(lists).into_iter().flatten().flatten();
             if !fetched.map(|e| e.file_name()).any(|name| name.to_string_lossy().contains("_Packages")) {
                 return Err(incomplete.context(
                     "cannot fetch the distribution's lists of packages, among which are the emulators; targets that \
@@ -196,7 +220,8 @@ impl Apt {
             }
             return Ok(());
         }
-        Ok(fs::write(folder.join("updated"), "")?)
+        let names: String = suites.iter().map(|suite| format!("{suite}\n")).collect();
+        Ok(fs::write(folder.join("updated"), names)?)
     }
 
     /// The packages of these names in a suite: `name` or `name=version` or `name:arch`.
@@ -241,6 +266,14 @@ impl Apt {
     /// # Errors
     /// No network, a hash that does not fit, or a full disk.
     pub fn unpack(&self, packages: &[Package], folder: &Path) -> Result<()> {
+        self.unpack_part(packages, "", folder)
+    }
+
+    /// The same for what is below a folder of the packages, and nothing else.
+    ///
+    /// # Errors
+    /// See [`Apt::unpack`].
+    pub fn unpack_part(&self, packages: &[Package], part: &str, folder: &Path) -> Result<()> {
         let sh = self.shell()?;
         let scratch = self.cache.scratch()?;
         sh.change_dir(scratch.path());
@@ -251,8 +284,11 @@ impl Apt {
         for entry in fs::read_dir(scratch.path())?.flatten() {
             let deb = entry.path();
             if deb.extension().is_some_and(|e| e == "deb") {
-                capture(cmd!(sh, "dpkg-deb --extract {deb} {folder}"))
+                let mut reader = Command::new("dpkg-deb");
+                extract(reader.arg("--fsys-tarfile").arg(&deb), part, folder)
                     .with_context(|| format!("cannot unpack {}", deb.display()))?;
+                // Room for what is still to be unpacked.
+                fs::remove_file(&deb)?;
                 unpacked += 1;
             }
         }
@@ -261,6 +297,79 @@ impl Apt {
         }
         Ok(())
     }
+}
+
+/// Unpacks the archive that a command writes, or what is below the folder `part` of it.
+fn extract(command: &mut Command, part: &str, folder: &Path) -> Result<()> {
+    let mut reader = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let archive = reader.stdout.take().context("no standard output")?;
+    let mut tar = Command::new("tar");
+    tar.args(["--extract", "--directory"]).arg(folder).stdin(archive).stderr(Stdio::piped());
+    if !part.is_empty() {
+        tar.arg(format!("./{part}"));
+    }
+    let unpacked = tar.output()?;
+    let read = reader.wait_with_output()?;
+    // Whichever failed first says why; the other only that its pipe is broken.
+    for (status, said) in [(unpacked.status, unpacked.stderr), (read.status, read.stderr)] {
+        if !status.success() {
+            signals::check()?;
+            bail!("{} ({status})", String::from_utf8_lossy(&said).trim());
+        }
+    }
+    Ok(())
+}
+
+/// Begins with the lists of its own release that the system has: what is still current is not fetched again.
+fn take_systems_lists(lists: &Path, suite: &str) {
+    for entry in fs::read_dir(SYSTEMS_LISTS).into_iter().flatten().flatten() {
+        let (name, place) = (entry.file_name(), lists.join(entry.file_name()));
+        let text = name.to_string_lossy();
+        let is_list = text.ends_with(&format!("_dists_{suite}_InRelease"))
+            || text.contains(&format!("_dists_{suite}_main_binary-")) && text.contains("_Packages");
+        if is_list && !place.exists() {
+            // Whatever is wrong with them, apt fetches them then.
+            let _ = fs::copy(entry.path(), place);
+        }
+    }
+}
+
+/// The lists that apt says it has fetched, with their sizes, which the files of the releases tell.
+fn fetched_lists(said: &str, lists: &Path) -> Vec<Download> {
+    let mut sizes: BTreeMap<String, u64> = BTreeMap::new();
+    // `Get:3 http://mirror/debian trixie/main amd64 Packages [9,678 kB]`
+    for line in said.lines().filter(|line| line.starts_with("Get:")) {
+        let words: Vec<&str> = line.split_whitespace().skip(2).collect();
+        let (suite, bytes) = match words.as_slice() {
+            [suite, "InRelease", ..] => {
+                let release = release_file(lists, suite);
+                (*suite, release.and_then(|file| fs::metadata(file).ok()).map_or(0, |m| m.len()))
+            }
+            [place, arch, "Packages", ..] => {
+                let (suite, component) = place.split_once('/').unwrap_or((*place, "main"));
+                let text =
+                    release_file(lists, suite).and_then(|file| fs::read_to_string(file).ok()).unwrap_or_default();
+                (suite, size_of_list(&text, &format!("{component}/binary-{arch}/Packages.xz")))
+            }
+            _ => continue,
+        };
+        *sizes.entry(suite.to_owned()).or_default() += bytes;
+    }
+    let name = |suite| format!("lists of packages of {suite}");
+    sizes.into_iter().map(|(suite, bytes)| Download { name: name(suite), from: "Debian", bytes }).collect()
+}
+
+fn release_file(lists: &Path, suite: &str) -> Option<PathBuf> {
+    let end = format!("_dists_{suite}_InRelease");
+    let entries = fs::read_dir(lists).into_iter().flatten().flatten();
+    entries.map(|e| e.path()).find(|path| path.to_string_lossy().ends_with(&end))
+}
+
+/// What a file of a release says of one of its lists: lines of hash, size and name.
+fn size_of_list(release: &str, name: &str) -> u64 {
+    let line = release.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let sizes = line.filter(|words| words.len() == 3 && words[2] == name);
+    sizes.filter_map(|words| words[1].parse().ok()).next().unwrap_or(0)
 }
 
 /// The machine's name among Debian's architectures.
@@ -317,5 +426,21 @@ mod tests {
         assert_eq!(packages[1].name, "qemu-user");
         assert_eq!(packages[1].version, "1:10.0.2+ds-2");
         assert_eq!((packages[0].arch.as_str(), packages[0].bytes), ("all", 67));
+    }
+
+    #[test]
+    fn lists_count_as_much_as_their_release_says_and_only_if_they_were_fetched() {
+        let folder = tempfile::tempdir().unwrap();
+        let release = "SHA256:\n aa 50060337 main/binary-amd64/Packages\n bb 8790396 main/binary-amd64/Packages.xz\n";
+        for suite in ["bookworm", "trixie"] {
+            fs::write(folder.path().join(format!("mirror_debian_dists_{suite}_InRelease")), release).unwrap();
+        }
+        let said = "Hit:1 http://mirror/debian bookworm InRelease\n\
+                    Get:2 http://mirror/debian trixie InRelease [140 kB]\n\
+                    Get:3 http://mirror/debian trixie/main amd64 Packages [9678 kB]\nFetched 9.8 MB in 1s\n";
+        let fetched = fetched_lists(said, folder.path());
+        assert_eq!(fetched.len(), 1);
+        assert_eq!(fetched[0].name, "lists of packages of trixie");
+        assert_eq!(fetched[0].bytes, 8_790_396 + u64::try_from(release.len()).unwrap());
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use super::apt::{Apt, Package};
+use super::apt::{Apt, NEWER_SUITE, Package};
 use super::capture;
 use super::wheels::WASMTIME;
 use crate::cache::Cache;
@@ -21,7 +21,7 @@ const NODE_RUNNER: &str = include_str!("../../../assets/wasm-node.mjs");
 
 /// The suite of which emulators and C libraries are taken that need nothing of the machine: statically linked programs,
 /// and cross libraries. Debian 13's are new enough for every row, wherever they run.
-const SUITE: &str = "trixie";
+const SUITE: &str = NEWER_SUITE;
 
 /// Where the packages of a bundle come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,6 +72,11 @@ impl Bundle {
     /// The folder below the cache.
     fn folder(&self) -> String {
         format!("packages/{}", self.name)
+    }
+
+    /// The suite with its packages; none for the machine's own release.
+    pub fn suite(&self) -> Option<&'static str> {
+        (self.origin == Origin::Newer).then_some(SUITE)
     }
 
     /// The apt that knows the packages, and the packages.
@@ -158,6 +163,7 @@ impl Emulators {
     pub fn provide(
         &self,
         targets: &[Target],
+        zig: impl Fn() -> Result<()>,
         lists: impl Fn() -> Result<Apt>,
         events: &Events,
     ) -> Vec<(String, String)> {
@@ -181,7 +187,8 @@ impl Emulators {
         }
         for target in targets.iter().filter(|t| t.level == Level::Run && t.runner == Some(RunnerKind::Wine)) {
             if self.bundles(target).iter().all(|b| !failed.contains_key(&b.name))
-                && let Err(error) = super::wine::provide(&self.cache, target, events)
+                // The library that wine lacks is compiled.
+                && let Err(error) = zig().and_then(|()| super::wine::provide(&self.cache, target, events))
             {
                 failed.insert(target.name.clone(), format!("{error:#}"));
             }
