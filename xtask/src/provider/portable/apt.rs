@@ -187,7 +187,7 @@ impl Apt {
         let conf = format!(
             "Dir::State \"{quoted}/state\";\nDir::State::status \"{}\";\n\
              Dir::Cache \"{quoted}\";\nDir::Cache::archives \"{quoted}/archives\";\n\
-             Dir::Cache::pkgcache \"\";\nDir::Cache::srcpkgcache \"\";\n\
+             Dir::Cache::pkgcache \"pkgcache.bin\";\nDir::Cache::srcpkgcache \"\";\n\
              Dir::Etc::sourcelist \"{quoted}/sources.list\";\nDir::Etc::sourceparts \"/dev/null\";\n\
              Dir::Etc::preferences \"/dev/null\";\nDir::Etc::preferencesparts \"/dev/null\";\n\
              Dir::Etc::parts \"{quoted}/parts\";\nAcquire::GzipIndexes \"true\";\n\
@@ -207,7 +207,7 @@ impl Apt {
         let lists = folder.join("state/lists");
         let result = capture(cmd!(sh, "apt-get update --error-on=any -q"));
         let said = result.as_deref().unwrap_or_default();
-        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).extend(fetched_lists(said, &lists));
+        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).extend(fetched_lists(said, &lists, &arch));
         if let Err(incomplete) = result {
             signals::check()?;
             // Not apt-cache's word: it also knows the packages that are installed.
@@ -245,10 +245,30 @@ impl Apt {
         let sh = self.shell()?;
         let text = capture(cmd!(
             sh,
-            "apt-get install --print-uris --no-install-recommends -y -q -o Debug::NoLocking=1 -o APT::Cmd::Pattern-Only=true {names...}"
+            "apt-get install --print-uris --no-install-recommends --no-upgrade -y -q -o Debug::NoLocking=1 -o APT::Cmd::Pattern-Only=true {names...}"
         ))
         .with_context(|| format!("the distribution cannot provide {}", names.join(", ")))?;
         parse_uris(&text)
+    }
+
+    /// A package of a suite with the libraries that its programs need and that are not installed.
+    ///
+    /// What else it depends on by names that begin so is left out, and with it what the machine has installed of them in
+    /// another version and apt would have to exchange.
+    ///
+    /// # Errors
+    /// No such package, or its libraries cannot be installed.
+    pub fn program(&self, name: &str, suite: &str, unneeded: &[&str]) -> Result<Vec<Package>> {
+        let mut packages = self.resolve(&[name], suite)?;
+        let Some(version) = packages.first().map(|p| format!("{name}={}", p.version)) else {
+            bail!("apt does not find {name} again")
+        };
+        let sh = self.shell()?;
+        let text = capture(cmd!(sh, "apt-cache show {version}"))?;
+        let needed = dependencies(&text);
+        let needed: Vec<&str> = needed.into_iter().filter(|n| !unneeded.iter().any(|u| n.starts_with(u))).collect();
+        packages.extend(self.closure(&needed)?);
+        Ok(packages)
     }
 
     /// The versions of a package in all known suites.
@@ -335,7 +355,7 @@ fn take_systems_lists(lists: &Path, suite: &str) {
 }
 
 /// The lists that apt says it has fetched, with their sizes, which the files of the releases tell.
-fn fetched_lists(said: &str, lists: &Path) -> Vec<Download> {
+fn fetched_lists(said: &str, lists: &Path, arch: &str) -> Vec<Download> {
     let mut sizes: BTreeMap<String, u64> = BTreeMap::new();
     // `Get:3 http://mirror/debian trixie/main amd64 Packages [9,678 kB]`
     for line in said.lines().filter(|line| line.starts_with("Get:")) {
@@ -355,7 +375,7 @@ fn fetched_lists(said: &str, lists: &Path) -> Vec<Download> {
         };
         *sizes.entry(suite.to_owned()).or_default() += bytes;
     }
-    let name = |suite| format!("lists of packages of {suite}");
+    let name = |suite| format!("lists of packages of {suite} for {arch}");
     sizes.into_iter().map(|(suite, bytes)| Download { name: name(suite), from: "Debian", bytes }).collect()
 }
 
@@ -391,6 +411,16 @@ fn mirror(suite: &str) -> Result<String> {
         .find(|(_, release)| *release == suite)
         .map(|(site, _)| site.to_owned())
         .ok_or_else(|| anyhow!("apt has no mirror for {suite}: see /etc/apt/sources.list"))
+}
+
+/// The names in a package's field `Depends`, of alternatives the first.
+fn dependencies(shown: &str) -> Vec<&str> {
+    let field = shown.lines().find_map(|line| line.strip_prefix("Depends: ")).unwrap_or_default();
+    field
+        .split(',')
+        .filter_map(|one| one.trim().split([' ', ':', '|']).next())
+        .filter(|name| !name.is_empty())
+        .collect()
 }
 
 /// Lines as `--print-uris` prints them: `'URI' name_version_arch.deb bytes SHA256:…`.
@@ -429,6 +459,14 @@ mod tests {
     }
 
     #[test]
+    fn what_a_package_depends_on_is_read() {
+        let shown =
+            "Package: q\nDepends: libaio1 (>= 0.3.93), libc6 | libc6.1, python3:any, qemu-system-common (= 1:7)\n";
+        assert_eq!(dependencies(shown), ["libaio1", "libc6", "python3", "qemu-system-common"]);
+        assert!(dependencies("Package: q\n").is_empty());
+    }
+
+    #[test]
     fn lists_count_as_much_as_their_release_says_and_only_if_they_were_fetched() {
         let folder = tempfile::tempdir().unwrap();
         let release = "SHA256:\n aa 50060337 main/binary-amd64/Packages\n bb 8790396 main/binary-amd64/Packages.xz\n";
@@ -438,9 +476,9 @@ mod tests {
         let said = "Hit:1 http://mirror/debian bookworm InRelease\n\
                     Get:2 http://mirror/debian trixie InRelease [140 kB]\n\
                     Get:3 http://mirror/debian trixie/main amd64 Packages [9678 kB]\nFetched 9.8 MB in 1s\n";
-        let fetched = fetched_lists(said, folder.path());
+        let fetched = fetched_lists(said, folder.path(), "amd64");
         assert_eq!(fetched.len(), 1);
-        assert_eq!(fetched[0].name, "lists of packages of trixie");
+        assert_eq!(fetched[0].name, "lists of packages of trixie for amd64");
         assert_eq!(fetched[0].bytes, 8_790_396 + u64::try_from(release.len()).unwrap());
     }
 }

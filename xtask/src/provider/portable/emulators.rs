@@ -23,6 +23,31 @@ const NODE_RUNNER: &str = include_str!("../../../assets/wasm-node.mjs");
 /// and cross libraries. Debian 13's are new enough for every row, wherever they run.
 const SUITE: &str = NEWER_SUITE;
 
+/// The one release that can run all this and has no package of its own for qemu's RISC-V machines: there they are in
+/// `qemu-system-misc`, among nineteen others, which is six times as large as the package in the backports.
+const OLD_RELEASE: &str = "bookworm";
+
+/// What qemu's programs are declared to depend on and do not need without a screen, sound, and a firmware of Debian's.
+const UNNEEDED: [&str; 6] = ["qemu-system-", "opensbi", "seabios", "ipxe-qemu", "qemu-efi", "u-boot-qemu"];
+
+/// The suite with the programs of [`Origin::ProgramOfBackports`].
+fn program_suite(own: &str) -> String {
+    if own == OLD_RELEASE { format!("{own}-backports") } else { own.to_owned() }
+}
+
+/// qemu's package with the machines of a processor, and the bundle.
+fn qemu_system_bundle(qemu: &str) -> Bundle {
+    match qemu {
+        "arm" | "aarch64" => Bundle::program("qemu-system-arm"),
+        "riscv32" | "riscv64" => {
+            let package = "qemu-system-riscv";
+            Bundle::new(package, &[package], Origin::ProgramOfBackports)
+        }
+        // Debian puts the boards of the rarer processors into one package.
+        _ => Bundle::program("qemu-system-misc"),
+    }
+}
+
 /// Where the packages of a bundle come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Origin {
@@ -30,8 +55,10 @@ enum Origin {
     Newer,
     /// The machine's own release: programs that use its libraries.
     Own,
-    /// The same, with all that the packages depend on and that the machine lacks.
-    OwnWithDependencies,
+    /// A program of the machine's own release, with the libraries that it needs and that the machine lacks.
+    Program,
+    /// The same; an old release has the program in its backports alone.
+    ProgramOfBackports,
     /// The machine's own release, for another architecture.
     Foreign(&'static str),
 }
@@ -56,7 +83,7 @@ impl Bundle {
     }
 
     fn program(package: &str) -> Bundle {
-        Bundle::new(package, &[package], Origin::OwnWithDependencies)
+        Bundle::new(package, &[package], Origin::Program)
     }
 
     /// These packages, and nothing that they depend on.
@@ -74,9 +101,13 @@ impl Bundle {
         format!("packages/{}", self.name)
     }
 
-    /// The suite with its packages; none for the machine's own release.
-    pub fn suite(&self) -> Option<&'static str> {
-        (self.origin == Origin::Newer).then_some(SUITE)
+    /// The suites whose lists tell of its packages, for a machine of this release.
+    pub fn suites(&self, own: &str) -> Vec<String> {
+        match self.origin {
+            Origin::Newer => vec![SUITE.to_owned()],
+            Origin::ProgramOfBackports if own == OLD_RELEASE => vec![own.to_owned(), program_suite(own)],
+            _ => vec![own.to_owned()],
+        }
     }
 
     /// The apt that knows the packages, and the packages.
@@ -85,7 +116,8 @@ impl Bundle {
         let packages = match self.origin {
             Origin::Newer => apt.resolve(&names, SUITE)?,
             Origin::Own => apt.resolve(&names, &apt.own_suite)?,
-            Origin::OwnWithDependencies => apt.closure(&names)?,
+            Origin::Program => apt.program(&self.packages[0], &apt.own_suite, &UNNEEDED)?,
+            Origin::ProgramOfBackports => apt.program(&self.packages[0], &program_suite(&apt.own_suite), &UNNEEDED)?,
             Origin::Foreign(arch) => {
                 let foreign = apt.of_arch(arch)?;
                 let packages = foreign.resolve(&names, &foreign.own_suite)?;
@@ -105,7 +137,7 @@ pub fn downloads(apt: &Apt, bundles: &[Bundle]) -> Result<Vec<Download>> {
     for bundle in bundles {
         let (_, packages) = bundle.resolve(apt)?;
         let bytes = packages.iter().map(|p| p.bytes).sum();
-        let version = packages.iter().find(|p| bundle.packages.contains(&p.name)).map(|p| p.version.clone());
+        let version = packages.iter().find(|p| p.name == bundle.packages[0]).map(|p| p.version.clone());
         out.push(Download { name: format!("{} {}", bundle.name, version.unwrap_or_default()), from: "Debian", bytes });
     }
     Ok(out)
@@ -137,10 +169,8 @@ impl Emulators {
             }
             Some(RunnerKind::QemuSystem) => {
                 let qemu = target.qemu.as_deref().unwrap_or_default();
-                let program = format!("qemu-system-{qemu}");
-                // Debian puts the boards of the rarer processors into one package.
-                let package = if matches!(qemu, "arm" | "aarch64") { "qemu-system-arm" } else { "qemu-system-misc" };
-                if which(&program).is_some() { Vec::new() } else { vec![Bundle::program(package)] }
+                let is_here = which(&format!("qemu-system-{qemu}")).is_some();
+                if is_here { Vec::new() } else { vec![qemu_system_bundle(qemu)] }
             }
             Some(RunnerKind::Node) if which("node").is_none() => vec![Bundle::program("nodejs")],
             Some(RunnerKind::Wine) => super::wine::bundles(target),
@@ -282,9 +312,9 @@ impl Emulators {
     fn qemu_system(&self, target: &Target, spec: &mut RunnerSpec) -> Result<()> {
         let qemu = target.qemu.as_deref().context("the row has no `qemu`")?;
         let name = format!("qemu-system-{qemu}");
-        let bundle = if matches!(qemu, "arm" | "aarch64") { "qemu-system-arm" } else { "qemu-system-misc" };
-        let program = which(&name).unwrap_or_else(|| self.file(bundle, &format!("usr/bin/{name}")));
-        self.library_path(bundle, spec);
+        let bundle = qemu_system_bundle(qemu).name;
+        let program = which(&name).unwrap_or_else(|| self.file(&bundle, &format!("usr/bin/{name}")));
+        self.library_path(&bundle, spec);
         spec.label = format!("{name} {}", version_in(&program, "--version", &spec.env)?);
         spec.command = vec![text(&program)];
         let machine = target.machine.as_deref().context("the row has no `machine`")?;

@@ -218,7 +218,7 @@ impl Portable {
             let apt = Apt::open(&self.cache)?;
             let own = apt.own_suite.clone();
             let bundles = Emulators::new(&self.cache).missing(targets);
-            let mut suites: Vec<String> = bundles.iter().map(|b| b.suite().unwrap_or(&own).to_owned()).collect();
+            let mut suites: Vec<String> = bundles.iter().flat_map(|bundle| bundle.suites(&own)).collect();
             let needs_source = std.needs_source(targets);
             if needs_source {
                 suites.push(BACKPORTS.to_owned());
