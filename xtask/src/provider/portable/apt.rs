@@ -12,7 +12,9 @@ use anyhow::{Context, Result, anyhow, bail};
 use xshell::{Shell, cmd};
 
 use super::capture;
+use super::pieces::{self, Pieces};
 use crate::cache::Cache;
+use crate::events::Events;
 use crate::provider::Download;
 use crate::signals;
 
@@ -36,6 +38,7 @@ pub struct Apt {
     scope: Scope,
     /// The lists of packages that were fetched over the network, by this value and its clones.
     fetched: Arc<Mutex<Vec<Download>>>,
+    events: Events,
 }
 
 /// For what a state of apt chooses packages.
@@ -44,7 +47,7 @@ enum Scope {
     /// The machine: what is installed counts.
     Machine,
     /// The machine's own release for another architecture.
-    Foreign(&'static str),
+    Foreign(String),
     /// A root of its own, of [`SYSROOT_SUITE`] and this architecture, in which nothing is installed.
     Sysroot(String),
 }
@@ -60,6 +63,46 @@ pub struct Package {
     pub arch: String,
     /// Bytes to fetch.
     pub bytes: u64,
+    /// Bytes of the whole.
+    whole_bytes: u64,
+    /// Where the whole of it is.
+    url: String,
+    /// The hash of the whole, from the signed lists.
+    sha256: String,
+    /// What is fetched instead of the whole.
+    pieces: Option<&'static Pieces>,
+}
+
+impl Package {
+    /// With only the pieces that are known of it, if any are.
+    fn in_pieces(mut self) -> Package {
+        let known = pieces::find(&self.name, &self.version, &self.arch);
+        if let Some(pieces) = known.filter(|pieces| pieces.sha256 == self.sha256) {
+            self.bytes = pieces.bytes();
+            self.pieces = Some(pieces);
+        }
+        self
+    }
+
+    /// Without knowledge of any pieces.
+    pub fn whole(self) -> Package {
+        Package { bytes: self.whole_bytes, pieces: None, ..self }
+    }
+
+    /// The same version for another architecture, if its pieces are known: it lies beside this one, so no list of that
+    /// architecture is needed.
+    pub fn for_arch(&self, arch: &str) -> Option<Package> {
+        let pieces = pieces::find(&self.name, &self.version, arch)?;
+        let url = self.url.strip_suffix(&format!("_{}.deb", self.arch))?;
+        Some(Package {
+            arch: arch.to_owned(),
+            bytes: pieces.bytes(),
+            url: format!("{url}_{arch}.deb"),
+            sha256: pieces.sha256.clone(),
+            pieces: Some(pieces),
+            ..self.clone()
+        })
+    }
 }
 
 impl Apt {
@@ -67,7 +110,7 @@ impl Apt {
     ///
     /// # Errors
     /// Not a Debian machine; the error says what is missing.
-    pub fn open(cache: &Cache) -> Result<Apt> {
+    pub fn open(cache: &Cache, events: &Events) -> Result<Apt> {
         let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
         let field = |name: &str| {
             release
@@ -84,15 +127,21 @@ impl Apt {
         }
         let own_suite =
             field("VERSION_CODENAME").ok_or_else(|| anyhow!("/etc/os-release names no VERSION_CODENAME"))?;
-        Ok(Apt { cache: cache.clone(), own_suite, scope: Scope::Machine, fetched: Arc::default() })
+        Ok(Apt {
+            cache: cache.clone(),
+            own_suite,
+            scope: Scope::Machine,
+            fetched: Arc::default(),
+            events: events.clone(),
+        })
     }
 
     /// The same release for another architecture, with its lists of packages fetched.
     ///
     /// # Errors
     /// See [`Apt::update`].
-    pub fn of_arch(&self, arch: &'static str) -> Result<Apt> {
-        let apt = Apt { scope: Scope::Foreign(arch), ..self.clone() };
+    pub fn of_arch(&self, arch: &str) -> Result<Apt> {
+        let apt = Apt { scope: Scope::Foreign(arch.to_owned()), ..self.clone() };
         apt.update(&[self.own_suite.clone()])?;
         Ok(apt)
     }
@@ -154,7 +203,7 @@ impl Apt {
         let mut status = PathBuf::from("/var/lib/dpkg/status");
         let arch = match &self.scope {
             Scope::Machine => debian_arch()?,
-            Scope::Foreign(arch) => (*arch).to_owned(),
+            Scope::Foreign(arch) => arch.clone(),
             Scope::Sysroot(arch) => {
                 status = folder.join("status");
                 fs::write(&status, "")?;
@@ -294,10 +343,31 @@ impl Apt {
     /// # Errors
     /// See [`Apt::unpack`].
     pub fn unpack_part(&self, packages: &[Package], part: &str, folder: &Path) -> Result<()> {
+        let mut whole: Vec<&Package> = Vec::new();
+        for package in packages {
+            let Some(pieces) = package.pieces else {
+                whole.push(package);
+                continue;
+            };
+            let fetched = pieces.archive(&package.url).and_then(|mut command| extract(&mut command, part, folder));
+            if let Err(error) = fetched {
+                signals::check()?;
+                let Package { name, version, arch, .. } = package;
+                self.events.note(&format!("{name} is fetched whole, for a part cannot be had: {error:#}"));
+                // The suite of the whole one is known to apt alone.
+                let apt = if *arch == debian_arch()? || arch == "all" { self.clone() } else { self.of_arch(arch)? };
+                let resolved = apt.resolve(&[&format!("{name}={version}")], &apt.own_suite)?;
+                let resolved: Vec<Package> = resolved.into_iter().map(Package::whole).collect();
+                apt.unpack_part(&resolved, part, folder)?;
+            }
+        }
+        if whole.is_empty() {
+            return Ok(());
+        }
         let sh = self.shell()?;
         let scratch = self.cache.scratch()?;
         sh.change_dir(scratch.path());
-        let wanted: Vec<String> = packages.iter().map(|p| format!("{}:{}={}", p.name, p.arch, p.version)).collect();
+        let wanted: Vec<String> = whole.iter().map(|p| format!("{}:{}={}", p.name, p.arch, p.version)).collect();
         let wanted: Vec<String> = wanted.iter().map(|w| w.replace(":all=", "=")).collect();
         capture(cmd!(sh, "apt-get download -q {wanted...}")).context("cannot fetch packages of the distribution")?;
         let mut unpacked = 0;
@@ -305,15 +375,15 @@ impl Apt {
             let deb = entry.path();
             if deb.extension().is_some_and(|e| e == "deb") {
                 let mut reader = Command::new("dpkg-deb");
-                extract(reader.arg("--fsys-tarfile").arg(&deb), part, folder)
+                extract(reader.arg("--fsys-tarfile").arg(&deb).stdin(Stdio::null()), part, folder)
                     .with_context(|| format!("cannot unpack {}", deb.display()))?;
                 // Room for what is still to be unpacked.
                 fs::remove_file(&deb)?;
                 unpacked += 1;
             }
         }
-        if unpacked != packages.len() {
-            bail!("apt fetched {unpacked} of {} packages", packages.len());
+        if unpacked != whole.len() {
+            bail!("apt fetched {unpacked} of {} packages", whole.len());
         }
         Ok(())
     }
@@ -321,7 +391,7 @@ impl Apt {
 
 /// Unpacks the archive that a command writes, or what is below the folder `part` of it.
 fn extract(command: &mut Command, part: &str, folder: &Path) -> Result<()> {
-    let mut reader = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut reader = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let archive = reader.stdout.take().context("no standard output")?;
     let mut tar = Command::new("tar");
     tar.args(["--extract", "--directory"]).arg(folder).stdin(archive).stderr(Stdio::piped());
@@ -427,18 +497,24 @@ fn dependencies(shown: &str) -> Vec<&str> {
 fn parse_uris(text: &str) -> Result<Vec<Package>> {
     let mut packages = BTreeMap::new();
     for line in text.lines().filter(|l| l.starts_with('\'')) {
-        let mut words = line.split_whitespace().skip(1);
-        let (Some(file), Some(bytes)) = (words.next(), words.next()) else { continue };
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [url, file, bytes, rest @ ..] = words.as_slice() else { continue };
+        let sha256 = rest.iter().find_map(|hash| hash.strip_prefix("SHA256:")).unwrap_or_default();
         let parts: Vec<&str> = file.trim_end_matches(".deb").split('_').collect();
         let [name, version, arch] = parts.as_slice() else { bail!("apt names a package oddly: {file}") };
         // An epoch's colon is written as %3a in a file name.
+        let whole_bytes = bytes.parse().with_context(|| format!("apt gives no size for {file}"))?;
         let package = Package {
             name: (*name).to_owned(),
             version: version.replace("%3a", ":"),
             arch: (*arch).to_owned(),
-            bytes: bytes.parse().with_context(|| format!("apt gives no size for {file}"))?,
+            bytes: whole_bytes,
+            whole_bytes,
+            url: url.trim_matches('\'').to_owned(),
+            sha256: sha256.to_owned(),
+            pieces: None,
         };
-        packages.insert(file.to_owned(), package);
+        packages.insert((*file).to_owned(), package.in_pieces());
     }
     Ok(packages.into_values().collect())
 }

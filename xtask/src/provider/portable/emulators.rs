@@ -48,11 +48,16 @@ fn qemu_system_bundle(qemu: &str) -> Bundle {
     }
 }
 
+/// The processors of the table, whose emulators are what is fetched of qemu-user (`pieces.toml`).
+const PIECES_OF_QEMU: [&str; 7] = ["aarch64", "arm", "i386", "loongarch64", "ppc64le", "riscv64", "s390x"];
+
 /// Where the packages of a bundle come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Origin {
     /// [`SUITE`]: what needs nothing of the machine.
     Newer,
+    /// The same, and not only the pieces of the packages that the rows of the table need.
+    NewerWhole,
     /// The machine's own release: programs that use its libraries.
     Own,
     /// A program of the machine's own release, with the libraries that it needs and that the machine lacks.
@@ -104,7 +109,7 @@ impl Bundle {
     /// The suites whose lists tell of its packages, for a machine of this release.
     pub fn suites(&self, own: &str) -> Vec<String> {
         match self.origin {
-            Origin::Newer => vec![SUITE.to_owned()],
+            Origin::Newer | Origin::NewerWhole => vec![SUITE.to_owned()],
             Origin::ProgramOfBackports if own == OLD_RELEASE => vec![own.to_owned(), program_suite(own)],
             _ => vec![own.to_owned()],
         }
@@ -115,10 +120,15 @@ impl Bundle {
         let names: Vec<&str> = self.packages.iter().map(String::as_str).collect();
         let packages = match self.origin {
             Origin::Newer => apt.resolve(&names, SUITE)?,
+            Origin::NewerWhole => apt.resolve(&names, SUITE)?.into_iter().map(Package::whole).collect(),
             Origin::Own => apt.resolve(&names, &apt.own_suite)?,
             Origin::Program => apt.program(&self.packages[0], &apt.own_suite, &UNNEEDED)?,
             Origin::ProgramOfBackports => apt.program(&self.packages[0], &program_suite(&apt.own_suite), &UNNEEDED)?,
             Origin::Foreign(arch) => {
+                let here = apt.resolve(&names, &apt.own_suite)?;
+                if let Some(packages) = here.iter().map(|package| package.for_arch(arch)).collect() {
+                    return Ok((apt.clone(), packages));
+                }
                 let foreign = apt.of_arch(arch)?;
                 let packages = foreign.resolve(&names, &foreign.own_suite)?;
                 return Ok((foreign, packages));
@@ -165,7 +175,8 @@ impl Emulators {
         match kind {
             Some(RunnerKind::QemuUser) if !is_native(target) => {
                 let runtime = target.runtime.iter().map(|r| Bundle::newer(&r.package));
-                std::iter::once(Bundle::newer("qemu-user")).chain(runtime).collect()
+                let qemu = target.qemu.as_deref().unwrap_or_default();
+                std::iter::once(self.qemu_user_bundle(qemu)).chain(runtime).collect()
             }
             Some(RunnerKind::QemuSystem) => {
                 let qemu = target.qemu.as_deref().unwrap_or_default();
@@ -240,8 +251,19 @@ impl Emulators {
         self.cache.path("packages").join(bundle).join(path)
     }
 
+    /// The bundle with the emulator of a processor: what the rows of the table need, or all that there are.
+    fn qemu_user_bundle(&self, arch: &str) -> Bundle {
+        let is_here = self.file("qemu-user", &format!("usr/bin/qemu-{arch}")).exists();
+        // Pieces are known of the package for x86_64 alone.
+        if PIECES_OF_QEMU.contains(&arch) || is_here || cfg!(not(target_arch = "x86_64")) {
+            Bundle::newer("qemu-user")
+        } else {
+            Bundle::new("qemu-user-all", &["qemu-user"], Origin::NewerWhole)
+        }
+    }
+
     fn qemu_user(&self, arch: &str) -> PathBuf {
-        self.file("qemu-user", &format!("usr/bin/qemu-{arch}"))
+        self.file(&self.qemu_user_bundle(arch).name, &format!("usr/bin/qemu-{arch}"))
     }
 
     /// How the row's programs are started.

@@ -4,6 +4,7 @@
 pub mod apt;
 pub mod build_systems;
 pub mod emulators;
+pub mod pieces;
 pub mod rust_std;
 pub mod sysroot;
 pub mod wasi;
@@ -215,7 +216,7 @@ impl Portable {
     /// run.
     fn lists(&self, std: &RustStd, targets: &[Target], events: &Events) -> Result<Apt> {
         self.lists.get(|| {
-            let apt = Apt::open(&self.cache)?;
+            let apt = Apt::open(&self.cache, events)?;
             let own = apt.own_suite.clone();
             let bundles = Emulators::new(&self.cache).missing(targets);
             let mut suites: Vec<String> = bundles.iter().flat_map(|bundle| bundle.suites(&own)).collect();

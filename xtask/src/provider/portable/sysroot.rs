@@ -61,7 +61,7 @@ impl Sysroot {
         let _lock = cache.lock(|| events.note("waiting for another run that is setting up"))?;
         // Whoever held the lock may have wanted the same.
         cache.install(&name, |new| {
-            let apt = Apt::open(cache)?;
+            let apt = Apt::open(cache, events)?;
             let apt = apt.of_sysroot(&self.arch);
             let suites = [SYSROOT_SUITE.to_owned()];
             if !apt.is_ready(&suites) {
