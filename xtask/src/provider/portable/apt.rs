@@ -74,6 +74,11 @@ pub struct Package {
 }
 
 impl Package {
+    /// Whether less than the whole is fetched.
+    pub fn is_part(&self) -> bool {
+        self.pieces.is_some()
+    }
+
     /// With only the pieces that are known of it, if any are.
     fn in_pieces(mut self) -> Package {
         let known = pieces::find(&self.name, &self.version, &self.arch);
@@ -142,7 +147,7 @@ impl Apt {
     /// See [`Apt::update`].
     pub fn of_arch(&self, arch: &str) -> Result<Apt> {
         let apt = Apt { scope: Scope::Foreign(arch.to_owned()), ..self.clone() };
-        apt.update(&[self.own_suite.clone()])?;
+        apt.update(std::slice::from_ref(&self.own_suite))?;
         Ok(apt)
     }
 
@@ -247,21 +252,21 @@ impl Apt {
             status.display(),
         );
         fs::write(folder.join("apt.conf"), conf)?;
-        if matches!(self.scope, Scope::Machine) {
-            take_systems_lists(&folder.join("state/lists"), &self.own_suite);
-        }
+        let lists = folder.join("state/lists");
+        let is_own = matches!(self.scope, Scope::Machine) && suites.contains(&self.own_suite);
+        let taken = is_own && take_systems_lists(&lists, &self.own_suite);
         let sh = self.shell()?;
         // A mirror that is being synchronised may lack one list of several: the packages of the others can be had, and the
         // next run asks again.
-        let lists = folder.join("state/lists");
         let result = capture(cmd!(sh, "apt-get update --error-on=any -q"));
         let said = result.as_deref().unwrap_or_default();
         self.fetched.lock().unwrap_or_else(PoisonError::into_inner).extend(fetched_lists(said, &lists, &arch));
         if let Err(incomplete) = result {
             signals::check()?;
             // Not apt-cache's word: it also knows the packages that are installed.
-            let fetched = fs::read_dir(lists).into_iter().flatten().flatten();
-            if !fetched.map(|e| e.file_name()).any(|name| name.to_string_lossy().contains("_Packages")) {
+            let has = |suite: &String| list_files(&lists).any(|name| name.contains(&format!("_dists_{suite}_main_")));
+            let mut asked = suites.iter().filter(|suite| !(taken && **suite == self.own_suite)).peekable();
+            if asked.peek().is_some() && !asked.any(has) {
                 return Err(incomplete.context(
                     "cannot fetch the distribution's lists of packages, among which are the emulators; targets that \
                      this machine runs by itself, and those of level `link`, work without",
@@ -410,18 +415,24 @@ fn extract(command: &mut Command, part: &str, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Begins with the lists of its own release that the system has: what is still current is not fetched again.
-fn take_systems_lists(lists: &Path, suite: &str) {
-    for entry in fs::read_dir(SYSTEMS_LISTS).into_iter().flatten().flatten() {
-        let (name, place) = (entry.file_name(), lists.join(entry.file_name()));
-        let text = name.to_string_lossy();
-        let is_list = text.ends_with(&format!("_dists_{suite}_InRelease"))
-            || text.contains(&format!("_dists_{suite}_main_binary-")) && text.contains("_Packages");
-        if is_list && !place.exists() {
-            // Whatever is wrong with them, apt fetches them then.
-            let _ = fs::copy(entry.path(), place);
-        }
-    }
+/// The names of lists of packages in a folder.
+fn list_files(folder: &Path) -> impl Iterator<Item = String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|e| e.file_name().to_string_lossy().into_owned()).filter(|name| name.contains("_Packages"))
+}
+
+/// Begins with the lists of its own release that the system has: what is still current is not fetched again. Whether there are
+/// any.
+fn take_systems_lists(lists: &Path, suite: &str) -> bool {
+    let systems = Path::new(SYSTEMS_LISTS);
+    let take = |name: &str| {
+        let place = lists.join(name);
+        // Whatever is wrong with them, apt fetches them then.
+        place.exists() || fs::copy(systems.join(name), place).is_ok()
+    };
+    let Some(release) = release_file(systems, suite) else { return false };
+    let taken = list_files(systems).filter(|name| name.contains(&format!("_dists_{suite}_main_binary-")));
+    release.file_name().is_some_and(|name| take(&name.to_string_lossy())) && taken.filter(|name| take(name)).count() > 0
 }
 
 /// The lists that apt says it has fetched, with their sizes, which the files of the releases tell.

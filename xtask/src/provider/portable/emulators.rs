@@ -148,7 +148,12 @@ pub fn downloads(apt: &Apt, bundles: &[Bundle]) -> Result<Vec<Download>> {
         let (_, packages) = bundle.resolve(apt)?;
         let bytes = packages.iter().map(|p| p.bytes).sum();
         let version = packages.iter().find(|p| p.name == bundle.packages[0]).map(|p| p.version.clone());
-        out.push(Download { name: format!("{} {}", bundle.name, version.unwrap_or_default()), from: "Debian", bytes });
+        let part = if packages.iter().any(Package::is_part) { ", in part" } else { "" };
+        out.push(Download {
+            name: format!("{} {}{part}", bundle.name, version.unwrap_or_default()),
+            from: "Debian",
+            bytes,
+        });
     }
     Ok(out)
 }

@@ -98,4 +98,71 @@ mod tests {
             assert!(pieces.ranges.windows(2).all(|two| two[0].0 + two[0].1 <= two[1].0), "{}", pieces.name);
         }
     }
+
+    /// Answers requests for ranges of these bytes, on the loopback, as long as the test runs.
+    fn serve(bytes: Vec<u8>) -> String {
+        use std::io::{BufRead, BufReader};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/package.deb", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let lines = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+                let range = lines.filter_map(|line| Some(line.split_once("bytes=")?.1.to_owned())).last().unwrap();
+                let (first, last) = range.trim().split_once('-').unwrap();
+                let part = &bytes[first.parse().unwrap()..=last.parse().unwrap()];
+                write!(stream, "HTTP/1.0 206 Partial Content\r\nContent-Length: {}\r\n\r\n", part.len()).unwrap();
+                stream.write_all(part).unwrap();
+            }
+        });
+        url
+    }
+
+    #[test]
+    fn one_file_of_a_package_is_had_from_its_blocks_and_other_blocks_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let sh = Shell::new().unwrap();
+        sh.change_dir(dir.path());
+        if !*USABLE || which("dpkg-deb").is_none() {
+            return;
+        }
+        sh.write_file(
+            "p/DEBIAN/control",
+            "Package: p\nVersion: 1:2\nArchitecture: all\nMaintainer: m\nDescription: d\n",
+        )
+        .unwrap();
+        // Four blocks at this level of compression, of numbers that look like none.
+        let mut seed: u64 = 1;
+        let mut text = |length: usize| -> Vec<u8> {
+            let mut next = || {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (seed >> 56) as u8
+            };
+            std::iter::repeat_with(&mut next).take(length).collect()
+        };
+        for name in ["a", "b", "c"] {
+            sh.write_file(format!("p/usr/{name}"), text(1_200_000)).unwrap();
+        }
+        cmd!(sh, "dpkg-deb --threads-max=2 -Zxz -z0 --root-owner-group --build p p_1%3a2_all.deb")
+            .quiet()
+            .ignore_stdout()
+            .run()
+            .unwrap();
+        sh.write_file("pieces.py", SCRIPT).unwrap();
+        let pinned = capture(cmd!(sh, "python3 pieces.py pin p_1%3a2_all.deb").stdin("/usr/b$"));
+        // On one processor dpkg-deb makes no blocks that tell their sizes.
+        let Ok(pinned) = pinned else { return };
+        let pieces: Pieces = toml::from_str(&pinned.replace("[[package]]", "")).unwrap();
+        assert_eq!((pieces.name.as_str(), pieces.version.as_str(), pieces.arch.as_str()), ("p", "1:2", "all"));
+        let deb = sh.read_binary_file("p_1%3a2_all.deb").unwrap();
+        assert!(pieces.bytes() < deb.len() as u64 * 9 / 10, "{pinned}");
+        let url = serve(deb);
+        let archive = pieces.archive(&url).unwrap().output().unwrap();
+        assert!(archive.status.success(), "{}", String::from_utf8_lossy(&archive.stderr));
+        sh.write_file("part.tar", archive.stdout).unwrap();
+        cmd!(sh, "tar --extract --file part.tar ./usr/b").quiet().run().unwrap();
+        assert!(sh.read_binary_file("usr/b").unwrap() == sh.read_binary_file("p/usr/b").unwrap());
+        let wrong = Pieces { ranges: vec![(pieces.ranges[0].0, pieces.ranges[0].1, "0".repeat(64))], ..pieces };
+        let refused = wrong.archive(&url).unwrap().output().unwrap();
+        assert!(!refused.status.success() && refused.stdout.is_empty());
+    }
 }

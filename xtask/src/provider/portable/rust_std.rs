@@ -122,7 +122,11 @@ impl RustStd {
     /// apt fails.
     pub fn source_download(&self, apt: &Apt) -> Result<Option<Download>> {
         Ok(self.source_package(apt).ok().map(|package| Download {
-            name: format!("source of Rust {}'s std", self.toolchain.release),
+            name: format!(
+                "source of Rust {}'s std{}",
+                self.toolchain.release,
+                if package.is_part() { ", in part" } else { "" }
+            ),
             from: "Debian",
             bytes: package.bytes,
         }))
@@ -481,4 +485,22 @@ fn manifest(targets: &[&Target], source: &Path) -> String {
          [profile.release.package.panic_abort]\nrustflags = [\"-Cpanic=abort\"]\n\n\
          [patch.crates-io]\n{patches}"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::targets::Table;
+
+    #[test]
+    fn each_target_depends_on_its_own_libraries() {
+        let table = Table::built_in().unwrap();
+        let rows: Vec<&Target> = ["aarch64-linux", "cortex-m4f"].map(|name| table.find(name).unwrap()).to_vec();
+        let manifest: toml::Table = toml::from_str(&manifest(&rows, Path::new("/src"))).unwrap();
+        let crates = |triple: &str| -> Vec<String> {
+            manifest["target"][triple]["dependencies"].as_table().unwrap().keys().cloned().collect()
+        };
+        assert_eq!(crates("aarch64-unknown-linux-gnu"), ["std", "proc_macro", "test"]);
+        assert_eq!(crates("thumbv7em-none-eabihf"), ["alloc"]);
+    }
 }
