@@ -9,11 +9,13 @@ blocks. What is pinned is the hash of each range: apt's signatures cover whole p
 """
 
 import hashlib
+import http.client
 import json
 import lzma
 import re
 import struct
 import sys
+import urllib.error
 import urllib.request
 
 CHECK = 8  # CRC64, which ends every block
@@ -82,14 +84,24 @@ def members(data):
         at = end
 
 
+def get(url, at, size):
+    request = urllib.request.Request(url, headers={"Range": f"bytes={at}-{at + size - 1}"})
+    # A connection may break, as apt's may, which tries as often.
+    for rest in (2, 1, 0):
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                if answer.status != 206:
+                    raise ValueError("the mirror gives no ranges of files")
+                return answer.read(size + 1)
+        except (OSError, http.client.HTTPException) as error:
+            if rest == 0 or isinstance(error, urllib.error.HTTPError):
+                raise ValueError(f"{url}: {error}") from error
+
+
 def fetch():
     wish = json.load(sys.stdin)
     for at, size, digest in wish["ranges"]:
-        request = urllib.request.Request(wish["url"], headers={"Range": f"bytes={at}-{at + size - 1}"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            if answer.status != 206:
-                raise ValueError("the mirror gives no ranges of files")
-            data = answer.read(size + 1)
+        data = get(wish["url"], at, size)
         if hashlib.sha256(data).hexdigest() != digest:
             raise ValueError("a part of the package is not the one that is pinned")
         for member in members(decompress(data)):
@@ -98,9 +110,9 @@ def fetch():
 
 
 def pin(path):
+    import io
     import os
     import tarfile
-    import io
 
     patterns = [re.compile(line.strip()) for line in sys.stdin if line.strip()]
     deb = open(path, "rb").read()

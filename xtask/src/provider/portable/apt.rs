@@ -38,6 +38,8 @@ pub struct Apt {
     scope: Scope,
     /// The lists of packages that were fetched over the network, by this value and its clones.
     fetched: Arc<Mutex<Vec<Download>>>,
+    /// What [`Apt::resolve`] has found in a suite: every question takes apt half a second.
+    known: Arc<Mutex<Vec<(String, Package)>>>,
     events: Events,
 }
 
@@ -137,6 +139,7 @@ impl Apt {
             own_suite,
             scope: Scope::Machine,
             fetched: Arc::default(),
+            known: Arc::default(),
             events: events.clone(),
         })
     }
@@ -146,7 +149,7 @@ impl Apt {
     /// # Errors
     /// See [`Apt::update`].
     pub fn of_arch(&self, arch: &str) -> Result<Apt> {
-        let apt = Apt { scope: Scope::Foreign(arch.to_owned()), ..self.clone() };
+        let apt = Apt { scope: Scope::Foreign(arch.to_owned()), known: Arc::default(), ..self.clone() };
         apt.update(std::slice::from_ref(&self.own_suite))?;
         Ok(apt)
     }
@@ -154,7 +157,7 @@ impl Apt {
     /// A root of its own for an architecture. Nothing is installed there, so that [`Apt::closure`] gives the same packages
     /// on every machine.
     pub fn of_sysroot(&self, arch: &str) -> Apt {
-        Apt { scope: Scope::Sysroot(arch.to_owned()), ..self.clone() }
+        Apt { scope: Scope::Sysroot(arch.to_owned()), known: Arc::default(), ..self.clone() }
     }
 
     fn folder(&self) -> PathBuf {
@@ -283,12 +286,21 @@ impl Apt {
     /// # Errors
     /// No such package.
     pub fn resolve(&self, names: &[&str], suite: &str) -> Result<Vec<Package>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let find = |name: &&str| known.iter().find(|(of, p)| of == suite && p.name == *name).map(|(_, p)| p.clone());
+        if let Some(packages) = names.iter().map(find).collect() {
+            return Ok(packages);
+        }
         let sh = self.shell()?;
         let wanted: Vec<String> =
             names.iter().map(|n| if n.contains('=') { (*n).to_owned() } else { format!("{n}/{suite}") }).collect();
         let text = capture(cmd!(sh, "apt-get download --print-uris -q {wanted...}"))
             .with_context(|| format!("the distribution's {suite} lacks one of {}", names.join(", ")))?;
-        parse_uris(&text)
+        let packages = parse_uris(&text)?;
+        let found = packages.iter().filter(|p| names.contains(&p.name.as_str()));
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend(found.map(|package| (suite.to_owned(), package.clone())));
+        Ok(packages)
     }
 
     /// These packages and all that they need and that is not installed, as `apt-get install` would choose.

@@ -143,6 +143,9 @@ impl Bundle {
 /// # Errors
 /// The distribution lacks one.
 pub fn downloads(apt: &Apt, bundles: &[Bundle]) -> Result<Vec<Download>> {
+    let newer = bundles.iter().filter(|b| b.origin == Origin::Newer).flat_map(|b| &b.packages);
+    // One question to apt for all; what it does not know is told with its bundle.
+    let _ = apt.resolve(&newer.map(String::as_str).collect::<Vec<_>>(), SUITE);
     let mut out = Vec::new();
     for bundle in bundles {
         let (_, packages) = bundle.resolve(apt)?;

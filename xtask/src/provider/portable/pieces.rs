@@ -47,7 +47,7 @@ static USABLE: LazyLock<bool> = LazyLock::new(|| {
     let wanted = std::env::var(VARIABLE).is_ok_and(|v| v == "whole");
     let Ok(sh) = Shell::new() else { return false };
     // Python can be built without the module.
-    !wanted && which("python3").is_some() && capture(cmd!(sh, "python3 -c 'import lzma, ssl'")).is_ok()
+    !wanted && which("python3").is_some() && capture(cmd!(sh, "python3 -c 'import lzma'")).is_ok()
 });
 
 /// The pieces of a package, if it is known and they can be had here.
