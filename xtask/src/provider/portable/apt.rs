@@ -417,12 +417,13 @@ fn extract(command: &mut Command, part: &str, folder: &Path) -> Result<()> {
     }
     let unpacked = tar.output()?;
     let read = reader.wait_with_output()?;
-    // Whichever failed first says why; the other only that its pipe is broken.
-    for (status, said) in [(unpacked.status, unpacked.stderr), (read.status, read.stderr)] {
-        if !status.success() {
-            signals::check()?;
-            bail!("{} ({status})", String::from_utf8_lossy(&said).trim());
-        }
+    // Whichever failed first says why, and the other only that its pipe is broken.
+    let ends = [(unpacked.status, unpacked.stderr), (read.status, read.stderr)];
+    let failed = ends.iter().filter(|(status, _)| !status.success());
+    let said: Vec<String> = failed.map(|(_, said)| String::from_utf8_lossy(said).trim().to_owned()).collect();
+    if !said.is_empty() {
+        signals::check()?;
+        bail!("{}", said.join("\n"));
     }
     Ok(())
 }
