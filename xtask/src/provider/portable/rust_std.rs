@@ -292,7 +292,7 @@ impl RustStd {
         command
             .args(["build", "--lib", "--release", "--offline", "--message-format", "json-render-diagnostics"])
             // What does not compile for one target is no reason to do without the others.
-            .arg("--keep-going")
+            .args(["--keep-going", "--quiet"])
             .arg("--config")
             .arg("source.crates-io.replace-with='vendored'")
             .arg("--config")
