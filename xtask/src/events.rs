@@ -10,8 +10,8 @@ use crate::report::Outcome;
 pub enum Event<'a> {
     /// A step of the set-up goes on: `Unpacking zig 0.17.0`. The same `key` replaces what it said before.
     Setup { key: &'a str, text: &'a str },
-    /// A step of the set-up has ended.
-    SetupDone { key: &'a str, text: &'a str },
+    /// A step of the set-up has ended, and so: `step` is what it did, `text` says that with the time or the failure.
+    SetupDone { key: &'a str, text: &'a str, step: &'a str, time: Duration, success: bool },
     /// These rows take part in the run.
     Targets { names: &'a [String] },
     /// A row does something else now.
@@ -75,11 +75,9 @@ impl Events {
         self.send(Event::Setup { key, text: doing });
         let start = std::time::Instant::now();
         let result = work();
-        let text = match &result {
-            Ok(_) => format!("{doing} ({})", human_time(start.elapsed())),
-            Err(_) => format!("{doing}: failed"),
-        };
-        self.send(Event::SetupDone { key, text: &text });
+        let (time, success) = (start.elapsed(), result.is_ok());
+        let text = if success { format!("{doing} ({})", human_time(time)) } else { format!("{doing}: failed") };
+        self.send(Event::SetupDone { key, text: &text, step: doing, time, success });
         result
     }
 }

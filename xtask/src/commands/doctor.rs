@@ -243,7 +243,7 @@ fn binfmt() -> Finding {
 
 fn distribution() -> Finding {
     let cache = Cache::locate().unwrap_or_else(|_| Cache::none());
-    match Apt::open(&cache) {
+    match Apt::open(&cache, &super::events()) {
         Ok(apt) => Finding::ok("distribution", format!("Debian {}", apt.own_suite)),
         Err(error) => Finding::bad(
             "distribution",

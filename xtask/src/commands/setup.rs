@@ -1,13 +1,25 @@
 //! `cargo xtask setup`.
 
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
+use serde::Serialize;
 
-use super::{Place, announce, events, find_targets};
+use super::{Place, announce, find_targets, print_json};
+use crate::events::{Event, Events, View};
+use crate::provider::{Download, Prepared};
+use crate::report::live;
+use crate::targets::Target;
 
 /// Fetch and build what targets need, and nothing else
+///
+/// With --json, standard output is one document: `downloads`, each with `name`, `from` and `bytes`, the lists of packages
+/// among them, and `bytes`, their sum; `steps`, each with `name`, `start` and `seconds` since the command was started, and
+/// `success`; `seconds` of the whole; and `targets`, each with `name`, `triple`, `ready`, and the `reason` where it is not.
+/// With --dry-run nothing is fetched but the lists, and `ready` says what is there already.
 #[derive(Args)]
 pub struct Setup {
     /// Names or triples of targets [default: all that `test-all-targets` means]
@@ -18,6 +30,57 @@ pub struct Setup {
     /// Say what would be fetched, and how large it is, without doing it
     #[arg(long)]
     dry_run: bool,
+    /// Print what was fetched, and what took how long, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Document<'a> {
+    provider: &'static str,
+    downloads: &'a [Download],
+    bytes: u64,
+    steps: Vec<Step>,
+    seconds: f64,
+    targets: Vec<Row>,
+}
+
+/// A step that has ended.
+#[derive(Clone, Serialize)]
+struct Step {
+    name: String,
+    start: f64,
+    seconds: f64,
+    success: bool,
+}
+
+/// A target afterwards.
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    triple: String,
+    ready: bool,
+    reason: Option<String>,
+}
+
+/// Shows the steps, and remembers them.
+#[derive(Clone)]
+struct Recorder {
+    view: Arc<Box<dyn View>>,
+    start: Instant,
+    steps: Arc<Mutex<Vec<Step>>>,
+}
+
+impl View for Recorder {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::SetupDone { step, time, success, .. } = event {
+            let start = (self.start.elapsed().saturating_sub(*time)).as_secs_f64();
+            let step = Step { name: (*step).to_owned(), start, seconds: time.as_secs_f64(), success: *success };
+            self.steps.lock().unwrap_or_else(PoisonError::into_inner).push(step);
+        }
+        self.view.event(event);
+    }
 }
 
 impl Setup {
@@ -32,28 +95,46 @@ impl Setup {
             names => find_targets(&workspace, names)?,
         };
         let provider = self.place.provider(&workspace)?;
-        let events = events();
+        let recorder = Recorder { view: Arc::new(live::view()), start: Instant::now(), steps: Arc::default() };
+        let events = Events::to(recorder.clone());
         let missing = provider.missing(&workspace, &targets, &events)?;
         announce(&events, &missing);
-        if self.dry_run {
-            // A provider that knows no sizes says so itself.
-            if missing.is_empty() && targets.iter().all(|target| provider.is_ready(&workspace, target)) {
-                events.note("nothing to fetch");
-            }
-            return Ok(ExitCode::SUCCESS);
+        let row =
+            |name: &str, triple: &str, ready, reason| Row { name: name.into(), triple: triple.into(), ready, reason };
+        let rows: Vec<Row> = if self.dry_run {
+            let row = |t: &Target| row(&t.name, &t.triple, provider.is_ready(&workspace, t), None);
+            targets.iter().map(row).collect()
+        } else {
+            let prepared = provider.prepare(&workspace, &targets, &events)?;
+            let row = |p: Prepared| row(&p.target.name, &p.target.triple, p.environment.is_ok(), p.environment.err());
+            prepared.into_iter().map(row).collect()
+        };
+        // A provider that knows no sizes says so itself.
+        if self.dry_run && missing.is_empty() && rows.iter().all(|row| row.ready) {
+            events.note("nothing to fetch");
         }
-        let mut failures: Vec<(String, Vec<String>)> = Vec::new();
-        for prepared in provider.prepare(&workspace, &targets, &events)? {
-            if let Err(reason) = prepared.environment {
-                match failures.iter_mut().find(|(known, _)| *known == reason) {
-                    Some((_, names)) => names.push(prepared.target.name),
-                    None => failures.push((reason, vec![prepared.target.name])),
-                }
+        let mut failures: Vec<(&str, Vec<&str>)> = Vec::new();
+        for row in &rows {
+            let Some(reason) = row.reason.as_deref() else { continue };
+            match failures.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, names)) => names.push(&row.name),
+                None => failures.push((reason, vec![&row.name])),
             }
         }
         for (reason, names) in &failures {
             eprintln!("{}: {reason}", names.join(", "));
         }
-        Ok(ExitCode::from(u8::from(!failures.is_empty())))
+        let code = ExitCode::from(u8::from(!failures.is_empty()));
+        if self.json {
+            print_json(&Document {
+                provider: provider.name(),
+                downloads: &missing,
+                bytes: missing.iter().map(|d| d.bytes).sum(),
+                steps: recorder.steps.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+                seconds: recorder.start.elapsed().as_secs_f64(),
+                targets: rows,
+            })?;
+        }
+        Ok(code)
     }
 }

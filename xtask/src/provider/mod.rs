@@ -9,6 +9,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
+use serde::Serialize;
 
 use crate::cache::Cache;
 use crate::environment::Environment;
@@ -62,7 +63,7 @@ pub fn describe_auto(workspace: &Workspace) -> Result<String> {
 }
 
 /// Something that a set-up fetches.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Download {
     /// What it is: `zig 0.17.0`.
     pub name: String,

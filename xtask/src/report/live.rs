@@ -62,7 +62,7 @@ impl View for Terminal {
     fn event(&self, event: &Event<'_>) {
         match event {
             Event::Setup { key, text } => self.bar(key).set_message((*text).to_owned()),
-            Event::SetupDone { key, text } => self.end(key, text),
+            Event::SetupDone { key, text, .. } => self.end(key, text),
             Event::Targets { names } => {
                 for name in *names {
                     let bar = self.bar(name);

@@ -170,6 +170,33 @@ fn a_second_run_fetches_nothing_and_builds_nothing() {
 }
 
 #[test]
+fn a_dry_run_says_as_json_what_all_targets_would_fetch_and_that_is_not_too_much() {
+    let cache = Cache::empty();
+    let fixture = Fixture::new("small").with_cache(cache.root());
+    let list = fixture.xtask(&["list", "--json"]).succeeds().json();
+    let all: Vec<&str> = list.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
+    let dry = fixture.xtask(&[&["setup", "--dry-run", "--json"], &all[..]].concat()).env("CROSS_FLAKE_STD", "source");
+    let output = dry.succeeds();
+    let document = output.json();
+    assert_eq!(document["targets"].as_array().unwrap().len(), all.len());
+    let downloads = document["downloads"].as_array().unwrap();
+    let sum: u64 = downloads.iter().map(|download| download["bytes"].as_u64().unwrap()).sum();
+    assert_eq!(document["bytes"].as_u64(), Some(sum));
+    let names: Vec<&str> = downloads.iter().map(|download| download["name"].as_str().unwrap()).collect();
+    assert!(names.iter().any(|name| name.starts_with("lists of packages of ")), "{output}");
+    assert!(document["steps"][0]["seconds"].is_f64() && document["steps"][0]["success"] == true, "{output}");
+    // Debian may have another version of a package than the one whose parts are pinned.
+    let large = ["qemu-user ", "wine ", "wine-i386 "];
+    let in_part = |large: &&str| names.iter().any(|name| name.starts_with(large) && name.ends_with(", in part"));
+    if large.iter().all(in_part) {
+        assert!(sum < 350_000_000, "{output}");
+    }
+    for fetched in ["wheels", "packages", "rust-src", "zlib-source"] {
+        assert!(!cache.path(fetched).exists(), "{fetched}");
+    }
+}
+
+#[test]
 fn every_path_may_hold_spaces_and_letters_beyond_ascii() {
     let cache = Cache::named("ca che ü").with_copies(&[&COMPILER[..], &ARM].concat()).with(&[]);
     let fixture = Fixture::at("with-c", "work space ü").with_cache(cache.root());

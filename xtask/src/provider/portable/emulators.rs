@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use super::apt::{Apt, Package};
+use super::apt::{Apt, NEWER_SUITE, Package};
 use super::capture;
 use super::wheels::WASMTIME;
 use crate::cache::Cache;
@@ -22,17 +22,49 @@ const NODE_RUNNER: &str = include_str!("../../../assets/wasm-node.mjs");
 
 /// The suite of which emulators and C libraries are taken that need nothing of the machine: statically linked programs,
 /// and cross libraries. Debian 13's are new enough for every row, wherever they run.
-const SUITE: &str = "trixie";
+const SUITE: &str = NEWER_SUITE;
+
+/// The one release that can run all this and has no package of its own for qemu's RISC-V machines: there they are in
+/// `qemu-system-misc`, among nineteen others, which is six times as large as the package in the backports.
+const OLD_RELEASE: &str = "bookworm";
+
+/// What qemu's programs are declared to depend on and do not need without a screen, sound, and a firmware of Debian's.
+const UNNEEDED: [&str; 6] = ["qemu-system-", "opensbi", "seabios", "ipxe-qemu", "qemu-efi", "u-boot-qemu"];
+
+/// The suite with the programs of [`Origin::ProgramOfBackports`].
+fn program_suite(own: &str) -> String {
+    if own == OLD_RELEASE { format!("{own}-backports") } else { own.to_owned() }
+}
+
+/// qemu's package with the machines of a processor, and the bundle.
+fn qemu_system_bundle(qemu: &str) -> Bundle {
+    match qemu {
+        "arm" | "aarch64" => Bundle::program("qemu-system-arm"),
+        "riscv32" | "riscv64" => {
+            let package = "qemu-system-riscv";
+            Bundle::new(package, &[package], Origin::ProgramOfBackports)
+        }
+        // Debian puts the boards of the rarer processors into one package.
+        _ => Bundle::program("qemu-system-misc"),
+    }
+}
+
+/// The processors of the table, whose emulators are what is fetched of qemu-user (`pieces.toml`).
+const PIECES_OF_QEMU: [&str; 7] = ["aarch64", "arm", "i386", "loongarch64", "ppc64le", "riscv64", "s390x"];
 
 /// Where the packages of a bundle come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Origin {
     /// [`SUITE`]: what needs nothing of the machine.
     Newer,
+    /// The same, and not only the pieces of the packages that the rows of the table need.
+    NewerWhole,
     /// The machine's own release: programs that use its libraries.
     Own,
-    /// The same, with all that the packages depend on and that the machine lacks.
-    OwnWithDependencies,
+    /// A program of the machine's own release, with the libraries that it needs and that the machine lacks.
+    Program,
+    /// The same; an old release has the program in its backports alone.
+    ProgramOfBackports,
     /// The machine's own release, for another architecture.
     Foreign(&'static str),
 }
@@ -57,7 +89,7 @@ impl Bundle {
     }
 
     fn program(package: &str) -> Bundle {
-        Bundle::new(package, &[package], Origin::OwnWithDependencies)
+        Bundle::new(package, &[package], Origin::Program)
     }
 
     /// These packages, and nothing that they depend on.
@@ -75,14 +107,29 @@ impl Bundle {
         format!("packages/{}", self.name)
     }
 
+    /// The suites whose lists tell of its packages, for a machine of this release.
+    pub fn suites(&self, own: &str) -> Vec<String> {
+        match self.origin {
+            Origin::Newer | Origin::NewerWhole => vec![SUITE.to_owned()],
+            Origin::ProgramOfBackports if own == OLD_RELEASE => vec![own.to_owned(), program_suite(own)],
+            _ => vec![own.to_owned()],
+        }
+    }
+
     /// The apt that knows the packages, and the packages.
     fn resolve(&self, apt: &Apt) -> Result<(Apt, Vec<Package>)> {
         let names: Vec<&str> = self.packages.iter().map(String::as_str).collect();
         let packages = match self.origin {
             Origin::Newer => apt.resolve(&names, SUITE)?,
+            Origin::NewerWhole => apt.resolve(&names, SUITE)?.into_iter().map(Package::whole).collect(),
             Origin::Own => apt.resolve(&names, &apt.own_suite)?,
-            Origin::OwnWithDependencies => apt.closure(&names)?,
+            Origin::Program => apt.program(&self.packages[0], &apt.own_suite, &UNNEEDED)?,
+            Origin::ProgramOfBackports => apt.program(&self.packages[0], &program_suite(&apt.own_suite), &UNNEEDED)?,
             Origin::Foreign(arch) => {
+                let here = apt.resolve(&names, &apt.own_suite)?;
+                if let Some(packages) = here.iter().map(|package| package.for_arch(arch)).collect() {
+                    return Ok((apt.clone(), packages));
+                }
                 let foreign = apt.of_arch(arch)?;
                 let packages = foreign.resolve(&names, &foreign.own_suite)?;
                 return Ok((foreign, packages));
@@ -97,12 +144,20 @@ impl Bundle {
 /// # Errors
 /// The distribution lacks one.
 pub fn downloads(apt: &Apt, bundles: &[Bundle]) -> Result<Vec<Download>> {
+    let newer = bundles.iter().filter(|b| b.origin == Origin::Newer).flat_map(|b| &b.packages);
+    // One question to apt for all; what it does not know is told with its bundle.
+    let _ = apt.resolve(&newer.map(String::as_str).collect::<Vec<_>>(), SUITE);
     let mut out = Vec::new();
     for bundle in bundles {
         let (_, packages) = bundle.resolve(apt)?;
         let bytes = packages.iter().map(|p| p.bytes).sum();
-        let version = packages.iter().find(|p| bundle.packages.contains(&p.name)).map(|p| p.version.clone());
-        out.push(Download { name: format!("{} {}", bundle.name, version.unwrap_or_default()), from: "Debian", bytes });
+        let version = packages.iter().find(|p| p.name == bundle.packages[0]).map(|p| p.version.clone());
+        let part = if packages.iter().any(Package::is_part) { ", in part" } else { "" };
+        out.push(Download {
+            name: format!("{} {}{part}", bundle.name, version.unwrap_or_default()),
+            from: "Debian",
+            bytes,
+        });
     }
     Ok(out)
 }
@@ -129,14 +184,13 @@ impl Emulators {
         match kind {
             Some(RunnerKind::QemuUser) if !is_native(target) => {
                 let runtime = target.runtime.iter().map(|r| Bundle::newer(&r.package));
-                std::iter::once(Bundle::newer("qemu-user")).chain(runtime).collect()
+                let qemu = target.qemu.as_deref().unwrap_or_default();
+                std::iter::once(self.qemu_user_bundle(qemu)).chain(runtime).collect()
             }
             Some(RunnerKind::QemuSystem) => {
                 let qemu = target.qemu.as_deref().unwrap_or_default();
-                let program = format!("qemu-system-{qemu}");
-                // Debian puts the boards of the rarer processors into one package.
-                let package = if matches!(qemu, "arm" | "aarch64") { "qemu-system-arm" } else { "qemu-system-misc" };
-                if which(&program).is_some() { Vec::new() } else { vec![Bundle::program(package)] }
+                let is_here = which(&format!("qemu-system-{qemu}")).is_some();
+                if is_here { Vec::new() } else { vec![qemu_system_bundle(qemu)] }
             }
             Some(RunnerKind::Node) if which("node").is_none() => vec![Bundle::program("nodejs")],
             Some(RunnerKind::Wine) => super::wine::bundles(target),
@@ -159,6 +213,7 @@ impl Emulators {
     pub fn provide(
         &self,
         targets: &[Target],
+        zig: impl Fn() -> Result<()>,
         lists: impl Fn() -> Result<Apt>,
         events: &Events,
     ) -> Vec<(String, String)> {
@@ -182,7 +237,8 @@ impl Emulators {
         }
         for target in targets.iter().filter(|t| t.level == Level::Run && t.runner == Some(RunnerKind::Wine)) {
             if self.bundles(target).iter().all(|b| !failed.contains_key(&b.name))
-                && let Err(error) = super::wine::provide(&self.cache, target, events)
+                // The library that wine lacks is compiled.
+                && let Err(error) = zig().and_then(|()| super::wine::provide(&self.cache, target, events))
             {
                 failed.insert(target.name.clone(), format!("{error:#}"));
             }
@@ -204,8 +260,19 @@ impl Emulators {
         self.cache.path("packages").join(bundle).join(path)
     }
 
+    /// The bundle with the emulator of a processor: what the rows of the table need, or all that there are.
+    fn qemu_user_bundle(&self, arch: &str) -> Bundle {
+        let is_here = self.file("qemu-user", &format!("usr/bin/qemu-{arch}")).exists();
+        // Pieces are known of the package for x86_64 alone.
+        if PIECES_OF_QEMU.contains(&arch) || is_here || cfg!(not(target_arch = "x86_64")) {
+            Bundle::newer("qemu-user")
+        } else {
+            Bundle::new("qemu-user-all", &["qemu-user"], Origin::NewerWhole)
+        }
+    }
+
     fn qemu_user(&self, arch: &str) -> PathBuf {
-        self.file("qemu-user", &format!("usr/bin/qemu-{arch}"))
+        self.file(&self.qemu_user_bundle(arch).name, &format!("usr/bin/qemu-{arch}"))
     }
 
     /// How the row's programs are started.
@@ -276,9 +343,9 @@ impl Emulators {
     fn qemu_system(&self, target: &Target, spec: &mut RunnerSpec) -> Result<()> {
         let qemu = target.qemu.as_deref().context("the row has no `qemu`")?;
         let name = format!("qemu-system-{qemu}");
-        let bundle = if matches!(qemu, "arm" | "aarch64") { "qemu-system-arm" } else { "qemu-system-misc" };
-        let program = which(&name).unwrap_or_else(|| self.file(bundle, &format!("usr/bin/{name}")));
-        self.library_path(bundle, spec);
+        let bundle = qemu_system_bundle(qemu).name;
+        let program = which(&name).unwrap_or_else(|| self.file(&bundle, &format!("usr/bin/{name}")));
+        self.library_path(&bundle, spec);
         spec.label = format!("{name} {}", version_of(&self.cache, &program, &spec.env)?);
         spec.command = vec![text(&program)];
         let machine = target.machine.as_deref().context("the row has no `machine`")?;

@@ -4,6 +4,7 @@
 pub mod apt;
 pub mod build_systems;
 pub mod emulators;
+pub mod pieces;
 pub mod rust_std;
 pub mod sysroot;
 pub mod wasi;
@@ -23,7 +24,7 @@ use crate::events::Events;
 use crate::signals;
 use crate::targets::{Level, Target};
 use crate::workspace::Workspace;
-use apt::Apt;
+use apt::{Apt, BACKPORTS, NEWER_SUITE};
 use emulators::Emulators;
 use rust_std::RustStd;
 use wheels::{WASMTIME, ZIG};
@@ -32,13 +33,13 @@ use wrappers::Wrappers;
 /// The provider.
 pub struct Portable {
     cache: Cache,
-    lists: OnceLock<std::result::Result<Apt, String>>,
+    lists: Once<Apt>,
 }
 
 impl Portable {
     /// A provider that keeps everything in this cache.
     pub fn new(cache: Cache) -> Portable {
-        Portable { cache, lists: OnceLock::new() }
+        Portable { cache, lists: Once::default() }
     }
 }
 
@@ -74,6 +75,9 @@ impl Provider for Portable {
     fn missing(&self, workspace: &Workspace, targets: &[Target], events: &Events) -> Result<Vec<Download>> {
         let std = RustStd::new(&self.cache, &workspace.toolchain);
         let emulators = Emulators::new(&self.cache);
+        if targets.iter().all(|target| self.is_ready(workspace, target)) {
+            return Ok(Vec::new());
+        }
         let mut downloads = Vec::new();
         if targets.iter().any(|t| t.zig.is_some()) && !ZIG.is_installed(&self.cache) {
             downloads.push(ZIG.download());
@@ -81,18 +85,20 @@ impl Provider for Portable {
         if targets.iter().any(|t| emulators.wants_wasmtime(t)) && !WASMTIME.is_installed(&self.cache) {
             downloads.push(WASMTIME.download());
         }
-        if targets.iter().all(|target| self.is_ready(workspace, target)) {
-            return Ok(Vec::new());
-        }
+        downloads.extend(zlib::download(&self.cache, targets));
         // Fetching the lists of packages changes the cache, and apt keeps others from it only by failing.
         let _lock = self.lock(events)?;
         let packages = emulators.missing(targets);
-        let needs_source = targets.iter().any(|t| !std.has(t)) && !std.has_source();
+        let needs_source = std.needs_source(targets);
         if !packages.is_empty() || needs_source {
             let sizes = || -> Result<Vec<Download>> {
-                let apt = self.lists(events)?;
+                let apt = self.lists(&std, targets, events)?;
                 let source = if needs_source { std.source_download(&apt)? } else { None };
-                Ok(source.into_iter().chain(emulators::downloads(&apt, &packages)?).collect())
+                let mut sizes: Vec<Download> = source.into_iter().collect();
+                sizes.extend(emulators::downloads(&apt, &packages)?);
+                // Their sizes are known only now that they are here.
+                sizes.extend(apt.fetched());
+                Ok(sizes)
             };
             match sizes() {
                 Ok(sizes) => downloads.extend(sizes),
@@ -109,25 +115,37 @@ impl Provider for Portable {
         let emulators = Emulators::new(&self.cache);
         let wrappers = Wrappers::new(&self.cache, &workspace.toolchain)?;
         let failures = Failures::default();
+        let lists = || self.lists(&std, targets, events);
+        let zig = Once::default();
+        // Whoever asks first fetches it, and the others wait for that.
+        let zig = || zig.get(|| ZIG.install(&self.cache, lists, events));
         std::thread::scope(|scope| {
-            // What takes long goes on while other things are fetched.
             scope.spawn(|| {
                 let wanted: Vec<&Target> = targets.iter().filter(|t| t.zig.is_some()).collect();
                 if !wanted.is_empty() {
-                    match ZIG.install(&self.cache, || self.lists(events), events) {
+                    match zig() {
                         Ok(()) => zlib::provide(&self.cache, &wanted, events, |row, reason| failures.add(row, reason)),
                         Err(error) => failures.take(wanted.iter().map(|t| t.name.clone()), Err(error)),
                     }
                 }
-                // std for Windows wants a dlltool, which is zig's.
+            });
+            // std takes longest: it goes on while zlib is compiled and the emulators are fetched.
+            scope.spawn(|| {
                 let wanted: Vec<&Target> = targets.iter().filter(|t| !std.has(t)).collect();
                 if !wanted.is_empty() {
+                    let compiler = || {
+                        if wanted.iter().any(|t| t.zig.is_some()) {
+                            zig()?;
+                        }
+                        Ok(wrappers.bin().to_owned())
+                    };
+                    let failed = |row, reason| failures.add(row, reason);
                     let names = wanted.iter().map(|t| t.name.clone());
-                    failures.take(names, std.provide(&wanted, wrappers.bin(), || self.lists(events), events));
+                    failures.take(names, std.provide(&wanted, compiler, lists, events, failed));
                 }
             });
             scope.spawn(|| {
-                for (name, reason) in emulators.provide(targets, || self.lists(events), events) {
+                for (name, reason) in emulators.provide(targets, zig, lists, events) {
                     failures.add(name, reason);
                 }
             });
@@ -148,6 +166,22 @@ impl Provider for Portable {
                 Ok(Prepared { target: target.clone(), environment })
             })
             .collect()
+    }
+}
+
+/// Something that is done once, and whose failure is the same for all who need it.
+struct Once<T>(OnceLock<std::result::Result<T, String>>);
+
+impl<T> Default for Once<T> {
+    fn default() -> Self {
+        Once(OnceLock::new())
+    }
+}
+
+impl<T: Clone> Once<T> {
+    fn get(&self, make: impl FnOnce() -> Result<T>) -> Result<T> {
+        let made = self.0.get_or_init(|| make().map_err(|error| format!("{error:#}")));
+        made.clone().map_err(|reason| anyhow!(reason))
     }
 }
 
@@ -178,19 +212,35 @@ impl Portable {
         self.cache.lock(|| events.note("waiting for another run that is setting up"))
     }
 
-    /// apt, with the lists of packages fetched. What keeps them from being fetched does so for the whole run.
-    fn lists(&self, events: &Events) -> Result<Apt> {
-        let lists = self.lists.get_or_init(|| {
-            let update = || {
-                let apt = Apt::open(&self.cache)?;
-                if !apt.is_ready() {
-                    events.step("lists", "fetching the distribution's lists of packages", || apt.update())?;
+    /// apt, with the lists of packages fetched that these rows need. What keeps them from being fetched does so for the whole
+    /// run.
+    fn lists(&self, std: &RustStd, targets: &[Target], events: &Events) -> Result<Apt> {
+        self.lists.get(|| {
+            let apt = Apt::open(&self.cache, events)?;
+            let own = apt.own_suite.clone();
+            let bundles = Emulators::new(&self.cache).missing(targets);
+            let mut suites: Vec<String> = bundles.iter().flat_map(|bundle| bundle.suites(&own)).collect();
+            let needs_source = std.needs_source(targets);
+            if needs_source {
+                suites.push(BACKPORTS.to_owned());
+            }
+            if suites.is_empty() {
+                // What is left is pip.
+                suites.push(own.clone());
+            }
+            let update = |suites: &[String]| {
+                if apt.is_ready(suites) {
+                    return Ok(());
                 }
-                Ok(apt)
+                events.step("lists", "fetching the distribution's lists of packages", || apt.update(suites))
             };
-            update().map_err(|error: anyhow::Error| format!("{error:#}"))
-        });
-        lists.clone().map_err(|reason| anyhow!(reason))
+            update(&suites)?;
+            if needs_source && std.source_package(&apt).is_err() {
+                // Releases have a version each of their own.
+                update(&[NEWER_SUITE.to_owned(), own])?;
+            }
+            Ok(apt)
+        })
     }
 
     /// The environment of a row whose parts are all in place.

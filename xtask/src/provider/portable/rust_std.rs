@@ -24,6 +24,9 @@ use crate::workspace::Toolchain;
 /// The variable that says where std comes from: `auto` (the default), `rustup` or `source`.
 pub const VARIABLE: &str = "CROSS_FLAKE_STD";
 
+/// The package that is built: it depends on all of a target's libraries.
+const PACKAGE: &str = "cross-flake-sysroot";
+
 /// The libraries of one toolchain.
 pub struct RustStd {
     cache: Cache,
@@ -77,8 +80,9 @@ impl RustStd {
             .collect()
     }
 
+    /// The folder with the source as it is built: `library`, in which std is no shared library.
     fn source_name(&self) -> String {
-        format!("rust-src/{}", self.toolchain.release)
+        format!("rust-src/{}-rlib", self.toolchain.release)
     }
 
     /// The source that rustup's component rust-src brings.
@@ -87,13 +91,17 @@ impl RustStd {
         library.join("vendor").is_dir().then_some(library)
     }
 
-    /// Whether the source is here.
-    pub fn has_source(&self) -> bool {
-        self.component().is_some() || self.cache.has(&self.source_name())
+    /// Whether building what these rows lack takes the source, and the source has to be fetched.
+    pub fn needs_source(&self, targets: &[Target]) -> bool {
+        let has_source = || self.component().is_some() || self.cache.has(&self.source_name());
+        targets.iter().any(|t| !self.has(t)) && !has_source()
     }
 
     /// The distribution's package with the source of exactly this compiler.
-    fn source_package(&self, apt: &Apt) -> Result<Package> {
+    ///
+    /// # Errors
+    /// It has none.
+    pub fn source_package(&self, apt: &Apt) -> Result<Package> {
         let release = &self.toolchain.release;
         let versions = apt.versions("rust-src")?;
         let fits = |v: &&String| v.split(['+', '~', '-']).next() == Some(release.as_str());
@@ -114,22 +122,28 @@ impl RustStd {
     /// apt fails.
     pub fn source_download(&self, apt: &Apt) -> Result<Option<Download>> {
         Ok(self.source_package(apt).ok().map(|package| Download {
-            name: format!("source of Rust {}'s std", self.toolchain.release),
+            name: format!(
+                "source of Rust {}'s std{}",
+                self.toolchain.release,
+                if package.is_part() { ", in part" } else { "" }
+            ),
             from: "Debian",
             bytes: package.bytes,
         }))
     }
 
-    /// Makes the libraries of these targets available. `tools` is a folder with a dlltool for Windows.
+    /// Makes the libraries of these targets available; `failed` hears of each row for which that is not possible. `compiler`
+    /// waits for zig and gives the folder with a dlltool for Windows, which is zig's; it is asked once the source is here.
     ///
     /// # Errors
-    /// Neither rustup nor the distribution has them, or they do not compile.
+    /// Neither rustup nor the distribution has any of them.
     pub fn provide(
         &self,
         targets: &[&Target],
-        tools: &Path,
+        compiler: impl FnOnce() -> Result<PathBuf>,
         lists: impl FnOnce() -> Result<Apt>,
         events: &Events,
+        failed: impl Fn(String, String),
     ) -> Result<()> {
         let choice = std::env::var(VARIABLE).unwrap_or_else(|_| "auto".to_owned());
         let mut wanted: Vec<&Target> = targets.to_vec();
@@ -154,7 +168,9 @@ impl RustStd {
         }
         signals::check()?;
         let source = self.source(lists, events)?;
-        self.build(&source, &wanted, tools, events)
+        let tools = compiler()?;
+        signals::check()?;
+        self.build(&source, &wanted, &tools, events, failed)
     }
 
     /// Asks rustup for prebuilt libraries, where the toolchain is rustup's and may be written.
@@ -183,66 +199,63 @@ impl RustStd {
         events.step("std", &doing, || capture(cmd!(sh, "rustup target add --toolchain {name} {triples...}")).map(drop))
     }
 
-    /// The folder `library` of Rust's source.
+    /// The folder `library` of Rust's source, in which std is no shared library, so that building it needs no linker.
     fn source(&self, lists: impl FnOnce() -> Result<Apt>, events: &Events) -> Result<PathBuf> {
-        let source = match self.component() {
-            Some(component) => component,
-            None => {
-                let name = self.source_name();
-                let folder = self.cache.path(&name);
-                if !folder.exists() {
-                    let apt = lists()?;
-                    let package = self.source_package(&apt)?;
-                    let doing = format!("fetching the source of Rust {}'s std", self.toolchain.release);
-                    events.step("std", &doing, || self.cache.install(&name, |new| apt.unpack(&[package], new)))?;
+        let name = self.source_name();
+        if self.cache.has(&name) {
+            return Ok(self.cache.path(name));
+        }
+        if let Some(component) = self.component() {
+            // It is rustup's, so a copy is what changes.
+            return self.cache.install(&name, |new| {
+                let sh = Shell::new()?;
+                capture(cmd!(sh, "cp --recursive --reflink=auto {component}/. {new}"))?;
+                without_dylib(new)
+            });
+        }
+        let apt = lists()?;
+        let package = self.source_package(&apt)?;
+        let doing = format!("fetching the source of Rust {}'s std", self.toolchain.release);
+        events.step("std", &doing, || {
+            self.cache.install(&name, |new| {
+                // The package holds the compiler's source, too, which is six times as large.
+                let library = format!("usr/src/rustc-{}/library", self.toolchain.release);
+                let scratch = self.cache.scratch()?;
+                apt.unpack_part(&[package], &library, scratch.path())?;
+                let library = scratch.path().join(library);
+                for entry in fs::read_dir(&library).with_context(|| format!("cannot read {}", library.display()))? {
+                    let entry = entry?;
+                    fs::rename(entry.path(), new.join(entry.file_name()))?;
                 }
-                folder.join(format!("usr/src/rustc-{}/library", self.toolchain.release))
-            }
-        };
-        self.patched(&source)
-    }
-
-    /// A copy of the source in which std is no shared library, so that building it needs no linker.
-    fn patched(&self, source: &Path) -> Result<PathBuf> {
-        let name = format!("rust-src/{}-rlib", self.toolchain.release);
-        self.cache.install(&name, |new| {
-            let sh = Shell::new()?;
-            capture(cmd!(sh, "cp --recursive --reflink=auto {source}/. {new}"))?;
-            let manifest = new.join("std/Cargo.toml");
-            let text = sh.read_file(&manifest)?;
-            let patched = text.replace("crate-type = [\"dylib\", \"rlib\"]", "crate-type = [\"rlib\"]");
-            if patched == text {
-                bail!("{} does not look as expected: is this compiler supported?", manifest.display());
-            }
-            Ok(sh.write_file(&manifest, patched)?)
+                without_dylib(new)
+            })
         })
     }
 
-    /// Builds std, or core and alloc, for all these targets in one cargo invocation for each of the two kinds.
-    fn build(&self, source: &Path, targets: &[&Target], tools: &Path, events: &Events) -> Result<()> {
-        for kind in [StdKind::Std, StdKind::Core] {
-            let of_kind: Vec<&Target> = targets.iter().copied().filter(|t| t.std == kind).collect();
-            if !of_kind.is_empty() {
-                self.build_kind(source, kind, &of_kind, tools, events)?;
-            }
-        }
-        let _ = fs::remove_dir_all(self.built_root().join("build"));
-        Ok(())
-    }
-
-    fn build_kind(
+    /// Builds std, or core and alloc, for all these targets in one cargo invocation.
+    fn build(
         &self,
         source: &Path,
-        kind: StdKind,
         targets: &[&Target],
         tools: &Path,
         events: &Events,
+        failed: impl Fn(String, String),
     ) -> Result<()> {
-        // Kept until all is built: a run that was stopped goes on where it was.
-        let build = self.built_root().join("build");
         let sh = Shell::new()?;
-        let package = build.join(if kind == StdKind::Std { "std" } else { "core" });
-        sh.write_file(package.join("Cargo.toml"), manifest(kind, source))?;
+        let build = self.built_root().join("build");
+        let _ = fs::remove_dir_all(&build);
+        // Rows may share a triple, and the library that has more serves both.
+        let mut distinct: Vec<&Target> = Vec::new();
+        for target in targets {
+            match distinct.iter_mut().find(|known| known.triple == target.triple) {
+                Some(known) if target.std == StdKind::Std => *known = target,
+                Some(_) => {}
+                None => distinct.push(target),
+            }
+        }
+        let (rows, targets) = (targets, &distinct[..]);
+        let package = build.join("package");
+        sh.write_file(package.join("Cargo.toml"), manifest(targets, source))?;
         sh.write_file(package.join("src/lib.rs"), "#![feature(no_core)]\n#![no_core]\n")?;
         sh.copy_file(source.join("Cargo.lock"), package.join("Cargo.lock"))?;
         let mut command = self.cargo(&package, &build.join("target"), source);
@@ -263,11 +276,12 @@ impl RustStd {
             command.env(format!("CARGO_TARGET_{}_RUSTFLAGS", target.upper()), flags);
         }
         command.env("RUST_TARGET_PATH", &specs);
-        let what = if kind == StdKind::Std { "std" } else { "core and alloc" };
-        let doing = format!("building Rust's {what} for {} targets", targets.len());
-        events.step("std", &doing, || self.run_cargo(command, &doing, targets, events))?;
-        for target in targets {
-            self.collect(&build.join("target"), target)?;
+        let doing = format!("building Rust's std for {} targets", targets.len());
+        let built =
+            events.step("std", &doing, || self.run_cargo(command, &doing, &build.join("target"), targets, events));
+        let _ = fs::remove_dir_all(build);
+        for (triple, reason) in built? {
+            rows.iter().filter(|row| row.triple == triple).for_each(|row| failed(row.name.clone(), reason.clone()));
         }
         Ok(())
     }
@@ -277,6 +291,8 @@ impl RustStd {
         let mut command = clean_command(bin.join("cargo"));
         command
             .args(["build", "--lib", "--release", "--offline", "--message-format", "json-render-diagnostics"])
+            // What does not compile for one target is no reason to do without the others.
+            .args(["--keep-going", "--quiet"])
             .arg("--config")
             .arg("source.crates-io.replace-with='vendored'")
             .arg("--config")
@@ -312,7 +328,16 @@ impl RustStd {
         format!("-Zforce-unstable-if-unmarked -Cembed-bitcode=yes{remap}")
     }
 
-    fn run_cargo(&self, mut command: Command, doing: &str, targets: &[&Target], events: &Events) -> Result<()> {
+    /// Runs cargo and keeps what it has built for a target as soon as that is complete, so that a run that is interrupted
+    /// has not worked for nothing. Gives the triples that cannot be had, with the reason.
+    fn run_cargo(
+        &self,
+        mut command: Command,
+        doing: &str,
+        target_dir: &Path,
+        targets: &[&Target],
+        events: &Events,
+    ) -> Result<Vec<(String, String)>> {
         let mut child = command.spawn().context("cannot start cargo")?;
         let mut stderr = child.stderr.take().context("no standard error")?;
         let said = std::thread::spawn(move || {
@@ -320,24 +345,42 @@ impl RustStd {
             let _ = std::io::Read::read_to_string(&mut stderr, &mut text);
             text
         });
+        let mut failed = Vec::new();
+        let mut missing = targets.to_vec();
         let mut crates = 0;
         for message in Message::parse_stream(BufReader::new(child.stdout.take().context("no standard output")?)) {
-            if let Message::CompilerArtifact(artifact) = message.context("cannot read cargo's messages")?
-                && !artifact.target.is_custom_build()
+            let Message::CompilerArtifact(artifact) = message.context("cannot read cargo's messages")? else {
+                continue;
+            };
+            if artifact.target.is_custom_build() {
+                continue;
+            }
+            crates += 1;
+            let text = format!("{doing}: {crates} crates done");
+            events.send(Event::Setup { key: "std", text: &text });
+            // The package that depends on all of a target's libraries comes last.
+            let is_of =
+                |target: &&Target| artifact.filenames.iter().any(|f| f.starts_with(target_dir.join(&target.triple)));
+            if artifact.target.name == PACKAGE.replace('-', "_")
+                && let Some(index) = missing.iter().position(is_of)
             {
-                crates += 1;
-                let text = format!("{doing}: {crates} crates done");
-                events.send(Event::Setup { key: "std", text: &text });
+                let target = missing.swap_remove(index);
+                if let Err(error) = self.collect(target_dir, target) {
+                    failed.push((target.triple.clone(), format!("{error:#}")));
+                }
             }
         }
         let status = child.wait().context("cannot wait for cargo")?;
         let said = said.join().unwrap_or_default();
         if !status.success() {
             signals::check()?;
-            let names: Vec<&str> = targets.iter().map(|t| t.triple.as_str()).collect();
-            bail!("cannot build Rust's std for {}:\n{}", names.join(", "), said.trim());
         }
-        Ok(())
+        if !missing.is_empty() {
+            let names: Vec<&str> = missing.iter().map(|t| t.triple.as_str()).collect();
+            let reason = format!("cannot build Rust's std for {}:\n{}", names.join(", "), said.trim());
+            failed.extend(missing.iter().map(|t| (t.triple.clone(), reason.clone())));
+        }
+        Ok(failed)
     }
 
     /// Moves a target's libraries to where a sysroot has them.
@@ -349,7 +392,8 @@ impl RustStd {
             for entry in fs::read_dir(&deps).with_context(|| format!("cannot read {}", deps.display()))?.flatten() {
                 let path = entry.path();
                 // A `.rmeta` beside an `.rlib` is the same metadata once more; rustc needs only one of the two.
-                let is_ours = entry.file_name().to_string_lossy().starts_with("libcross_flake_sysroot");
+                let is_ours =
+                    entry.file_name().to_string_lossy().starts_with(&format!("lib{}", PACKAGE.replace('-', "_")));
                 if path.extension().is_some_and(|e| e == "rlib") && !is_ours {
                     fs::rename(&path, lib.join(entry.file_name()))?;
                 }
@@ -396,19 +440,37 @@ fn toml_string(path: &Path) -> String {
     toml::Value::from(path.to_string_lossy().into_owned()).to_string()
 }
 
-/// A package that depends on all that belongs into a sysroot.
-fn manifest(kind: StdKind, source: &Path) -> String {
+/// Makes std no shared library: that would need a linker.
+fn without_dylib(library: &Path) -> Result<()> {
+    let sh = Shell::new()?;
+    let manifest = library.join("std/Cargo.toml");
+    let text = sh.read_file(&manifest)?;
+    let patched = text.replace("crate-type = [\"dylib\", \"rlib\"]", "crate-type = [\"rlib\"]");
+    if patched == text {
+        bail!("{} does not look as expected: is this compiler supported?", manifest.display());
+    }
+    Ok(sh.write_file(&manifest, patched)?)
+}
+
+/// A package that depends, for each of these targets, on all that belongs into its sysroot.
+fn manifest(targets: &[&Target], source: &Path) -> String {
     let path = |name: &str| toml_string(&source.join(name));
-    let dependencies = match kind {
-        StdKind::Std => format!(
-            "std = {{ path = {}, features = [\"panic-unwind\", \"backtrace\"] }}\nproc_macro = {{ path = {} }}\ntest = {{ path = {} }}\n",
-            path("std"),
-            path("proc_macro"),
-            path("test")
-        ),
-        // compiler_builtins comes with alloc, and on bare metal provides memcpy and its kin by itself.
-        StdKind::Core => format!("alloc = {{ path = {} }}\n", path("alloc")),
-    };
+    let dependencies: String = targets
+        .iter()
+        .map(|target| {
+            let crates = match target.std {
+                StdKind::Std => format!(
+                    "std = {{ path = {}, features = [\"panic-unwind\", \"backtrace\"] }}\nproc_macro = {{ path = {} }}\ntest = {{ path = {} }}\n",
+                    path("std"),
+                    path("proc_macro"),
+                    path("test")
+                ),
+                // compiler_builtins comes with alloc, and on bare metal provides memcpy and its kin by itself.
+                StdKind::Core => format!("alloc = {{ path = {} }}\n", path("alloc")),
+            };
+            format!("[target.{}.dependencies]\n{crates}\n", toml::Value::from(target.triple.as_str()))
+        })
+        .collect();
     let patches: String = ["core", "alloc", "std"]
         .iter()
         .map(|n| format!("rustc-std-workspace-{n} = {{ path = {} }}\n", path(&format!("rustc-std-workspace-{n}"))))
@@ -416,11 +478,29 @@ fn manifest(kind: StdKind, source: &Path) -> String {
     // The profile is that of library/Cargo.toml, without debug information.
     format!(
         "cargo-features = [\"profile-rustflags\"]\n\n\
-         [package]\nname = \"cross-flake-sysroot\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
-         [dependencies]\n{dependencies}\n[workspace]\nresolver = \"1\"\n\n\
+         [package]\nname = \"{PACKAGE}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
+         {dependencies}[workspace]\nresolver = \"1\"\n\n\
          [profile.release]\ncodegen-units = 1\ndebug = 0\n\n\
          [profile.release.package.compiler_builtins]\ncodegen-units = 10000\n\n\
          [profile.release.package.panic_abort]\nrustflags = [\"-Cpanic=abort\"]\n\n\
          [patch.crates-io]\n{patches}"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::targets::Table;
+
+    #[test]
+    fn each_target_depends_on_its_own_libraries() {
+        let table = Table::built_in().unwrap();
+        let rows: Vec<&Target> = ["aarch64-linux", "cortex-m4f"].map(|name| table.find(name).unwrap()).to_vec();
+        let manifest: toml::Table = toml::from_str(&manifest(&rows, Path::new("/src"))).unwrap();
+        let crates = |triple: &str| -> Vec<String> {
+            manifest["target"][triple]["dependencies"].as_table().unwrap().keys().cloned().collect()
+        };
+        assert_eq!(crates("aarch64-unknown-linux-gnu"), ["std", "proc_macro", "test"]);
+        assert_eq!(crates("thumbv7em-none-eabihf"), ["alloc"]);
+    }
 }

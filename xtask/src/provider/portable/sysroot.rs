@@ -61,11 +61,12 @@ impl Sysroot {
         let _lock = cache.lock(|| events.note("waiting for another run that is setting up"))?;
         // Whoever held the lock may have wanted the same.
         cache.install(&name, |new| {
-            let apt = Apt::open(cache)?;
+            let apt = Apt::open(cache, events)?;
             let apt = apt.of_sysroot(&self.arch);
-            if !apt.is_ready() {
+            let suites = [SYSROOT_SUITE.to_owned()];
+            if !apt.is_ready(&suites) {
                 let doing = format!("fetching Debian's lists of packages for {}", self.arch);
-                events.step("lists", &doing, || apt.update())?;
+                events.step("lists", &doing, || apt.update(&suites))?;
             }
             let names: Vec<&str> = self.packages.iter().map(String::as_str).collect();
             let packages = apt.closure(&names).map_err(|error| self.explain(error))?;

@@ -11,11 +11,14 @@ use super::wheels::ZIG;
 use crate::cache::Cache;
 use crate::events::Events;
 use crate::machine;
+use crate::provider::Download;
 use crate::signals;
 use crate::targets::Target;
 
 /// The crate with the source, and the version of zlib in it.
 const CRATE: (&str, &str) = ("libz-sys", "1.1.31");
+/// Its size.
+const BYTES: u64 = 888_048;
 /// What `Cargo.lock` says of the crate: its hash in the registry.
 const CHECKSUM: &str = "ff20308ecabd635a2dc1dd5834a86c462cca20efba1d5d3ddab1f8aea3455cb2";
 
@@ -59,10 +62,22 @@ pub fn provide(cache: &Cache, targets: &[&Target], events: &Events, failed: impl
     }
 }
 
+fn source_name() -> String {
+    let (package, version) = CRATE;
+    format!("zlib-source/{package}-{version}")
+}
+
+/// What [`provide`] would fetch for these rows.
+pub fn download(cache: &Cache, targets: &[Target]) -> Option<Download> {
+    let missing = targets.iter().any(|t| t.zig.is_some() && t.has_libc() && !prefix(cache, t).exists());
+    let name = format!("source of zlib, {} {}", CRATE.0, CRATE.1);
+    (missing && !cache.has(&source_name())).then_some(Download { name, from: "crates.io", bytes: BYTES })
+}
+
 /// The folder with zlib's source.
 fn source(cache: &Cache) -> Result<PathBuf> {
     let (package, version) = CRATE;
-    let folder = cache.install(&format!("zlib-source/{package}-{version}"), |new| {
+    let folder = cache.install(&source_name(), |new| {
         let sh = Shell::new()?;
         sh.change_dir(new);
         // A package that needs nothing but the source; the lock file pins its hash.
