@@ -1,7 +1,7 @@
 //! Many targets by three ways in turn: xtask at once, and cargo-zigbuild and cargo in a loop.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
 
@@ -304,6 +304,12 @@ impl Modes<'_> {
                 command.env(name, value);
             }
         }
+        if target.triple.contains("musl") && !self.has_start_files(row) {
+            // A std that was built from its source has none; cargo-zigbuild takes zig's if rustc asks for none.
+            let name = format!("CARGO_TARGET_{}_RUSTFLAGS", target.upper());
+            let flags = environment.scoped.get(&name).map(String::as_str).unwrap_or_default();
+            command.env(name, format!("{flags} -Clink-self-contained=no").trim());
+        }
         command.env("CARGO_ZIGBUILD_ZIG_PATH", ZIG.program(&self.bench.cache));
         command.env("CARGO_ZIGBUILD_CACHE_DIR", self.bench.folder("zigbuild-wrappers"));
         command.env("ZIG_GLOBAL_CACHE_DIR", self.bench.cache.path("zig-cache"));
@@ -314,6 +320,13 @@ impl Modes<'_> {
         };
         self.arguments(&mut command, row, Mode::Zigbuild, &triple);
         Ok(command)
+    }
+
+    /// Whether the row's std comes with `crt1.o` and its like, as rustup's does for musl.
+    fn has_start_files(&self, (target, environment): &Row) -> bool {
+        let toolchain = environment.path.first().and_then(|bin| bin.parent());
+        let folder = |farm: &Path| farm.join("lib/rustlib").join(&target.triple).join("lib/self-contained");
+        toolchain.is_some_and(|farm| folder(farm).exists())
     }
 
     fn arguments(&self, command: &mut Command, row: &Row, mode: Mode, triple: &str) {
