@@ -155,6 +155,20 @@ impl Workspace {
         self.metadata.workspace_root.as_std_path()
     }
 
+    /// Whether the user tells cargo how many jobs it should run, in the environment or in a configuration file (The Cargo
+    /// Book, "Configuration").
+    pub fn chooses_jobs(&self) -> bool {
+        let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+        let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+        let folders = self.root().ancestors().map(|folder| folder.join(".cargo")).chain(home);
+        let mut files = folders.flat_map(|folder| [folder.join("config.toml"), folder.join("config")]);
+        let says_jobs = |file: PathBuf| {
+            let text = std::fs::read_to_string(file).ok()?;
+            text.parse::<toml::Table>().ok()?.get("build")?.get("jobs").cloned()
+        };
+        std::env::var_os("CARGO_BUILD_JOBS").is_some() || files.any(|file| says_jobs(file).is_some())
+    }
+
     /// The member with this id.
     pub fn package(&self, id: &cargo_metadata::PackageId) -> Option<&Package> {
         self.metadata.packages.iter().find(|p| p.id == *id)

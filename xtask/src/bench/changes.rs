@@ -79,8 +79,6 @@ pub struct Changes {
     pub about: About,
     /// How many targets.
     pub targets: usize,
-    /// Crates compiled, by kind of change.
-    pub crates: Vec<(Change, Crates)>,
     /// In the order in which they were taken.
     pub samples: Vec<Sample>,
 }
@@ -95,6 +93,8 @@ pub struct Sample {
     pub usage: Usage,
     /// Seconds that test programs ran, added up.
     pub tests: f64,
+    /// Crates compiled.
+    pub crates: Crates,
 }
 
 /// Measures this part, on a copy of the workspace.
@@ -105,27 +105,22 @@ pub fn run(bench: &Bench, results: &mut Results) -> Result<()> {
     let (rows, _) = bench.prepare()?;
     let (root, target_folder) = (bench.folder("changes/workspace"), bench.folder("changes/target"));
     empty(&bench.folder("changes"))?;
-    let workspace = bench.copy_workspace(&root)?;
+    bench.copy_workspace(&root)?;
     let manifest = root.join("Cargo.toml");
     results.document.changes = Some(Changes { about: bench.about(), targets: rows.len(), ..Changes::default() });
 
     bench.events.note(&format!("changes: building for {}", targets(rows.len())));
-    bench.count_crates(&workspace, &rows, &target_folder)?;
-    // The first round is counted and the others are measured.
-    for change in Change::ALL {
-        change.make(&root, 0)?;
-        let crates = bench.count_crates(&workspace, &rows, &target_folder)?;
-        results.document.changes.get_or_insert_default().crates.push((change, crates));
-    }
+    let test = || output(&mut bench.test(&rows, &manifest, &target_folder)?)?.checked("xtask test");
+    test()?;
     settle();
     let total = bench.repeats * Change::ALL.len();
     for number in 0..total {
         let change = Change::ALL[number % Change::ALL.len()];
         let round = number / Change::ALL.len() + 1;
         change.make(&root, round)?;
-        let (tests, usage, _) = measure(|| {
-            let said = output(&mut bench.test(&rows, &manifest, &target_folder)?)?;
-            seconds_of_tests(&said.checked("xtask test")?.stdout)
+        let ((tests, crates), usage, _) = measure(|| {
+            let said = test()?;
+            Ok((seconds_of_tests(&said.stdout)?, Crates::of_report(&said.stdout)?))
         })?;
         bench.events.note(&format!(
             "changes: sample {} of {total}: {}: {:.1} s, {:.1} s of CPU",
@@ -134,7 +129,7 @@ pub fn run(bench: &Bench, results: &mut Results) -> Result<()> {
             usage.wall,
             usage.cpu
         ));
-        results.document.changes.get_or_insert_default().samples.push(Sample { change, usage, tests });
+        results.document.changes.get_or_insert_default().samples.push(Sample { change, usage, tests, crates });
         results.save()?;
     }
     empty(&bench.folder("changes"))

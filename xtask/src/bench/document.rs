@@ -179,8 +179,10 @@ impl Matrix {
 
     /// The least that the machine needs for what had to be run: CPU seconds of compilers, linkers and tests, on all cores at
     /// once.
-    pub fn lower_bound(&self, targets: usize) -> Option<f64> {
-        let needed = self.usages(targets, Mode::Engine).map(|u| (u.cpu - u.own_cpu) / self.about.cores.max(1) as f64);
+    pub fn lower_bound(&self, targets: usize, mode: Mode) -> Option<f64> {
+        // What a loop has to do is what xtask has to do for a developer.
+        let mode = if mode == Mode::Ci { Mode::Ci } else { Mode::Engine };
+        let needed = self.usages(targets, mode).map(|u| (u.cpu - u.own_cpu) / self.about.cores.max(1) as f64);
         median(needed)
     }
 }
@@ -198,7 +200,8 @@ fn matrix(m: &Matrix, image: Option<&str>) -> String {
     let _ = writeln!(
         out,
         "The workspace is [checks/benchmark](../checks/benchmark), built from an empty target folder and tested for the first \
-         so many of\n{}. *xtask* is `cargo xtask test` of all of them at once. *cargo-zigbuild* is `cargo-zigbuild test` of one after \
+         so many of\n{}. *xtask* is `cargo xtask test` of all of them at once; *in CI*, where the variable `CI` is set, \
+         it builds nothing incrementally. *cargo-zigbuild* is `cargo-zigbuild test` of one after \
          the other\n(`--no-run` where nothing here runs the programs), with the same std, zig, zig's cache and runners. *cargo* is `cargo \
          test` of one\nafter the other in the environments of xtask. Both loops also start rustdoc for each library, which xtask does only where \
          there\nis a documentation test. All of them pass the same tests: {}.\n",
@@ -207,7 +210,6 @@ fn matrix(m: &Matrix, image: Option<&str>) -> String {
     );
     let mut rows = Vec::new();
     for count in m.counts() {
-        let bound = m.lower_bound(count);
         let zigbuild = m.wall(count, Mode::Zigbuild).map(|s| s.median);
         for mode in Mode::ALL {
             let Some(wall) = m.wall(count, mode) else { continue };
@@ -221,33 +223,40 @@ fn matrix(m: &Matrix, image: Option<&str>) -> String {
                 number(median(m.usages(count, mode).map(|u| u.cpu)), 1),
                 memory.map_or("-".to_owned(), |bytes| human_bytes(bytes as u64)),
                 number(zigbuild.map(|z| wall.median / z), 2),
-                number(bound.map(|b| wall.median / b), 2),
+                number(m.lower_bound(count, mode).map(|b| wall.median / b), 2),
             ]);
         }
     }
     let head = ["targets", "by", "seconds", "range", "CPU seconds", "peak memory", "/ cargo-zigbuild", "/ lower bound"];
     out += &table(&head, rows);
-    let bounds = m.counts().into_iter().filter_map(|count| Some(format!("{:.1} s for {count}", m.lower_bound(count)?)));
-    let bounds: Vec<String> = bounds.collect();
-    let samples = m.counts().first().map_or(0, |count| m.usages(*count, Mode::Engine).count());
+    let samples = |mode: Mode, count: usize| m.usages(count, mode).count().to_string();
+    let each = |mode: Mode| m.counts().into_iter().map(|count| samples(mode, count)).collect::<Vec<_>>().join(", ");
+    let all: Vec<String> = Mode::ALL.iter().map(|mode| format!("{}: {}", mode.title(), each(*mode))).collect();
+    let bound = |mode: Mode| {
+        let all = m.counts().into_iter().filter_map(|count| Some(format!("{:.1} s", m.lower_bound(count, mode)?)));
+        all.collect::<Vec<_>>().join(", ")
+    };
+    let counts: Vec<String> = m.counts().iter().map(ToString::to_string).collect();
     let _ = writeln!(
         out,
-        "\nSamples of each: {samples}. The lower bound is the CPU time of the compilers, linkers and tests that xtask had to run, without its \
-         own\nand cargo's, divided by the cores: {}. Peak memory counts each page of all processes once (Pss).",
-        bounds.join(", ")
+        "\nSamples with {} targets: {}. The lower bound is the CPU time of the compilers, linkers and tests that xtask had to\nrun, \
+         without its own and cargo's, divided by the cores: {}; in CI {}. Peak memory counts each\npage of all processes once (Pss).",
+        counts.join(", "),
+        all.join("; "),
+        bound(Mode::Engine),
+        bound(Mode::Ci)
     );
     out += &others(m.samples.iter().map(|s| &s.usage));
     for left_out in &m.left_out {
         let _ = writeln!(out, "\nLeft out: {}: {}", left_out.target, left_out.reason);
     }
-    if !m.crates.is_empty() {
-        let rows = m.crates.iter().map(|c| {
-            let each = c.for_targets as f64 / c.targets.max(1) as f64;
-            vec![c.targets.to_string(), c.build_machine.to_string(), number(Some(each), 1)]
-        });
-        let head = ["targets", "crates compiled for the build machine", "for each target"];
-        let _ = write!(out, "\n{}", table(&head, rows));
-    }
+    let crates = m.counts().into_iter().filter_map(|count| {
+        let c = m.samples.iter().filter(|s| s.targets == count).find_map(|s| s.crates.as_ref())?;
+        let each = c.for_targets as f64 / c.targets.max(1) as f64;
+        Some(vec![count.to_string(), c.build_machine.to_string(), number(Some(each), 1)])
+    });
+    let head = ["targets", "crates compiled for the build machine", "for each target"];
+    let _ = write!(out, "\n{}", table(&head, crates));
     out
 }
 
@@ -259,8 +268,8 @@ fn changes(c: &Changes) -> String {
         let samples = || c.samples.iter().filter(move |s| s.change == change);
         let [seconds, range] = with_range(Spread::of(samples().map(|s| s.usage.wall)), 1);
         let beyond = samples().map(|s| s.usage.wall - s.tests / c.about.cores.max(1) as f64);
-        let crates = c.crates.iter().find(|(of, _)| *of == change).map(|(_, crates)| crates);
-        let compiled = |count: fn(&super::Crates) -> usize| crates.map_or("-".to_owned(), |c| count(c).to_string());
+        let compiled =
+            |count: fn(&super::Crates) -> usize| number(median(samples().map(|s| count(&s.crates) as f64)), 0);
         vec![
             change.title().to_owned(),
             seconds,
@@ -352,7 +361,6 @@ fn nix(e: &Evaluation) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::bench::Crates;
     use crate::bench::measure::{KINDS, Point, Timeline};
 
     /// Two samples of each mode with one and with two targets; one more costs everybody `wall` seconds more.
@@ -362,10 +370,11 @@ pub(super) mod tests {
             mode,
             usage: Usage { wall, cpu: wall + 1.0, own_cpu: 1.0, others_cpu: 0.0, peak_bytes: 500_000_000 },
             passed: targets * 3,
+            crates: None,
         };
         let mut samples = Vec::new();
         for targets in [1, 2] {
-            for (mode, wall) in [(Mode::Engine, 4.0), (Mode::Zigbuild, 8.0), (Mode::Cargo, 6.0)] {
+            for (mode, wall) in [(Mode::Engine, 4.0), (Mode::Ci, 3.0), (Mode::Zigbuild, 8.0), (Mode::Cargo, 6.0)] {
                 samples.extend([0.0, 1.0].map(|more| sample(targets, mode, wall * targets as f64 + more)));
             }
         }
@@ -373,7 +382,6 @@ pub(super) mod tests {
         Matrix {
             about: About { cores: 2, command: "cargo xtask bench".into(), ..About::default() },
             targets: vec!["aarch64-linux".into(), "x86_64-linux".into()],
-            crates: vec![Crates { targets: 2, build_machine: 9, for_targets: 25 }],
             samples,
             timeline: Some(Timeline { cores: 2, points }),
             ..Matrix::default()

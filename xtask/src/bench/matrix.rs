@@ -24,7 +24,9 @@ use crate::workspace::Workspace;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// `cargo xtask test` of all of them at once.
+    /// `cargo xtask test` of all of them at once, as a CI service starts it.
+    Ci,
+    /// The same, as a developer starts it.
     Engine,
     /// `cargo-zigbuild test` of one after the other.
     Zigbuild,
@@ -34,21 +36,27 @@ pub enum Mode {
 
 impl Mode {
     /// All, in the order in which the first samples are taken.
-    pub const ALL: [Mode; 3] = [Mode::Engine, Mode::Zigbuild, Mode::Cargo];
+    pub const ALL: [Mode; 4] = [Mode::Ci, Mode::Zigbuild, Mode::Engine, Mode::Cargo];
 
     /// What people call it.
     pub fn title(self) -> &'static str {
         match self {
+            Mode::Ci => "xtask in CI",
             Mode::Engine => "xtask",
             Mode::Zigbuild => "cargo-zigbuild",
             Mode::Cargo => "cargo",
         }
     }
 
+    /// Whether it takes part in this round. What the benchmark is about does so in each, and what explains it in every third.
+    fn takes_part(self, round: usize) -> bool {
+        matches!(self, Mode::Ci | Mode::Zigbuild) || round.is_multiple_of(3)
+    }
+
     /// The name of its target folder.
     fn folder(self) -> &'static str {
         match self {
-            Mode::Engine => "engine",
+            Mode::Ci | Mode::Engine => "engine",
             Mode::Zigbuild => "zigbuild",
             Mode::Cargo => "cargo",
         }
@@ -95,8 +103,6 @@ pub struct Matrix {
     pub targets: Vec<String>,
     /// Rows that take no part.
     pub left_out: Vec<LeftOut>,
-    /// Crates compiled, by number of targets.
-    pub crates: Vec<Crates>,
     /// In the order in which they were taken.
     pub samples: Vec<Sample>,
     /// Of the last sample of xtask with the most targets.
@@ -124,6 +130,8 @@ pub struct Sample {
     pub usage: Usage,
     /// Tests that passed.
     pub passed: usize,
+    /// Crates compiled, by xtask's report.
+    pub crates: Option<Crates>,
 }
 
 /// Measures this part.
@@ -136,6 +144,7 @@ pub fn run(bench: &Bench, counts: &[Count], results: &mut Results) -> Result<()>
     empty(&root)?;
     let modes = Modes { bench, workspace: bench.copy_workspace(&root)?, zigbuild };
     let (rows, left_out) = bench.prepare()?;
+    let before = results.document.matrix.take();
     results.document.matrix = Some(Matrix { about: bench.about(), left_out, ..Matrix::default() });
     let wanted = counts.iter().map(|count| match count {
         Count::Number(number) => *number,
@@ -153,22 +162,20 @@ pub fn run(bench: &Bench, counts: &[Count], results: &mut Results) -> Result<()>
     };
     let names: Vec<String> = rows.iter().map(|(target, _)| target.name.clone()).collect();
     matrix(results, &mut |m| m.targets.clone_from(&names))?;
-    let folder = bench.folder(Mode::Engine.folder());
-    for count in [1, most].iter().take(most.min(2)) {
-        empty(&folder)?;
-        bench.events.note(&format!("matrix: counting crates, {}", targets(*count)));
-        let crates = bench.count_crates(&modes.workspace, &rows[..*count], &folder)?;
-        matrix(results, &mut |m| m.crates.push(crates.clone()))?;
+    if let Some(before) = before.filter(|before| before.targets == names) {
+        matrix(results, &mut |m| m.keep(&before, &counts))?;
     }
-    settle();
-
-    let total = bench.repeats * counts.len() * Mode::ALL.len();
+    let order = |round: usize| {
+        let mut order: Vec<Mode> = Mode::ALL.into_iter().filter(|mode| mode.takes_part(round)).collect();
+        let first = round % order.len();
+        order.rotate_left(first);
+        order
+    };
+    let total = (0..bench.repeats).map(|round| order(round).len()).sum::<usize>() * counts.len();
     let mut number = 0;
-    for repeat in 0..bench.repeats {
+    for round in 0..bench.repeats {
         for count in &counts {
-            let mut order = Mode::ALL;
-            order.rotate_left(repeat % Mode::ALL.len());
-            for mode in order {
+            for mode in order(round) {
                 number += 1;
                 let (sample, timeline) = modes.sample(mode, &rows[..*count])?;
                 bench.events.note(&format!(
@@ -191,7 +198,7 @@ pub fn run(bench: &Bench, counts: &[Count], results: &mut Results) -> Result<()>
                     );
                 }
                 matrix(results, &mut |m| {
-                    if mode == Mode::Engine && *count == most {
+                    if mode == Mode::Ci && *count == most {
                         m.timeline = Some(timeline.clone());
                     }
                     m.samples.push(sample.clone());
@@ -218,6 +225,22 @@ fn install_zigbuild(bench: &Bench) -> Result<PathBuf> {
         empty(&bench.folder("cargo-zigbuild"))?;
     }
     Ok(program)
+}
+
+impl Matrix {
+    /// Takes over what an earlier run of the same xtask on the same machine has of other numbers of targets.
+    fn keep(&mut self, before: &Matrix, counts: &[usize]) {
+        let same = |about: &About| About { date: String::new(), command: String::new(), ..about.clone() };
+        if same(&before.about) != same(&self.about) {
+            return;
+        }
+        let kept = before.samples.iter().filter(|sample| !counts.contains(&sample.targets));
+        self.samples.extend(kept.cloned());
+        if !self.samples.is_empty() {
+            self.about.command = format!("{}\n    {}", before.about.command, self.about.command);
+            self.timeline.clone_from(&before.timeline);
+        }
+    }
 }
 
 struct Modes<'a> {
@@ -266,11 +289,16 @@ impl Modes<'_> {
     fn sample(&self, mode: Mode, rows: &[Row]) -> Result<(Sample, Timeline)> {
         let folder = self.folder(mode);
         empty(&folder)?;
-        let (passed, usage, timeline) = measure(|| match mode {
-            Mode::Engine => {
+        let ((passed, crates), usage, timeline) = measure(|| match mode {
+            Mode::Ci | Mode::Engine => {
                 let what = format!("xtask test of {}", targets(rows.len()));
                 let mut command = self.bench.test(rows, &self.workspace.root().join("Cargo.toml"), &folder)?;
-                passed_in_report(&output(&mut command)?.checked(&what)?)
+                match mode {
+                    Mode::Ci => command.env("CI", "true"),
+                    _ => command.env_remove("CI"),
+                };
+                let said = output(&mut command)?.checked(&what)?;
+                Ok((passed_in_report(&said)?, Some(Crates::of_report(&said.stdout)?)))
             }
             Mode::Zigbuild | Mode::Cargo => {
                 let mut passed = 0;
@@ -279,11 +307,11 @@ impl Modes<'_> {
                     let said = output(&mut command)?.checked(&format!("{} test for {}", mode.title(), row.0.name))?;
                     passed += libtest::parse(&said.stdout).counts.unwrap_or_default().passed;
                 }
-                Ok(passed)
+                Ok((passed, None))
             }
         })?;
         empty(&folder)?;
-        Ok((Sample { targets: rows.len(), mode, usage, passed }, timeline))
+        Ok((Sample { targets: rows.len(), mode, usage, passed, crates }, timeline))
     }
 
     /// `cargo test` in the environment of the row.

@@ -16,10 +16,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::cache::Cache;
 use crate::commands::announce;
-use crate::engine::build::{self, BuildRequest, Built, Ready, clean_command};
+use crate::engine::build::clean_command;
 use crate::environment::Environment;
 use crate::events::Events;
 use crate::machine;
@@ -55,7 +56,7 @@ pub struct Bench {
 }
 
 /// On what a part was measured, and with what.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
     /// The day and time at which it began (UTC).
     pub date: String,
@@ -88,6 +89,23 @@ pub struct Crates {
     pub build_machine: usize,
     /// For all targets together, test programs among them.
     pub for_targets: usize,
+}
+
+impl Crates {
+    /// By the report of `xtask test --json`.
+    ///
+    /// # Errors
+    /// It is no such report.
+    pub fn of_report(report: &str) -> Result<Crates> {
+        let report: Value = serde_json::from_str(report).context("xtask's report")?;
+        let count = |value: &Value| {
+            let crates = value["crates"].as_u64().context("xtask's report counts no crates")?;
+            usize::try_from(crates).context("xtask's report counts too many crates")
+        };
+        let rows = report["targets"].as_array().context("xtask's report has no targets")?;
+        let for_targets = rows.iter().map(count).sum::<Result<usize>>()?;
+        Ok(Crates { targets: rows.len(), build_machine: count(&report)?, for_targets })
+    }
 }
 
 impl Bench {
@@ -169,36 +187,6 @@ impl Bench {
         command.args(rows.iter().map(|(target, _)| &target.name)).arg("--manifest-path").arg(manifest);
         command.env("CARGO_TARGET_DIR", target_folder);
         Ok(command)
-    }
-
-    /// Builds what the tests of these rows need and counts what had to be compiled for that.
-    ///
-    /// # Errors
-    /// It cannot be built.
-    pub fn count_crates(&self, workspace: &Workspace, rows: &[Row], target_folder: &Path) -> Result<Crates> {
-        let request = BuildRequest {
-            tests: true,
-            packages: workspace.metadata.workspace_packages().iter().map(|p| p.name.to_string()).collect(),
-            cargo_args: vec!["--locked".into(), "--target-dir".into(), target_folder.to_string_lossy().into_owned()],
-        };
-        let ready: Vec<Ready<'_>> = rows.iter().map(|(target, environment)| Ready { target, environment }).collect();
-        let mut crates = Crates { targets: rows.len(), ..Crates::default() };
-        let end = build::build(workspace, &request, &ready, |built| {
-            let Built::Artifact(artifact) = built else { return };
-            let file = artifact.filenames.first().map(|file| file.as_std_path());
-            let folder = file.and_then(|file| build::target_folder_of(target_folder, file));
-            let of_target = folder.is_some_and(|folder| rows.iter().any(|(target, _)| target.triple == folder));
-            match (artifact.fresh, of_target) {
-                (true, _) => {}
-                (false, true) => crates.for_targets += 1,
-                (false, false) => crates.build_machine += 1,
-            }
-        })?;
-        crate::signals::check()?;
-        if !end.success {
-            bail!("the benchmark's workspace does not build\n{}", end.stderr.trim());
-        }
-        Ok(crates)
     }
 
     /// On what this run takes place.

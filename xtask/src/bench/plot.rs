@@ -17,7 +17,7 @@ const STYLE: &str = "text{font:12px sans-serif;fill:#333}.axis{stroke:#888;fill:
 .line{fill:none;stroke-width:2}.dash{stroke-dasharray:5 4}.title{font-weight:bold}.end{text-anchor:end}.mid{text-anchor:middle}\
 @media(prefers-color-scheme:dark){text{fill:#ddd}}";
 
-const MODE_COLOURS: [&str; 3] = ["#2f81d6", "#d9772b", "#8a63c9"];
+const MODE_COLOURS: [&str; 4] = ["#2f81d6", "#d9772b", "#3c9f57", "#8a63c9"];
 const KIND_COLOURS: [&str; KINDS] = ["#d9772b", "#2f81d6", "#3c9f57", "#8a63c9", "#999999"];
 
 /// One panel: a scale for each axis.
@@ -115,7 +115,7 @@ fn wall_panel(m: &Matrix) -> Option<String> {
         }
         labels.extend(spreads.last().map(|(x, s)| (panel.at(*x, s.median).1, colour, mode.title())));
     }
-    let bounds: Vec<_> = counts.iter().filter_map(|c| Some((*c as f64, m.lower_bound(*c)?))).collect();
+    let bounds: Vec<_> = counts.iter().filter_map(|c| Some((*c as f64, m.lower_bound(*c, Mode::Engine)?))).collect();
     let line = panel.path(bounds.iter().copied());
     let _ = writeln!(out, "<path class=\"line dash\" stroke=\"#999999\" d=\"{line}\"/>");
     labels.extend(bounds.last().map(|(x, y)| (panel.at(*x, *y).1, "#999999", "lower bound")));

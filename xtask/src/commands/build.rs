@@ -46,7 +46,7 @@ struct CargoOptions {
     /// Do without the network
     #[arg(long)]
     offline: bool,
-    /// Jobs that cargo runs at once [default: the number of cores, or as many as fit into the memory]
+    /// Jobs that cargo runs at once [default: one more than there are cores, or as many as fit into the memory]
     #[arg(short, long, value_name = "N")]
     jobs: Option<usize>,
     /// Memory that the run may take, such as 4G or 800M: one compiler and one test at a time for each gigabyte [default: what
@@ -69,9 +69,14 @@ impl CargoOptions {
         args.extend(self.profile.iter().flat_map(|p| ["--profile".to_owned(), p.clone()]));
         args.extend(self.features.iter().flat_map(|f| ["--features".to_owned(), f.clone()]));
         args.extend(self.jobs.iter().flat_map(|n| ["--jobs".to_owned(), n.to_string()]));
-        if self.jobs.is_none() && self.jobs() < machine::cores() {
-            // Not `--jobs`: one of the user's among the further arguments has its say.
-            args.extend(["--config".to_owned(), format!("build.jobs={}", self.jobs())]);
+        args
+    }
+
+    /// Adds the number of jobs where nobody else has chosen it. Not as `--jobs`, of which cargo takes one only.
+    fn with_jobs(&self, mut args: Vec<String>, workspace: &Workspace) -> Vec<String> {
+        if self.memory.is_some() || (self.jobs.is_none() && !workspace.chooses_jobs()) {
+            let jobs = machine::compilers(self.memory);
+            args.extend(["--config".to_owned(), format!("build.jobs={jobs}")]);
         }
         args
     }
@@ -88,7 +93,7 @@ struct TestOptions {
     /// Seconds after which a test program is ended and counts as failed
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     timeout: u64,
-    /// Test programs that run at once [default: as many as cargo's jobs]
+    /// Test programs that run at once [default: the number of cores, or as many as fit into the memory]
     #[arg(long, value_name = "N")]
     test_jobs: Option<usize>,
     /// Start emulators directly instead of through a private binfmt_misc
@@ -202,7 +207,7 @@ impl Build {
         let request = Request {
             tests: false,
             packages: self.cargo.packages.clone(),
-            cargo_args: [self.cargo.args(), self.rest].concat(),
+            cargo_args: self.cargo.with_jobs([self.cargo.args(), self.rest].concat(), &workspace),
             test_args: Vec::new(),
             timeout: Duration::ZERO,
             jobs: 1,
@@ -284,7 +289,7 @@ impl TestArguments {
         let request = Request {
             tests: true,
             packages: self.cargo.packages.clone(),
-            cargo_args: [self.cargo.args(), cargo_rest].concat(),
+            cargo_args: self.cargo.with_jobs([self.cargo.args(), cargo_rest].concat(), workspace),
             test_args,
             timeout: Duration::from_secs(self.tests.timeout),
             jobs: self.tests.test_jobs.unwrap_or_else(|| self.cargo.jobs()),

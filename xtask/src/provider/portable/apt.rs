@@ -219,6 +219,9 @@ impl Apt {
             }
         };
         let suite = if matches!(self.scope, Scope::Sysroot(_)) { SYSROOT_SUITE } else { &self.own_suite };
+        // apt refuses to prefer a release that it has no list of.
+        let preferred =
+            if suites.contains(suite) { format!("APT::Default-Release \"{suite}\";\n") } else { String::new() };
         // Names without an architecture mean that of the root.
         let native = match &self.scope {
             Scope::Sysroot(arch) => format!("APT::Architecture \"{arch}\";\n"),
@@ -248,7 +251,7 @@ impl Apt {
              Dir::Etc::sourcelist \"{quoted}/sources.list\";\nDir::Etc::sourceparts \"/dev/null\";\n\
              Dir::Etc::preferences \"/dev/null\";\nDir::Etc::preferencesparts \"/dev/null\";\n\
              Dir::Etc::parts \"{quoted}/parts\";\nAcquire::GzipIndexes \"true\";\n\
-             APT::Default-Release \"{suite}\";\n{native}\
+             {preferred}{native}\
              APT::Sandbox::User \"\";\nAPT::Architectures {{ \"{arch}\"; }};\n\
              Acquire::Languages \"none\";\nAcquire::Retries \"3\";\nAcquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\n\
              Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled \"false\";\n",

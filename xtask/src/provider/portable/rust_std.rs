@@ -16,6 +16,7 @@ use super::{capture, toolchain, wasi};
 use crate::cache::Cache;
 use crate::engine::build::clean_command;
 use crate::events::{Event, Events};
+use crate::machine;
 use crate::provider::Download;
 use crate::signals;
 use crate::targets::{StdKind, Target};
@@ -293,6 +294,7 @@ impl RustStd {
             .args(["build", "--lib", "--release", "--offline", "--message-format", "json-render-diagnostics"])
             // What does not compile for one target is no reason to do without the others.
             .args(["--keep-going", "--quiet"])
+            .args(["--jobs", &machine::compilers(None).to_string()])
             .arg("--config")
             .arg("source.crates-io.replace-with='vendored'")
             .arg("--config")
