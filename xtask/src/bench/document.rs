@@ -361,6 +361,7 @@ fn nix(e: &Evaluation) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::bench::Crates;
     use crate::bench::measure::{KINDS, Point, Timeline};
 
     /// Two samples of each mode with one and with two targets; one more costs everybody `wall` seconds more.
@@ -370,7 +371,7 @@ pub(super) mod tests {
             mode,
             usage: Usage { wall, cpu: wall + 1.0, own_cpu: 1.0, others_cpu: 0.0, peak_bytes: 500_000_000 },
             passed: targets * 3,
-            crates: None,
+            crates: Some(Crates { targets, build_machine: 9, for_targets: targets * 12 }),
         };
         let mut samples = Vec::new();
         for targets in [1, 2] {
@@ -404,8 +405,8 @@ pub(super) mod tests {
         let page = matrix(&example(), Some("benchmarks.svg"));
         assert!(page.contains("| 1 | xtask | 4.5 | 4.0 to 5.0 | 5.5 | 500 MB | 0.53 | 2.00 |"), "{page}");
         assert!(page.contains("| 2 | cargo-zigbuild | 16.5 | 16.0 to 17.0 | 17.5 | 500 MB | 1.00 | 3.88 |"), "{page}");
-        assert!(page.contains("2.2 s for 1, 4.2 s for 2"), "{page}");
-        assert!(page.contains("3 with 1, 6 with 2") && page.contains("| 2 | 9 | 12.5 |"), "{page}");
+        assert!(page.contains("the cores: 2.2 s, 4.2 s; in CI 1.8 s, 3.2 s."), "{page}");
+        assert!(page.contains("3 with 1, 6 with 2") && page.contains("| 2 | 9 | 12.0 |"), "{page}");
     }
 
     #[test]
