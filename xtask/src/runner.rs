@@ -6,7 +6,7 @@
 //! binfmt_misc in it (Documentation/admin-guide/binfmt-misc.rst). Where this is refused, the emulator is started
 //! directly. When the program ends, or a signal ends the runner, everything that it left behind is killed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -590,8 +590,44 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
         written.unwrap_or_else(|error| eprintln!("xtask runner: {}: {error}", Path::new(&path).display()));
     }
     let code = wait_for(Pid::from_raw(child.id() as i32), &watched)?;
-    sweep(if spec.kind == RunnerKind::Wine { &WINE_SHARED } else { &[] });
+    if spec.kind == RunnerKind::Wine {
+        sweep(&WINE_SHARED);
+        if code == DLL_NOT_FOUND {
+            explain_libraries(spec, Path::new(program));
+        }
+    } else {
+        sweep(&[]);
+    }
     Ok(code)
+}
+
+/// What is left of STATUS_DLL_NOT_FOUND, 0xC0000135, in the eight bits of an exit code.
+const DLL_NOT_FOUND: i32 = 0x35;
+
+/// wine itself is told to be silent, so this names what it did not find.
+fn explain_libraries(spec: &RunnerSpec, program: &Path) {
+    let Ok(inspection) = inspect::inspect(program) else { return };
+    let Some(prefix) = spec.env.get("WINEPREFIX").map(Path::new) else { return };
+    let system = if inspection.pointer_width == 32 { "syswow64" } else { "system32" };
+    let windows = prefix.join("drive_c/windows");
+    let folders = [windows.join(system), windows.join("system32"), program.parent().unwrap_or(program).to_owned()];
+    let missing = not_in(&inspection.libraries, &folders);
+    if !missing.is_empty() {
+        eprintln!(
+            "cross-flake: {} needs {}, and neither its folder nor wine has that. Of wine a part is fetched, without DirectX, \
+             sound, HTML and Microsoft's C++ libraries: see CROSS_FLAKE_PACKAGES in the README",
+            program.display(),
+            missing.join(", ")
+        );
+    }
+}
+
+/// The libraries that are in none of these folders; Windows does not distinguish capitals. API sets are no files.
+fn not_in<'a>(libraries: &'a [String], folders: &[PathBuf]) -> Vec<&'a str> {
+    let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+    let known: HashSet<String> = entries.map(|e| e.file_name().to_string_lossy().to_lowercase()).collect();
+    let is_there = |name: String| known.contains(&name) || name.starts_with("api-ms-") || name.starts_with("ext-ms-");
+    libraries.iter().map(String::as_str).filter(|library| !is_there(library.to_lowercase())).collect()
 }
 
 /// The caller's variables and those of the spec: a place replaces the caller's, anything else yields to it.
@@ -1014,6 +1050,14 @@ mod tests {
         let output = command.env("PROGRAM", "./script").output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && text.contains("in no format"), "{text}");
+    }
+
+    #[test]
+    fn a_library_is_looked_for_without_regard_to_capitals() {
+        let dir = TempDir::new().unwrap();
+        fs::write(dir.path().join("kernel32.dll"), "").unwrap();
+        let libraries = ["KERNEL32.dll", "api-ms-win-crt-heap-l1-1-0.dll", "d3d11.dll"].map(str::to_owned);
+        assert_eq!(not_in(&libraries, &[dir.path().to_owned(), dir.path().join("none")]), ["d3d11.dll"]);
     }
 
     #[test]
