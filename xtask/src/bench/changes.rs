@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn every_round_has_features_of_its_own() {
-        let manifest = include_str!("../../../checks/benchmark/ledger-format/Cargo.toml");
+        let manifest = "[dependencies]\nserde = \"1\"\nserde_json = \"1.0.154\"\n";
         let all: std::collections::HashSet<String> = (0..=14).map(|round| with_features(manifest, round)).collect();
         assert_eq!(all.len(), 15);
         let third = with_features(manifest, 2);

@@ -122,9 +122,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let sh = Shell::new().unwrap();
         sh.change_dir(dir.path());
-        if !*USABLE || which("dpkg-deb").is_none() {
+        // The sandbox of a Nix build has neither Python nor dpkg.
+        if std::env::var_os("NIX_BUILD_TOP").is_some() {
             return;
         }
+        assert!(*USABLE && which("dpkg-deb").is_some());
         sh.write_file(
             "p/DEBIAN/control",
             "Package: p\nVersion: 1:2\nArchitecture: all\nMaintainer: m\nDescription: d\n",
@@ -150,7 +152,10 @@ mod tests {
         sh.write_file("pieces.py", SCRIPT).unwrap();
         let pinned = capture(cmd!(sh, "python3 pieces.py pin p_1%3a2_all.deb").stdin("/usr/b$"));
         // On one processor dpkg-deb makes no blocks that tell their sizes.
-        let Ok(pinned) = pinned else { return };
+        if crate::machine::cores() == 1 {
+            return;
+        }
+        let pinned = pinned.unwrap();
         let pieces: Pieces = toml::from_str(&pinned.replace("[[package]]", "")).unwrap();
         assert_eq!((pieces.name.as_str(), pieces.version.as_str(), pieces.arch.as_str()), ("p", "1:2", "all"));
         let deb = sh.read_binary_file("p_1%3a2_all.deb").unwrap();
