@@ -188,7 +188,7 @@ impl Matrix {
 }
 
 fn matrix(m: &Matrix, image: Option<&str>) -> String {
-    let mut out = about(&m.about);
+    let mut out: String = m.earlier.iter().chain([&m.about]).map(about).collect();
     if let Some(image) = image {
         let _ = writeln!(out, "![Seconds by number of targets, and busy cores over time]({image})\n");
     }

@@ -24,10 +24,10 @@ use crate::workspace::Workspace;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// `cargo xtask test` of all of them at once, as a CI service starts it.
-    Ci,
-    /// The same, as a developer starts it.
+    /// `cargo xtask test` of all of them at once, as a developer starts it.
     Engine,
+    /// The same, as a CI service starts it.
+    Ci,
     /// `cargo-zigbuild test` of one after the other.
     Zigbuild,
     /// `cargo test` of one after the other, each in its environment.
@@ -36,7 +36,7 @@ pub enum Mode {
 
 impl Mode {
     /// All, in the order in which the first samples are taken.
-    pub const ALL: [Mode; 4] = [Mode::Ci, Mode::Zigbuild, Mode::Engine, Mode::Cargo];
+    pub const ALL: [Mode; 4] = [Mode::Engine, Mode::Zigbuild, Mode::Ci, Mode::Cargo];
 
     /// What people call it.
     pub fn title(self) -> &'static str {
@@ -50,7 +50,7 @@ impl Mode {
 
     /// Whether it takes part in this round. What the benchmark is about does so in each, and what explains it in every third.
     fn takes_part(self, round: usize) -> bool {
-        matches!(self, Mode::Ci | Mode::Zigbuild) || round.is_multiple_of(3)
+        matches!(self, Mode::Engine | Mode::Zigbuild) || round.is_multiple_of(3)
     }
 
     /// The name of its target folder.
@@ -97,8 +97,11 @@ impl fmt::Display for Count {
 /// The results.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Matrix {
-    /// On what.
+    /// On what the last samples were taken.
     pub about: About,
+    /// On what those of other numbers of targets were taken before.
+    #[serde(default)]
+    pub earlier: Vec<About>,
     /// The rows in the order in which a count takes them.
     pub targets: Vec<String>,
     /// Rows that take no part.
@@ -154,7 +157,6 @@ pub fn run(bench: &Bench, counts: &[Count], results: &mut Results) -> Result<()>
     let mut counts: Vec<usize> = wanted.map(|count| count.min(rows.len())).collect();
     counts.sort_unstable();
     counts.dedup();
-    let most = rows.len();
 
     let matrix = |results: &mut Results, change: &mut dyn FnMut(&mut Matrix)| {
         change(results.document.matrix.get_or_insert_default());
@@ -162,7 +164,7 @@ pub fn run(bench: &Bench, counts: &[Count], results: &mut Results) -> Result<()>
     };
     let names: Vec<String> = rows.iter().map(|(target, _)| target.name.clone()).collect();
     matrix(results, &mut |m| m.targets.clone_from(&names))?;
-    if let Some(before) = before.filter(|before| before.targets == names) {
+    if let Some(before) = before.filter(|before| before.targets.starts_with(&names)) {
         matrix(results, &mut |m| m.keep(&before, &counts))?;
     }
     let order = |round: usize| {
@@ -198,7 +200,7 @@ pub fn run(bench: &Bench, counts: &[Count], results: &mut Results) -> Result<()>
                     );
                 }
                 matrix(results, &mut |m| {
-                    if mode == Mode::Ci && *count == most {
+                    if mode == Mode::Engine && *count == m.targets.len() {
                         m.timeline = Some(timeline.clone());
                     }
                     m.samples.push(sample.clone());
@@ -228,16 +230,21 @@ fn install_zigbuild(bench: &Bench) -> Result<PathBuf> {
 }
 
 impl Matrix {
-    /// Takes over what an earlier run of the same xtask on the same machine has of other numbers of targets.
+    /// Takes over what earlier runs with the same tools on the same machine have of other numbers of targets.
     fn keep(&mut self, before: &Matrix, counts: &[usize]) {
-        let same = |about: &About| About { date: String::new(), command: String::new(), ..about.clone() };
-        if same(&before.about) != same(&self.about) {
+        let runs = before.earlier.iter().chain([&before.about]);
+        let same = |about: &About| {
+            let run = self.about.clone();
+            About { date: run.date, command: run.command, xtask: run.xtask, ..about.clone() } == self.about
+        };
+        let kept = before.samples.iter().filter(|sample| !counts.contains(&sample.targets));
+        if !runs.clone().all(same) || kept.clone().count() == 0 {
             return;
         }
-        let kept = before.samples.iter().filter(|sample| !counts.contains(&sample.targets));
+        self.earlier = runs.cloned().collect();
         self.samples.extend(kept.cloned());
-        if !self.samples.is_empty() {
-            self.about.command = format!("{}\n    {}", before.about.command, self.about.command);
+        if before.targets.len() > self.targets.len() {
+            self.targets.clone_from(&before.targets);
             self.timeline.clone_from(&before.timeline);
         }
     }
