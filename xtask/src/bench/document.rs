@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::changes::{Change, Changes};
 use super::evaluation::Evaluation;
 use super::matrix::{Matrix, Mode, Sample};
-use super::measure::{Spread, Usage};
+use super::measure::{DISTURBED, Spread, Usage};
 use super::own::Own;
 use super::setup::Setup;
 use super::{About, plot};
@@ -168,7 +168,7 @@ impl Matrix {
     }
 
     fn usages(&self, targets: usize, mode: Mode) -> impl Iterator<Item = &Usage> {
-        let chosen = move |s: &&Sample| s.targets == targets && s.mode == mode;
+        let chosen = move |s: &&Sample| s.targets == targets && s.mode == mode && !s.usage.is_disturbed();
         self.samples.iter().filter(chosen).map(|s| &s.usage)
     }
 
@@ -246,7 +246,14 @@ fn matrix(m: &Matrix, image: Option<&str>) -> String {
         bound(Mode::Engine),
         bound(Mode::Ci)
     );
-    out += &others(m.samples.iter().map(|s| &s.usage));
+    out += &others(m.samples.iter().map(|s| &s.usage).filter(|usage| !usage.is_disturbed()));
+    let disturbed = m.samples.iter().filter(|sample| sample.usage.is_disturbed()).count();
+    if disturbed > 0 {
+        let _ = writeln!(
+            out,
+            "\nSamples that do not count, for other programs kept more than {DISTURBED} cores busy: {disturbed}."
+        );
+    }
     for left_out in &m.left_out {
         let _ = writeln!(out, "\nLeft out: {}: {}", left_out.target, left_out.reason);
     }

@@ -44,6 +44,17 @@ pub struct Usage {
     pub peak_bytes: u64,
 }
 
+/// Cores that other programs keep busy in a sample that says nothing. A loop's own wineserver, which nobody waits for, is among
+/// these programs, and takes less.
+pub const DISTURBED: f64 = 0.15;
+
+impl Usage {
+    /// Whether something else took too much of the machine.
+    pub fn is_disturbed(&self) -> bool {
+        self.others_cpu > DISTURBED * self.wall
+    }
+}
+
 /// Busy cores over time, by what kept them busy.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Timeline {

@@ -94,7 +94,7 @@ pub fn command_in(program: impl Into<OsString>, environments: &[&Environment]) -
     }
     command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     if in_ci() && std::env::var_os("CARGO_INCREMENTAL").is_none() {
-        // What makes the next build faster makes this one slower by a tenth (docs/benchmarks.md), and in CI there is no next.
+        // What makes the next build faster makes this one slower by a twentieth (docs/benchmarks.md), and in CI there is no next.
         command.env("CARGO_INCREMENTAL", "0");
     }
     Ok(command)
