@@ -330,8 +330,8 @@ impl RustStd {
         format!("-Zforce-unstable-if-unmarked -Cembed-bitcode=yes{remap}")
     }
 
-    /// Runs cargo and keeps what it has built for a target as soon as that is complete, so that a run that is interrupted
-    /// has not worked for nothing. Gives the triples that cannot be had, with the reason.
+    /// Runs cargo, then keeps what it has built for each target that is complete. Gives the triples that cannot be had, with the
+    /// reason.
     fn run_cargo(
         &self,
         mut command: Command,
@@ -347,8 +347,7 @@ impl RustStd {
             let _ = std::io::Read::read_to_string(&mut stderr, &mut text);
             text
         });
-        let mut failed = Vec::new();
-        let mut missing = targets.to_vec();
+        let (mut missing, mut built) = (targets.to_vec(), Vec::new());
         let mut crates = 0;
         for message in Message::parse_stream(BufReader::new(child.stdout.take().context("no standard output")?)) {
             let Message::CompilerArtifact(artifact) = message.context("cannot read cargo's messages")? else {
@@ -360,22 +359,26 @@ impl RustStd {
             crates += 1;
             let text = format!("{doing}: {crates} crates done");
             events.send(Event::Setup { key: "std", text: &text });
-            // The package that depends on all of a target's libraries comes last.
+            // The package that depends on all of a target's libraries. It needs no more than their metadata, so some of them may
+            // still be compiled.
             let is_of =
                 |target: &&Target| artifact.filenames.iter().any(|f| f.starts_with(target_dir.join(&target.triple)));
             if artifact.target.name == PACKAGE.replace('-', "_")
                 && let Some(index) = missing.iter().position(is_of)
             {
-                let target = missing.swap_remove(index);
-                if let Err(error) = self.collect(target_dir, target) {
-                    failed.push((target.triple.clone(), format!("{error:#}")));
-                }
+                built.push(missing.swap_remove(index));
             }
         }
         let status = child.wait().context("cannot wait for cargo")?;
         let said = said.join().unwrap_or_default();
         if !status.success() {
             signals::check()?;
+        }
+        let mut failed = Vec::new();
+        for target in built {
+            if let Err(error) = self.collect(target_dir, target) {
+                failed.push((target.triple.clone(), format!("{error:#}\n{}", said.trim())));
+            }
         }
         if !missing.is_empty() {
             let names: Vec<&str> = missing.iter().map(|t| t.triple.as_str()).collect();
@@ -391,13 +394,19 @@ impl RustStd {
         let place = self.cache.install(&self.built_name(target), |new| {
             let lib = new.join("lib");
             fs::create_dir(&lib)?;
+            let there = fs::read_dir(&deps).into_iter().flatten().flatten().map(|entry| entry.path());
+            let complete: HashSet<PathBuf> =
+                there.filter(|path| path.extension().is_some_and(|e| e == "rlib")).collect();
             for entry in fs::read_dir(&deps).with_context(|| format!("cannot read {}", deps.display()))?.flatten() {
                 let path = entry.path();
                 // A `.rmeta` beside an `.rlib` is the same metadata once more; rustc needs only one of the two.
                 let is_ours =
                     entry.file_name().to_string_lossy().starts_with(&format!("lib{}", PACKAGE.replace('-', "_")));
-                if path.extension().is_some_and(|e| e == "rlib") && !is_ours {
+                let is = |extension: &str| path.extension().is_some_and(|e| e == extension);
+                if is("rlib") && !is_ours {
                     fs::rename(&path, lib.join(entry.file_name()))?;
+                } else if is("rmeta") && !is_ours && !complete.contains(&path.with_extension("rlib")) {
+                    bail!("{} was not compiled to its end", path.display());
                 }
             }
             if target.triple.contains("wasi")
