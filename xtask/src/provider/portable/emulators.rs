@@ -391,7 +391,9 @@ impl Emulators {
             "x86_64",
         ] {
             let program = self.qemu_user(arch);
-            if arch != native_qemu_arch() && program.exists() && (arch != "i386" || target.arch() == "i686") {
+            // Where the kernel runs them itself, nothing else should.
+            let is_wanted = arch != "i386" || (target.arch() == "i686" && !is_native(target));
+            if arch != native_qemu_arch() && program.exists() && is_wanted {
                 entries.insert(format!("qemu-{arch}"), program);
             }
         }
