@@ -300,7 +300,7 @@ fn clean_environment() -> Vec<(OsString, OsString)> {
     let steers = |name: &str| {
         let places = ["CARGO_HOME", "RUSTUP_HOME"].contains(&name) || name.starts_with("CARGO_HTTP_");
         let cargo = name.starts_with("CARGO") || name.starts_with("RUST");
-        (cargo && !places) || name == "LD_LIBRARY_PATH" || name == "TERM"
+        (cargo && !places) || ["CI", "LD_LIBRARY_PATH", "TERM"].contains(&name)
     };
     let mut env: Vec<_> = std::env::vars_os().filter(|(name, _)| !steers(&name.to_string_lossy())).collect();
     // These follow HOME, and some tests set another.
