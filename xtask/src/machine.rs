@@ -48,7 +48,8 @@ fn free_in_group(folder: &Path) -> Option<u64> {
     Some((number("memory.max")? + files).saturating_sub(number("memory.current")?))
 }
 
-fn field(text: &str, name: &str) -> Option<u64> {
+/// The number after a name at the beginning of a line, as in /proc/meminfo.
+pub fn field(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
 }
 

@@ -426,12 +426,8 @@ fn page_size() -> u64 {
 
 /// Memory of one process: its share of every page, or where that is not told, all that it has.
 fn memory_of(pid: i32, all: u64) -> u64 {
-    let share = || {
-        let text = head(&format!("/proc/{pid}/smaps_rollup"))?;
-        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-        line.split_whitespace().next()?.parse::<u64>().ok().map(|kb| kb * 1024)
-    };
-    share().unwrap_or(all)
+    let share = head(&format!("/proc/{pid}/smaps_rollup")).and_then(|text| machine::field(&text, "Pss:"));
+    share.map_or(all, |kb| kb * 1024)
 }
 
 /// At most so many points, each the mean of those that it stands for; at least two looks go into one, for the kernel

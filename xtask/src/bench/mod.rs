@@ -200,7 +200,7 @@ impl Bench {
             let value = text.lines().find_map(|line| line.strip_prefix(name))?.trim_start_matches([':', ' ', '\t']);
             Some(value.trim().to_owned())
         };
-        let memory = field("/proc/meminfo", "MemTotal").and_then(|m| m.split(' ').next()?.parse::<u64>().ok());
+        let memory = fs::read_to_string("/proc/meminfo").ok().and_then(|text| machine::field(&text, "MemTotal:"));
         // The results themselves change with every sample.
         let changed = say("git", &["status", "--porcelain", "--", ".", ":!docs/benchmarks.*"]);
         let revision = say("git", &["rev-parse", "--short=9", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());

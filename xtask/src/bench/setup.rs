@@ -63,13 +63,12 @@ pub fn run(bench: &Bench, results: &mut Results) -> Result<()> {
     bench.events.note(&format!("setup: {}, into an empty cache", targets(bench.targets.len())));
     let before = received_bytes()?;
     let (said, usage, _) = measure(|| {
-        let mut command = bench.xtask(&["setup", "--provider", "portable"])?;
+        let mut command = bench.xtask(&["setup", "--provider", "portable", "--json"])?;
         command.args(bench.targets.iter().map(|target| &target.name)).arg("--manifest-path").arg(bench.manifest());
-        // Without a terminal it prints a line for each step that has ended.
         output(command.env(VARIABLE, &cache))?.checked("xtask setup")
     })?;
     let received = received_bytes()?.saturating_sub(before);
-    let (planned, steps) = read_progress(&said.stderr);
+    let (planned, steps) = downloads_and_steps(&said.stdout)?;
     let mut disk = Vec::new();
     for (folder, prefix) in [(cache.clone(), ""), (cache.join("std"), "std, "), (cache.join("packages"), "packages, ")]
     {
@@ -92,35 +91,29 @@ pub fn run(bench: &Bench, results: &mut Results) -> Result<()> {
     clean()
 }
 
-/// Downloads and steps, from what `setup` prints for people: `  101 MB  zig 0.17.0 (PyPI)` and `unpacking zig (3.2 s)`.
-fn read_progress(text: &str) -> (Vec<Bytes>, Vec<Step>) {
-    let (mut planned, mut steps) = (Vec::new(), Vec::new());
-    for line in text.lines() {
-        let Some((what, in_brackets)) = line.trim().strip_suffix(')').and_then(|line| line.rsplit_once(" (")) else {
-            continue;
-        };
-        if let (true, Some((size, name))) = (line.starts_with("  "), what.split_once("  ")) {
-            planned.extend(bytes(size).map(|bytes| Bytes { name: format!("{name} ({in_brackets})"), bytes }));
-        } else {
-            steps.extend(seconds(in_brackets).map(|seconds| Step { name: what.to_owned(), seconds }));
-        }
+/// Downloads and the steps that succeeded, by the document of `setup --json`.
+fn downloads_and_steps(document: &str) -> Result<(Vec<Bytes>, Vec<Step>)> {
+    #[derive(Deserialize)]
+    struct Document {
+        downloads: Vec<Download>,
+        steps: Vec<Ended>,
     }
-    (planned, steps)
-}
-
-/// What [`crate::events::human_time`] wrote.
-fn seconds(text: &str) -> Option<f64> {
-    if let Some((minutes, rest)) = text.split_once(" min ") {
-        return Some(minutes.parse::<f64>().ok()? * 60.0 + rest.strip_suffix(" s")?.parse::<f64>().ok()?);
+    #[derive(Deserialize)]
+    struct Download {
+        name: String,
+        from: String,
+        bytes: u64,
     }
-    text.strip_suffix(" s")?.parse().ok()
-}
-
-/// What [`crate::events::human_bytes`] wrote.
-fn bytes(text: &str) -> Option<u64> {
-    let (number, unit) = text.split_once(' ')?;
-    let unit = [("B", 1.0), ("kB", 1e3), ("MB", 1e6), ("GB", 1e9)].iter().find(|(name, _)| *name == unit)?.1;
-    Some((number.parse::<f64>().ok()? * unit) as u64)
+    #[derive(Deserialize)]
+    struct Ended {
+        success: bool,
+        #[serde(flatten)]
+        step: Step,
+    }
+    let document: Document = serde_json::from_str(document).context("what xtask setup printed")?;
+    let part = |d: Download| Bytes { name: format!("{} ({})", d.name, d.from), bytes: d.bytes };
+    let steps = document.steps.into_iter().filter(|ended| ended.success).map(|ended| ended.step);
+    Ok((document.downloads.into_iter().map(part).collect(), steps.collect()))
 }
 
 /// Of every network device but the machine's own, from proc_net(5).
@@ -140,14 +133,18 @@ mod tests {
 
     #[test]
     fn what_setup_prints_is_read_back() {
-        let text = "fetching 119 MB into /home/me/.cache/cross-flake:\n\
-                    \x20   101 MB  zig 0.17.0 (PyPI)\n\
-                    \x20   1.2 kB  qemu-user (Debian's packages)\n\
-                    unpacking zig 0.17.0 (3.2 s)\n\
-                    building std (1.95.0) for 20 targets (7 min 4 s)\n\
-                    a note about something (2)\n\
-                    unpacking wine: failed\n";
-        let (planned, steps) = read_progress(text);
+        let text = r#"{
+            "downloads": [
+                {"name": "zig 0.17.0", "from": "PyPI", "bytes": 101000000},
+                {"name": "qemu-user", "from": "Debian's packages", "bytes": 1200}
+            ],
+            "steps": [
+                {"name": "unpacking zig 0.17.0", "start": 0.5, "seconds": 3.2, "success": true},
+                {"name": "building std (1.95.0) for 20 targets", "start": 4.0, "seconds": 424.0, "success": true},
+                {"name": "unpacking wine", "start": 5.0, "seconds": 1.0, "success": false}
+            ]
+        }"#;
+        let (planned, steps) = downloads_and_steps(text).unwrap();
         let part = |name: &str, bytes| Bytes { name: name.to_owned(), bytes };
         assert_eq!(planned, [part("zig 0.17.0 (PyPI)", 101_000_000), part("qemu-user (Debian's packages)", 1200)]);
         let step = |name: &str, seconds| Step { name: name.to_owned(), seconds };

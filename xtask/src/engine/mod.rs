@@ -319,9 +319,7 @@ impl<'a> Run<'a> {
             targets.push(host_outcome(self.workspace, host));
         }
         let ran = targets.iter().flat_map(|outcome| {
-            let steps = outcome.suites.iter().flat_map(|suite| &suite.results);
-            let ended = outcome.programs.iter().chain(steps);
-            ended.map(|result| (outcome.name.as_str(), result.title.as_str(), result.seconds))
+            outcome.all_programs().map(|result| (outcome.name.as_str(), result.title.as_str(), result.seconds))
         });
         self.past.keep(ran)?;
         Ok(Report { provider: provider.to_owned(), crates: self.host_crates.into_inner(), targets })

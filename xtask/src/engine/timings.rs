@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use serde_json::{Map, Value};
 
 use crate::cache::write_whole;
 use crate::workspace::Workspace;
@@ -37,9 +36,8 @@ impl Timings {
     /// # Errors
     /// The target folder cannot be written.
     pub fn keep<'a>(mut self, ran: impl Iterator<Item = (&'a str, &'a str, f64)>) -> Result<()> {
-        self.seconds.extend(ran.map(|(row, title, seconds)| (key(row, title), seconds)));
-        let rounded = |seconds: f64| Value::from((seconds * 1000.0).round() / 1000.0);
-        let map: Map<String, Value> = self.seconds.into_iter().map(|(key, s)| (key, rounded(s))).collect();
-        write_whole(&self.file, &serde_json::to_vec_pretty(&map)?, false)
+        let rounded = |seconds: f64| (seconds * 1000.0).round() / 1000.0;
+        self.seconds.extend(ran.map(|(row, title, seconds)| (key(row, title), rounded(seconds))));
+        write_whole(&self.file, &serde_json::to_vec_pretty(&self.seconds)?, false)
     }
 }
