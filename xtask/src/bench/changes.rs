@@ -5,11 +5,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::document::{Results, targets};
 use super::measure::{Usage, measure, output, settle};
 use super::{About, Bench, Crates, empty};
+use crate::report::Report;
 
 /// What was changed before a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,8 +119,8 @@ pub fn run(bench: &Bench, results: &mut Results) -> Result<()> {
         let round = number / Change::ALL.len() + 1;
         change.make(&root, round)?;
         let ((tests, crates), usage, _) = measure(|| {
-            let said = test()?;
-            Ok((seconds_of_tests(&said.stdout)?, Crates::of_report(&said.stdout)?))
+            let report = Report::read(&test()?.stdout)?;
+            Ok((report.targets.iter().map(|row| row.run_seconds).sum(), Crates::of(&report)))
         })?;
         bench.events.note(&format!(
             "changes: sample {} of {total}: {}: {:.1} s, {:.1} s of CPU",
@@ -135,13 +135,6 @@ pub fn run(bench: &Bench, results: &mut Results) -> Result<()> {
     empty(&bench.folder("changes"))
 }
 
-/// The sum over all test programs, by the report of `xtask test --json`.
-fn seconds_of_tests(report: &str) -> Result<f64> {
-    let report: Value = serde_json::from_str(report).context("xtask's report")?;
-    let rows = report["targets"].as_array().context("xtask's report has no targets")?;
-    rows.iter().map(|row| row["run_seconds"].as_f64().context("xtask's report has no seconds")).sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,11 +146,5 @@ mod tests {
         assert_eq!(all.len(), 15);
         let third = with_features(manifest, 2);
         assert!(third.contains("features = [\"float_roundtrip\", \"raw_value\"] }\n"), "{third}");
-    }
-
-    #[test]
-    fn the_time_of_tests_is_added_up() {
-        let report = r#"{"targets": [{"run_seconds": 1.5}, {"run_seconds": 0.25}]}"#;
-        assert_eq!(seconds_of_tests(report).unwrap(), 1.75);
     }
 }

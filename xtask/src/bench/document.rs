@@ -15,7 +15,9 @@ use super::own::Own;
 use super::setup::Setup;
 use super::{About, plot};
 use crate::cache::write_whole;
+use crate::commands::setup::Step;
 use crate::events::human_bytes;
+use crate::provider::Download;
 use crate::provider::portable::rust_std;
 
 /// What follows this line of the page stays as it is.
@@ -304,22 +306,24 @@ fn changes(c: &Changes) -> String {
 
 fn setup(s: &Setup) -> String {
     let mut out = about(&s.about);
-    let planned: u64 = s.planned.iter().map(|d| d.bytes).sum();
+    let account = &s.account;
     let _ = writeln!(
         out,
         "`cargo xtask setup` of {} into an empty cache, once: {:.1} s, {:.1} s of CPU. It announced {} and the \
          machine received\n{}. {} was `{}`.\n",
-        targets(s.targets),
+        targets(account.targets.len()),
         s.usage.wall,
         s.usage.cpu,
-        human_bytes(planned),
+        human_bytes(account.bytes),
         human_bytes(s.received),
         rust_std::VARIABLE,
         s.std
     );
-    out += &table(&["fetched", "size"], s.planned.iter().map(|d| vec![d.name.clone(), human_bytes(d.bytes)]));
+    let from = |d: &Download| vec![d.name.clone(), d.from.clone(), human_bytes(d.bytes)];
+    out += &table(&["fetched", "from", "size"], account.downloads.iter().map(from));
     out += "\nSeveral steps go on at once:\n\n";
-    out += &table(&["step", "seconds"], s.steps.iter().map(|s| vec![s.name.clone(), format!("{:.1}", s.seconds)]));
+    let times = |s: &Step| vec![s.name.clone(), number(Some(s.start), 1), number(Some(s.seconds), 1)];
+    out += &table(&["step", "starts after, s", "seconds"], account.steps.iter().map(times));
     out.push('\n');
     out += &table(&["on disk", "size"], s.disk.iter().map(|d| vec![d.name.clone(), human_bytes(d.bytes)]));
     out

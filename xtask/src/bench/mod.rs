@@ -16,7 +16,6 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::cache::Cache;
 use crate::commands::announce;
@@ -26,6 +25,7 @@ use crate::events::Events;
 use crate::machine;
 use crate::provider::portable::wheels::ZIG;
 use crate::provider::{self, Choice};
+use crate::report::Report;
 use crate::targets::Target;
 use crate::workspace::Workspace;
 use document::Results;
@@ -45,6 +45,8 @@ pub struct Bench {
     pub repository: Workspace,
     /// The workspace that is built.
     pub workspace: Workspace,
+    /// Rows that the caller named; none if it is all of them.
+    pub named: Vec<String>,
     /// Rows to measure with, in this order.
     pub targets: Vec<Target>,
     /// Where the tools are.
@@ -92,19 +94,13 @@ pub struct Crates {
 }
 
 impl Crates {
-    /// By the report of `xtask test --json`.
-    ///
-    /// # Errors
-    /// It is no such report.
-    pub fn of_report(report: &str) -> Result<Crates> {
-        let report: Value = serde_json::from_str(report).context("xtask's report")?;
-        let count = |value: &Value| {
-            let crates = value["crates"].as_u64().context("xtask's report counts no crates")?;
-            usize::try_from(crates).context("xtask's report counts too many crates")
-        };
-        let rows = report["targets"].as_array().context("xtask's report has no targets")?;
-        let for_targets = rows.iter().map(count).sum::<Result<usize>>()?;
-        Ok(Crates { targets: rows.len(), build_machine: count(&report)?, for_targets })
+    /// By the report of a run.
+    pub fn of(report: &Report) -> Crates {
+        Crates {
+            targets: report.targets.len(),
+            build_machine: report.crates,
+            for_targets: report.targets.iter().map(|row| row.crates).sum(),
+        }
     }
 }
 
@@ -124,7 +120,7 @@ impl Bench {
             [] => in_order(workspace.all_targets()?.0),
             names => crate::commands::find_targets(&workspace, names)?,
         };
-        Ok(Bench { repository, workspace, targets, cache: Cache::locate()?, events, repeats })
+        Ok(Bench { repository, workspace, named: names.to_vec(), targets, cache: Cache::locate()?, events, repeats })
     }
 
     /// A folder below the repository's target folder.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Place, announce, find_targets, print_json};
 use crate::events::{Event, Events, View};
@@ -36,28 +36,35 @@ pub struct Setup {
 }
 
 /// What `--json` prints.
-#[derive(Serialize)]
-struct Document<'a> {
-    provider: &'static str,
-    downloads: &'a [Download],
-    bytes: u64,
-    steps: Vec<Step>,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Document {
+    provider: String,
+    /// What there was to fetch.
+    pub downloads: Vec<Download>,
+    /// Its size.
+    pub bytes: u64,
+    /// In the order in which they ended.
+    pub steps: Vec<Step>,
     seconds: f64,
-    targets: Vec<Row>,
+    /// All that were named.
+    pub targets: Vec<Row>,
 }
 
 /// A step that has ended.
-#[derive(Clone, Serialize)]
-struct Step {
-    name: String,
-    start: f64,
-    seconds: f64,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Step {
+    /// What was done.
+    pub name: String,
+    /// Seconds from the start of the command to that of the step.
+    pub start: f64,
+    /// Seconds that it took.
+    pub seconds: f64,
     success: bool,
 }
 
 /// A target afterwards.
-#[derive(Serialize)]
-struct Row {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Row {
     name: String,
     triple: String,
     ready: bool,
@@ -127,9 +134,9 @@ impl Setup {
         let code = ExitCode::from(u8::from(!failures.is_empty()));
         if self.json {
             print_json(&Document {
-                provider: provider.name(),
-                downloads: &missing,
+                provider: provider.name().to_owned(),
                 bytes: missing.iter().map(|d| d.bytes).sum(),
+                downloads: missing,
                 steps: recorder.steps.lock().unwrap_or_else(PoisonError::into_inner).clone(),
                 seconds: recorder.start.elapsed().as_secs_f64(),
                 targets: rows,

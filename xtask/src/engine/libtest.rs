@@ -1,9 +1,9 @@
 //! What a test program printed, read back.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How many tests ended how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Tests that passed.
     pub passed: usize,

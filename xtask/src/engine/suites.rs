@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::tests::{Job, JobResult, Program};
 use super::{Row, Run};
@@ -27,7 +27,7 @@ pub struct Chosen {
 }
 
 /// How a suite ended on one row.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SuiteOutcome {
     /// The suite.
     pub name: String,
@@ -45,7 +45,7 @@ pub struct SuiteOutcome {
 }
 
 /// How a step ended.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StepOutcome {
     /// Its name.
     pub name: String,

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
 use crate::environment::Environment;
@@ -63,12 +63,12 @@ pub fn describe_auto(workspace: &Workspace) -> Result<String> {
 }
 
 /// Something that a set-up fetches.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Download {
     /// What it is: `zig 0.17.0`.
     pub name: String,
     /// Which of the package registries it comes from.
-    pub from: &'static str,
+    pub from: String,
     /// Bytes over the network.
     pub bytes: u64,
 }

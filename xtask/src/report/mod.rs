@@ -6,9 +6,9 @@ pub mod table;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::libtest::Counts;
 use crate::engine::suites::SuiteOutcome;
@@ -16,7 +16,7 @@ use crate::engine::tests::JobResult;
 use files::{ReportFile, to_json};
 
 /// How a row ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// Its tests ran on it and all passed.
@@ -41,7 +41,7 @@ impl std::fmt::Display for Status {
 }
 
 /// How one row ended.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Outcome {
     /// The row's name.
     pub name: String,
@@ -81,7 +81,7 @@ impl Outcome {
 }
 
 /// A whole run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// The provider of the environments.
     pub provider: String,
@@ -93,6 +93,14 @@ pub struct Report {
 }
 
 impl Report {
+    /// Reads what `--json` printed; the output of programs is not in it.
+    ///
+    /// # Errors
+    /// It is no such report.
+    pub fn read(json: &str) -> Result<Report> {
+        serde_json::from_str(json).context("this is no report of xtask")
+    }
+
     /// The exit code that CI sees: 0 only if every row is passed or linked, or skipped where that was allowed.
     pub fn exit_code(&self, allow_skips: bool) -> u8 {
         let bad = |o: &Outcome| match o.status {

@@ -473,7 +473,7 @@ fn fetched_lists(said: &str, lists: &Path, arch: &str) -> Vec<Download> {
         *sizes.entry(suite.to_owned()).or_default() += bytes;
     }
     let name = |suite| format!("lists of packages of {suite} for {arch}");
-    sizes.into_iter().map(|(suite, bytes)| Download { name: name(suite), from: "Debian", bytes }).collect()
+    sizes.into_iter().map(|(suite, bytes)| Download { name: name(suite), from: "Debian".into(), bytes }).collect()
 }
 
 fn release_file(lists: &Path, suite: &str) -> Option<PathBuf> {

@@ -155,7 +155,7 @@ pub fn downloads(apt: &Apt, bundles: &[Bundle]) -> Result<Vec<Download>> {
         let part = if packages.iter().any(Package::is_part) { ", in part" } else { "" };
         out.push(Download {
             name: format!("{} {}{part}", bundle.name, version.unwrap_or_default()),
-            from: "Debian",
+            from: "Debian".into(),
             bytes,
         });
     }

