@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::changes::{Change, Changes};
 use super::evaluation::Evaluation;
 use super::matrix::{Matrix, Mode, Sample};
-use super::measure::{DISTURBED, Spread, Usage};
+use super::measure::{DISTURBED, KIND_NAMES, Spread, Usage};
 use super::own::Own;
 use super::setup::Setup;
 use super::{About, plot};
@@ -307,24 +307,27 @@ fn changes(c: &Changes) -> String {
 fn setup(s: &Setup) -> String {
     let mut out = about(&s.about);
     let account = &s.account;
+    let by_kind: Vec<String> =
+        KIND_NAMES.iter().zip(s.cpu).map(|(name, seconds)| format!("{name} {seconds:.0}")).collect();
     let _ = writeln!(
         out,
         "`cargo xtask setup` of {} into an empty cache, once: {:.1} s, {:.1} s of CPU. It announced {} and the \
-         machine received\n{}. {} was `{}`.\n",
+         machine received\n{}. {} was `{}`. CPU seconds by what took them: {}.\n",
         targets(account.targets.len()),
         s.usage.wall,
         s.usage.cpu,
         human_bytes(account.bytes),
         human_bytes(s.received),
         rust_std::VARIABLE,
-        s.std
+        s.std,
+        by_kind.join(", ")
     );
     let from = |d: &Download| vec![d.name.clone(), d.from.clone(), human_bytes(d.bytes)];
     out += &table(&["fetched", "from", "size"], account.downloads.iter().map(from));
     out += "\nSeveral steps go on at once:\n\n";
     let times = |s: &Step| vec![s.name.clone(), number(Some(s.start), 1), number(Some(s.seconds), 1)];
     out += &table(&["step", "starts after, s", "seconds"], account.steps.iter().map(times));
-    out.push('\n');
+    out += "\nA file that several parts share counts in each of them:\n\n";
     out += &table(&["on disk", "size"], s.disk.iter().map(|d| vec![d.name.clone(), human_bytes(d.bytes)]));
     out
 }

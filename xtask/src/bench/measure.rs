@@ -64,6 +64,21 @@ pub struct Timeline {
     pub points: Vec<Point>,
 }
 
+impl Timeline {
+    /// CPU seconds by the order of [`Kind`]; what lived for less than a look counts as [`Kind::Other`].
+    pub fn cpu(&self) -> [f64; KINDS] {
+        let mut cpu = [0.0; KINDS];
+        let mut before = 0.0;
+        for point in &self.points {
+            for (sum, busy) in cpu.iter_mut().zip(point.busy) {
+                *sum += busy * (point.seconds - before);
+            }
+            before = point.seconds;
+        }
+        cpu
+    }
+}
+
 /// Busy cores between the point before and this one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Point {
@@ -484,6 +499,13 @@ mod tests {
             use Kind::*;
             [Own, Own, Rustc, Native, Other, Test]
         });
+    }
+
+    #[test]
+    fn a_timeline_is_added_up_by_kind() {
+        let point = |seconds, rustc| Point { seconds, busy: [rustc, 0.5, 0.0, 0.0, 0.0] };
+        let timeline = Timeline { cores: 2, points: vec![point(1.0, 2.0), point(3.0, 1.0)] };
+        assert_eq!(timeline.cpu(), [4.0, 1.5, 0.0, 0.0, 0.0]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
-use crate::commands::announce;
+use crate::commands::set_up;
 use crate::engine::build::clean_command;
 use crate::environment::Environment;
 use crate::events::Events;
@@ -153,9 +153,8 @@ impl Bench {
     /// What keeps all of them from being set up.
     pub fn prepare(&self) -> Result<(Vec<Row>, Vec<matrix::LeftOut>)> {
         let provider = provider::choose(Choice::Portable, &self.workspace)?;
-        announce(&self.events, &provider.missing(&self.workspace, &self.targets, &self.events)?);
         let (mut rows, mut left_out) = (Vec::new(), Vec::new());
-        for prepared in provider.prepare(&self.workspace, &self.targets, &self.events)? {
+        for prepared in set_up(&*provider, &self.workspace, &self.targets, &self.events)? {
             match prepared.environment {
                 Ok(environment) => rows.push((prepared.target, environment)),
                 Err(reason) => left_out.push(matrix::LeftOut { target: prepared.target.name, reason }),

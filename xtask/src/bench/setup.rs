@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::document::Results;
-use super::measure::{Usage, measure, output};
+use super::measure::{KINDS, Usage, measure, output};
 use super::{About, Bench, empty};
 use crate::cache::{VARIABLE, disk_usage};
 use crate::commands::setup::Document;
@@ -22,6 +22,8 @@ pub struct Setup {
     pub std: String,
     /// What it took.
     pub usage: Usage,
+    /// CPU seconds by what took them; see [`super::measure::Timeline::cpu`].
+    pub cpu: [f64; KINDS],
     /// Bytes that came over the network, to the whole machine.
     pub received: u64,
     /// What was fetched and done, by its own account.
@@ -51,7 +53,7 @@ pub fn run(bench: &Bench, results: &mut Results) -> Result<()> {
     let about = bench.about();
     bench.events.note("setup: into an empty cache");
     let before = received_bytes()?;
-    let (said, usage, _) = measure(|| {
+    let (said, usage, timeline) = measure(|| {
         let mut command = bench.xtask(&["setup", "--provider", "portable", "--json"])?;
         // Without names, all that the repository has, of which checks/benchmark lacks what has no operating system.
         command.args(&bench.named).current_dir(bench.repository.root());
@@ -61,7 +63,7 @@ pub fn run(bench: &Bench, results: &mut Results) -> Result<()> {
     let account = serde_json::from_str(&said.stdout).context("cannot read what xtask setup printed")?;
     let disk = parts(&cache, &cache.join("std").join(bench.repository.toolchain.key()));
     let std = std::env::var(rust_std::VARIABLE).unwrap_or_else(|_| "not set".to_owned());
-    let setup = Setup { about, std, usage, received, account, disk };
+    let setup = Setup { about, std, usage, cpu: timeline.cpu(), received, account, disk };
     results.document.setup = Some(setup);
     results.save()?;
     clean()

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::{Place, announce, events, find_targets};
+use super::{Place, events, find_targets, set_up};
 use crate::cache::write_whole;
 use crate::engine::build::{clean_command, seconds_since};
 use crate::engine::tests::{self, Job, JobResult, Limits, Program};
@@ -62,8 +62,7 @@ impl Conformance {
         };
         let provider = self.place.provider(&workspace)?;
         let events = events();
-        announce(&events, &provider.missing(&workspace, &targets, &events)?);
-        let prepared = provider.prepare(&workspace, &targets, &events)?;
+        let prepared = set_up(&*provider, &workspace, &targets, &events)?;
         let folder = workspace.metadata.target_directory.as_std_path().join("conformance");
         let outcomes = check_all(&prepared, self.cxx, &folder, &events);
         signals::check()?;

@@ -21,7 +21,7 @@ use clap::Args;
 use crate::cache::Cache;
 use crate::environment::Environment;
 use crate::events::{Events, human_bytes};
-use crate::provider::{self, Choice, Download, Provider};
+use crate::provider::{self, Choice, Download, Prepared, Provider};
 use crate::report::live;
 use crate::targets::Target;
 use crate::workspace::Workspace;
@@ -87,6 +87,20 @@ pub fn announce(events: &Events, missing: &[Download]) {
     }
 }
 
+/// Sets targets up, after telling what has to be fetched for them.
+///
+/// # Errors
+/// What keeps every target from being set up.
+pub fn set_up(
+    provider: &dyn Provider,
+    workspace: &Workspace,
+    targets: &[Target],
+    events: &Events,
+) -> Result<Vec<Prepared>> {
+    announce(events, &provider.missing(workspace, targets, events)?);
+    provider.prepare(workspace, targets, events)
+}
+
 fn cache_name() -> String {
     Cache::locate().map_or_else(|_| "the cache".to_owned(), |c| c.root().display().to_string())
 }
@@ -99,10 +113,7 @@ pub fn one_environment(place: &Place, name: &str) -> Result<(Workspace, Target, 
     let workspace = place.workspace()?;
     let target = workspace.table.find(name)?.clone();
     let provider = place.provider(&workspace)?;
-    let events = events();
-    let targets = [target.clone()];
-    announce(&events, &provider.missing(&workspace, &targets, &events)?);
-    let prepared = provider.prepare(&workspace, &targets, &events)?;
+    let prepared = set_up(&*provider, &workspace, std::slice::from_ref(&target), &events())?;
     match prepared.into_iter().next().map(|p| p.environment) {
         Some(Ok(environment)) => Ok((workspace, target, environment)),
         Some(Err(reason)) => bail!("{target} cannot be had here: {reason}"),
