@@ -144,7 +144,7 @@ fn others<'a>(samples: impl Iterator<Item = &'a Usage>) -> String {
     match Spread::of(samples.map(|u| u.others_cpu / u.wall.max(1e-3))) {
         Some(s) => {
             format!(
-                "\nOther programs, the sampler among them, kept {:.2} cores busy meanwhile, from {:.2} to {:.2}.\n",
+                "\nOther programs, and in older samples the sampler, kept {:.2} cores busy meanwhile, from {:.2} to {:.2}.\n",
                 s.median, s.min, s.max
             )
         }
@@ -383,7 +383,14 @@ pub(super) mod tests {
         let sample = |targets: usize, mode: Mode, wall: f64| Sample {
             targets,
             mode,
-            usage: Usage { wall, cpu: wall + 1.0, own_cpu: 1.0, others_cpu: 0.0, peak_bytes: 500_000_000 },
+            usage: Usage {
+                wall,
+                cpu: wall + 1.0,
+                own_cpu: 1.0,
+                sampler_cpu: 0.0,
+                others_cpu: 0.0,
+                peak_bytes: 500_000_000,
+            },
             passed: targets * 3,
             crates: Some(Crates { targets, build_machine: 9, for_targets: targets * 12 }),
         };

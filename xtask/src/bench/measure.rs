@@ -38,6 +38,9 @@ pub struct Usage {
     pub cpu: f64,
     /// Those of cargo and xtask themselves, as far as the last look at each process saw them.
     pub own_cpu: f64,
+    /// Those of the sampler. Older samples have them among the next.
+    #[serde(default)]
+    pub sampler_cpu: f64,
     /// CPU seconds of everything else on the machine meanwhile, which should be next to none.
     pub others_cpu: f64,
     /// The most memory that all processes had at once, each page counted once.
@@ -187,6 +190,7 @@ pub fn output(command: &mut Command) -> Result<Said> {
 /// What the work says.
 pub fn measure<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Usage, Timeline)> {
     let (before, busy) = (children_cpu()?, machine_busy());
+    let sampler_before = cpu_of(UsageWho::RUSAGE_SELF)?;
     let done = AtomicBool::new(false);
     let (result, wall, busy, sampler) = std::thread::scope(|scope| {
         let sampler = scope.spawn(|| {
@@ -209,8 +213,10 @@ pub fn measure<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Usage, Timelin
     let result = result?;
     let sampler = sampler.map_err(|_| anyhow::anyhow!("the sampler panicked"))?;
     let cpu = children_cpu()? - before;
-    let others_cpu = (busy - cpu).max(0.0);
-    let usage = Usage { wall, cpu, own_cpu: sampler.own_seconds(), others_cpu, peak_bytes: sampler.peak };
+    let sampler_cpu = cpu_of(UsageWho::RUSAGE_SELF)? - sampler_before;
+    let others_cpu = (busy - cpu - sampler_cpu).max(0.0);
+    let own_cpu = sampler.own_seconds();
+    let usage = Usage { wall, cpu, own_cpu, sampler_cpu, others_cpu, peak_bytes: sampler.peak };
     Ok((result, usage, Timeline { cores: machine::cores(), points: thinned(sampler.points, POINTS) }))
 }
 
@@ -229,7 +235,11 @@ pub fn settle() {
 }
 
 fn children_cpu() -> Result<f64> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).context("getrusage")?;
+    cpu_of(UsageWho::RUSAGE_CHILDREN)
+}
+
+fn cpu_of(who: UsageWho) -> Result<f64> {
+    let usage = getrusage(who).context("getrusage")?;
     Ok((usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as f64 / 1e6)
 }
 
