@@ -47,8 +47,7 @@ pub struct Usage {
     pub peak_bytes: u64,
 }
 
-/// Cores that other programs keep busy in a sample that says nothing. A loop's own wineserver, which nobody waits for, is among
-/// these programs, and takes less.
+/// Cores that other programs keep busy in a sample that says nothing.
 pub const DISTURBED: f64 = 0.15;
 
 impl Usage {
@@ -189,7 +188,7 @@ pub fn output(command: &mut Command) -> Result<Said> {
 /// # Errors
 /// What the work says.
 pub fn measure<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Usage, Timeline)> {
-    let (before, busy) = (children_cpu()?, machine_busy());
+    let (before, busy) = (cpu_of(UsageWho::RUSAGE_CHILDREN)?, machine_busy());
     let sampler_before = cpu_of(UsageWho::RUSAGE_SELF)?;
     let done = AtomicBool::new(false);
     let (result, wall, busy, sampler) = std::thread::scope(|scope| {
@@ -212,7 +211,7 @@ pub fn measure<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Usage, Timelin
     signals::check()?;
     let result = result?;
     let sampler = sampler.map_err(|_| anyhow::anyhow!("the sampler panicked"))?;
-    let cpu = children_cpu()? - before;
+    let cpu = cpu_of(UsageWho::RUSAGE_CHILDREN)? - before;
     let sampler_cpu = cpu_of(UsageWho::RUSAGE_SELF)? - sampler_before;
     let others_cpu = (busy - cpu - sampler_cpu).max(0.0);
     let own_cpu = sampler.own_seconds();
@@ -232,10 +231,6 @@ pub fn settle() {
         std::thread::sleep(Duration::from_millis(20));
     }
     runner::sweep(&[]);
-}
-
-fn children_cpu() -> Result<f64> {
-    cpu_of(UsageWho::RUSAGE_CHILDREN)
 }
 
 fn cpu_of(who: UsageWho) -> Result<f64> {

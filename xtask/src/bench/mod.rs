@@ -329,6 +329,24 @@ mod tests {
     }
 
     #[test]
+    fn a_report_is_read_back_and_added_up() {
+        let table = Table::built_in().unwrap();
+        let row = |name: &str, passed, run_seconds, crates| {
+            let mut outcome = crate::engine::skipped(table.find(name).unwrap(), "");
+            (outcome.tests.passed, outcome.run_seconds, outcome.crates) = (passed, run_seconds, crates);
+            outcome
+        };
+        let targets =
+            vec![row("x86_64-linux", 3, 1.5, 12), row("windows-x64", 0, 0.0, 0), row("macos-arm64", 4, 0.25, 9)];
+        let report = Report { provider: "portable".to_owned(), crates: 5, targets };
+        let report = Report::read(&crate::report::files::to_json(&report).unwrap()).unwrap();
+        assert_eq!(report.targets.iter().map(|row| row.tests.passed).sum::<usize>(), 7);
+        assert_eq!(report.targets.iter().map(|row| row.run_seconds).sum::<f64>(), 1.75);
+        assert_eq!(Crates::of(&report), Crates { targets: 3, build_machine: 5, for_targets: 21 });
+        assert!(Report::read("{}").is_err());
+    }
+
+    #[test]
     fn what_was_typed_names_no_folder_of_the_machine() {
         let args = ["bench", "nix", "--inputs", "/home/me/in", "--repeats", "2"].map(str::to_owned);
         assert_eq!(typed(args.into_iter()), "cargo xtask bench nix --inputs DIR --repeats 2");

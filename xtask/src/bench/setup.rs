@@ -104,6 +104,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_setup_prints_is_read_back() {
+        let text = r#"{
+            "provider": "portable",
+            "downloads": [
+                {"name": "zig 0.17.0", "from": "PyPI", "bytes": 101000000},
+                {"name": "qemu-user", "from": "Debian's packages", "bytes": 1200}
+            ],
+            "bytes": 101001200,
+            "steps": [
+                {"name": "unpacking zig 0.17.0", "start": 0.5, "seconds": 3.2, "success": true},
+                {"name": "building std (1.95.0) for 20 targets", "start": 4.0, "seconds": 424.0, "success": true},
+                {"name": "unpacking wine", "start": 5.0, "seconds": 1.0, "success": false}
+            ],
+            "seconds": 430.0,
+            "targets": [{"name": "x86_64-linux", "triple": "x86_64-unknown-linux-gnu", "ready": true, "reason": null}]
+        }"#;
+        let account: Document = serde_json::from_str(text).unwrap();
+        let downloads: Vec<_> = account.downloads.iter().map(|d| (d.name.as_str(), d.from.as_str(), d.bytes)).collect();
+        assert_eq!(downloads, [("zig 0.17.0", "PyPI", 101_000_000), ("qemu-user", "Debian's packages", 1200)]);
+        let steps: Vec<_> = account.done().map(|step| (step.name.as_str(), step.seconds)).collect();
+        assert_eq!(steps, [("unpacking zig 0.17.0", 3.2), ("building std (1.95.0) for 20 targets", 424.0)]);
+    }
+
+    #[test]
     fn the_machine_itself_sends_nothing_over_the_network() {
         let text = "Inter-| Receive\n face |bytes packets\n    lo: 500 1 0\n  eth0: 1200 3 0\n wlan0:34 1 0\n";
         assert_eq!(received_in(text), 1234);

@@ -44,10 +44,17 @@ pub struct Document {
     /// Its size.
     pub bytes: u64,
     /// In the order in which they ended.
-    pub steps: Vec<Step>,
+    steps: Vec<Step>,
     seconds: f64,
     /// All that were named.
     pub targets: Vec<Row>,
+}
+
+impl Document {
+    /// The steps that did not fail: what came in the place of the others is a step of its own.
+    pub fn done(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| step.success)
+    }
 }
 
 /// A step that has ended.
