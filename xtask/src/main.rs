@@ -23,6 +23,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use engine::recorder;
 use provider::toolchain;
 
 use commands::{
@@ -62,7 +63,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let other_name = run_program::by_name().or_else(|| toolchain::as_proxy().map(Err));
+    let other_name = run_program::by_name().or_else(recorder::by_name).or_else(|| toolchain::as_proxy().map(Err));
     if let Some(result) = other_name {
         return result.unwrap_or_else(|error| {
             eprintln!("error: {error:#}");

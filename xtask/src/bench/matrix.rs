@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::document::{Results, targets};
 use super::measure::{Timeline, Usage, measure, output, settle};
 use super::{About, Bench, Crates, Row, ZIGBUILD, empty};
-use crate::engine::build::{clean_command, command_in};
+use crate::engine::build::{cargo_in, clean_command};
 use crate::engine::{first_error, libtest};
 use crate::environment::path_with;
 use crate::events::human_bytes;
@@ -324,7 +324,7 @@ impl Modes<'_> {
 
     /// `cargo test` in the environment of the row.
     fn cargo(&self, row: &Row) -> Result<Command> {
-        let mut command = command_in("cargo", &[&row.1])?;
+        let mut command = cargo_in(&[&row.1])?;
         self.arguments(&mut command, row, Mode::Cargo, &row.0.triple);
         Ok(command)
     }

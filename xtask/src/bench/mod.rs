@@ -27,7 +27,7 @@ use crate::provider::portable::wheels::ZIG;
 use crate::provider::{self, Choice};
 use crate::report::Report;
 use crate::targets::Target;
-use crate::workspace::Workspace;
+use crate::workspace::{Selection, Workspace};
 use document::Results;
 
 /// The cargo-zigbuild that is measured beside xtask.
@@ -117,7 +117,7 @@ impl Bench {
         }
         let workspace = Workspace::load(Some(&manifest))?;
         let targets = match names {
-            [] => in_order(workspace.all_targets()?.0),
+            [] => in_order(workspace.all_targets(&Selection::default())?.0),
             names => crate::commands::find_targets(&workspace, names)?,
         };
         Ok(Bench { repository, workspace, named: names.to_vec(), targets, cache: Cache::locate()?, events, repeats })

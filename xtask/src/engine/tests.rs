@@ -1,6 +1,7 @@
 //! Test programs, run several at a time while cargo still builds others.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
@@ -32,10 +33,10 @@ pub enum Program {
         /// The runner; none for what belongs to the build machine itself.
         runner: Option<RunnerSpec>,
     },
-    /// `cargo test --doc`, which starts the runner by itself.
+    /// rustdoc, which starts the runner by itself.
     Doctests {
         /// The whole command line.
-        command: Vec<std::ffi::OsString>,
+        command: Vec<OsString>,
     },
     /// A step of a suite.
     Step {
@@ -57,18 +58,20 @@ pub struct Job {
     pub row: usize,
     /// Which step of which suite it is, if it is one.
     pub step: Option<StepId>,
+    /// The id of the package whose program it is; empty where it is of none.
+    pub package: String,
     /// What people call it: `hello-zlib tests/io`.
     pub title: String,
+    /// It is libtest, or prints as libtest does: a program that ends well without a result has run no test.
+    pub harness: bool,
     /// What to start.
     pub program: Program,
     /// Arguments for the test program.
     pub args: Vec<String>,
-    /// Variables that cargo gives test programs, and those of the target.
-    pub env: BTreeMap<String, std::ffi::OsString>,
-    /// The folder to start in: the package's, as cargo does.
+    /// All its variables; it inherits none.
+    pub env: BTreeMap<OsString, OsString>,
+    /// The folder to start in.
     pub cwd: PathBuf,
-    /// Libraries that the program needs at run time.
-    pub library_path: Vec<PathBuf>,
 }
 
 /// How one test program ended.
@@ -218,7 +221,13 @@ struct End {
     timed_out: bool,
     output: String,
     binfmt: Option<bool>,
-    doctests: bool,
+    expects_result: bool,
+}
+
+/// Whether libtest is asked for something else than to run tests and print their results.
+fn prints_no_result(args: &[String]) -> bool {
+    let other = ["--list", "--help", "-h", "--format", "--logfile"];
+    args.iter().any(|arg| other.contains(&arg.split('=').next().unwrap_or_default()))
 }
 
 fn start_and_wait(job: &Job, limits: &Limits) -> Result<End> {
@@ -232,7 +241,7 @@ fn start_and_wait(job: &Job, limits: &Limits) -> Result<End> {
     let mut through = |runner: &RunnerSpec, binfmt: bool| -> Result<Command> {
         let file = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
         serde_json::to_writer(file.as_file(), runner).context("cannot describe the runner")?;
-        let mut command = super::build::clean_command(std::env::current_exe().context("cannot find xtask itself")?);
+        let mut command = Command::new(std::env::current_exe().context("cannot find xtask itself")?);
         command.arg("runner");
         if !binfmt {
             command.arg("--no-binfmt");
@@ -258,18 +267,13 @@ fn start_and_wait(job: &Job, limits: &Limits) -> Result<End> {
             command
         }
         Program::Doctests { command: line } => {
-            let mut command = super::build::clean_command(&line[0]);
+            let mut command = Command::new(&line[0]);
             command.args(&line[1..]);
             command
         }
     };
-    command.envs(&job.env).env(runner::STATUS_VARIABLE, status_file.path());
+    command.env_clear().envs(&job.env).env(runner::STATUS_VARIABLE, status_file.path());
     command.current_dir(&job.cwd).stdin(Stdio::null());
-    if !job.library_path.is_empty() {
-        let inherited = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-        let folders = job.library_path.iter().cloned().chain(std::env::split_paths(&inherited));
-        command.env("LD_LIBRARY_PATH", std::env::join_paths(folders).context("cannot form LD_LIBRARY_PATH")?);
-    }
     let copy = |file: &File| file.try_clone().context("cannot share a file");
     let mut child = command
         .stdout(copy(output.as_file())?)
@@ -302,7 +306,7 @@ fn start_and_wait(job: &Job, limits: &Limits) -> Result<End> {
         timed_out,
         output: String::from_utf8_lossy(&text).into_owned(),
         binfmt: entered.map(|e| e == Entered::Binfmt),
-        doctests: matches!(job.program, Program::Doctests { .. }),
+        expects_result: job.harness && !prints_no_result(&job.args),
     })
 }
 
@@ -322,13 +326,14 @@ fn judge(result: &mut JobResult, end: End, timeout: Duration) {
         })
     } else if parsed.unfinished {
         Some("ended before its last test, with exit code 0".to_owned())
+    } else if parsed.counts.is_none() && end.expects_result {
+        Some("ran no test: it ended with exit code 0 and printed no `test result`".to_owned())
     } else {
         None
     };
     // A harness of its own prints no counts: the program as a whole is one test then.
-    result.counts = parsed
-        .counts
-        .unwrap_or(Counts { passed: usize::from(result.failure.is_none() && !end.doctests), ..Counts::default() });
+    result.counts =
+        parsed.counts.unwrap_or(Counts { passed: usize::from(result.failure.is_none()), ..Counts::default() });
     result.cases = parsed.cases;
     result.output = end.output;
 }
@@ -362,12 +367,13 @@ mod unit {
         let job = |title: &str| Job {
             row: 0,
             step: None,
+            package: String::new(),
             title: title.to_owned(),
+            harness: true,
             program: Program::Doctests { command: Vec::new() },
             args: Vec::new(),
             env: BTreeMap::new(),
             cwd: PathBuf::new(),
-            library_path: Vec::new(),
         };
         let queue = Queue::default();
         let past = [("short", Some(0.1)), ("new", None), ("long", Some(9.0)), ("newer", None), ("as long", Some(9.0))];

@@ -88,6 +88,8 @@ pub struct Report {
     /// Crates that cargo compiled for the build machine: build scripts, procedural macros and what they need. They are the same
     /// for any number of rows.
     pub crates: usize,
+    /// Rows that one cargo invocation built together: they want the same packages with the same features.
+    pub groups: Vec<Vec<String>>,
     /// The rows, in the order of the table.
     pub targets: Vec<Outcome>,
 }
