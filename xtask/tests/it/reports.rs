@@ -32,7 +32,8 @@ fn every_form_of_report_tells_of_the_same_run() {
 
     let json = output.json();
     assert_eq!(serde_json::from_str::<Value>(&read("out.json")).unwrap(), json);
-    assert_eq!(fields(&json), ["provider", "crates", "targets"]);
+    assert_eq!(fields(&json), ["provider", "crates", "groups", "targets"]);
+    assert_eq!(json["groups"], serde_json::json!([BOTH]));
     assert_eq!(json["provider"], "portable");
     let rows = json["targets"].as_array().unwrap();
     assert_eq!(rows.iter().map(|row| &row["name"]).collect::<Vec<_>>(), BOTH);
