@@ -12,7 +12,7 @@ use super::document::{Results, targets};
 use super::measure::{Timeline, Usage, measure, output, settle};
 use super::{About, Bench, Crates, Row, ZIGBUILD, empty};
 use crate::engine::build::{cargo_in, clean_command};
-use crate::engine::{first_error, libtest};
+use crate::engine::{libtest, reasons};
 use crate::environment::path_with;
 use crate::events::human_bytes;
 use crate::provider::portable::wheels::ZIG;
@@ -277,7 +277,7 @@ impl Modes<'_> {
             events.note(&format!("matrix: warming up {}", row.0.name));
             let said = output(&mut self.zigbuild(&row)?)?;
             if !said.success {
-                let reason = first_error(&format!("{}\n{}", said.stdout, said.stderr));
+                let reason = reasons::of_build(&format!("{}\n{}", said.stdout, said.stderr));
                 events.note(&format!("matrix: {} is left out, for cargo-zigbuild fails: {reason}", row.0.name));
                 let left_out = LeftOut { target: row.0.name, reason };
                 results.document.matrix.get_or_insert_default().left_out.push(left_out);

@@ -5,6 +5,7 @@ pub mod build;
 mod collect;
 pub mod features;
 pub mod libtest;
+pub mod reasons;
 pub mod recorder;
 pub mod suites;
 pub mod tests;
@@ -269,7 +270,7 @@ impl<'a> Run<'a> {
         };
         let end = build(&ready, &mut collector)?;
         let failed = |index: usize, stderr: String| {
-            self.rows[index].progress().build_failure = Some((first_error(&stderr), stderr));
+            self.rows[index].progress().build_failure = Some((reasons::of_build(&stderr), stderr));
         };
         match group {
             [one] if !end.success => failed(*one, end.stderr),
@@ -360,23 +361,6 @@ impl<'a> Run<'a> {
         self.past.keep(ran)?;
         Ok(Report { provider: provider.to_owned(), crates: self.host_crates.into_inner(), groups, targets })
     }
-}
-
-/// The first error of cargo's output, without colours; for a build script what the script itself said.
-pub fn first_error(stderr: &str) -> String {
-    let plain = anstream::adapter::strip_str(stderr).to_string();
-    // What our compilers say of a library that is not there, in the midst of rustc's and the linker's words.
-    if let Some(said) = plain.lines().find_map(|line| Some(line.split_once("cross-flake: ")?.1)) {
-        return said.trim_end().to_owned();
-    }
-    let error = plain.lines().find(|l| l.starts_with("error")).unwrap_or("cargo failed and said nothing");
-    if error.contains("custom build command") {
-        let said = plain.lines().map(str::trim).find(|l| l.contains("error:") && !l.starts_with("error"));
-        if let Some(said) = said {
-            return format!("a build script failed: {}", said.trim_start_matches("cargo:warning="));
-        }
-    }
-    error.to_owned()
 }
 
 fn outcome(row: &Row<'_>, progress: &mut Progress, request: &Request) -> Outcome {

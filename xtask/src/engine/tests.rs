@@ -13,6 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::libtest::{self, Case, CaseResult, Counts};
+use super::reasons;
 use super::suites::{Output, StepId};
 use crate::events::human_time;
 use crate::runner::{self, Entered, RunnerSpec};
@@ -315,14 +316,19 @@ fn judge(result: &mut JobResult, end: End, timeout: Duration) {
     let parsed = libtest::parse(&end.output);
     result.binfmt = end.binfmt;
     result.failure = if end.timed_out {
-        Some(format!("still running after {}", human_time(timeout)))
+        let known = if parsed.announced == 0 { String::new() } else { format!(" of {}", parsed.announced) };
+        let (time, ended) = (human_time(timeout), parsed.cases.len());
+        Some(format!("still running after {time}, which --timeout allows; {ended}{known} tests had ended"))
     } else if !end.status.success() {
         let failed: Vec<&str> =
             parsed.cases.iter().filter(|c| c.result == CaseResult::Failed).map(|c| c.name.as_str()).collect();
         Some(match failed.as_slice() {
-            [] => emulator_crash(&end.output).unwrap_or_else(|| how(end.status)),
-            [one] => format!("{one} failed"),
-            [first, rest @ ..] => format!("{first} and {} more failed", rest.len()),
+            [] => match reasons::of_program(&end.output) {
+                Some(cause) => cause,
+                None => how(end.status),
+            },
+            [one] => format!("{one} failed{}", because(&end.output, one)),
+            [first, rest @ ..] => format!("{first} and {} more failed{}", rest.len(), because(&end.output, first)),
         })
     } else if parsed.unfinished {
         Some("ended before its last test, with exit code 0".to_owned())
@@ -350,12 +356,9 @@ fn how(status: ExitStatus) -> String {
     }
 }
 
-/// qemu's own words for a crash that may be its own doing (tokio#6361).
-fn emulator_crash(output: &str) -> Option<String> {
-    output
-        .lines()
-        .find(|line| line.contains("QEMU internal SIG") || line.contains("qemu: uncaught target signal"))
-        .map(str::to_owned)
+/// What a test's panic says, to be put behind its name.
+fn because(output: &str, test: &str) -> String {
+    reasons::of_test(output, test).map(|cause| format!(": {cause}")).unwrap_or_default()
 }
 
 #[cfg(test)]
