@@ -154,7 +154,7 @@ pub struct Build {
 
 /// Build the workspace's tests for some targets and run them
 ///
-/// Test programs run under the emulator of their target as soon as they are built.
+/// What runs, and with which features and variables, is what `cargo test` would run in a shell of each target.
 /// What follows `--` goes to cargo, and what follows a second `--` to the test programs:
 ///
 ///     cargo xtask test aarch64-linux s390x-linux -- --test io -- --nocapture

@@ -1,5 +1,5 @@
-//! Builds a workspace for many targets in as few cargo invocations as there are sets of packages, and runs test
-//! programs as they appear.
+//! Builds a workspace for many targets in as few cargo invocations as their packages and features allow, and runs test
+//! programs meanwhile.
 
 pub mod build;
 mod collect;
@@ -17,7 +17,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use cargo_metadata::Package;
 
 use crate::cache::Cache;
@@ -354,6 +354,12 @@ impl<'a> Run<'a> {
         let host = self.host.into_inner().unwrap_or_else(PoisonError::into_inner);
         if !host.is_empty() {
             targets.push(host_outcome(self.workspace, host));
+        }
+        for outcome in &targets {
+            let mut titles = HashSet::new();
+            if let Some(twice) = outcome.all_programs().find(|program| !titles.insert(&program.title)) {
+                bail!("cross-flake ran {} twice for {}, which is an error of its own", twice.title, outcome.name);
+            }
         }
         let ran = targets.iter().flat_map(|outcome| {
             outcome.all_programs().map(|result| (outcome.name.as_str(), result.title.as_str(), result.seconds))
