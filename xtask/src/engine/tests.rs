@@ -316,7 +316,7 @@ fn judge(result: &mut JobResult, end: End, timeout: Duration) {
         let failed: Vec<&str> =
             parsed.cases.iter().filter(|c| c.result == CaseResult::Failed).map(|c| c.name.as_str()).collect();
         Some(match failed.as_slice() {
-            [] => emulator_crash(&end.output).unwrap_or_else(|| how(end.status)),
+            [] => words_of_the_runner(&end.output).unwrap_or_else(|| how(end.status)),
             [one] => format!("{one} failed"),
             [first, rest @ ..] => format!("{first} and {} more failed", rest.len()),
         })
@@ -345,12 +345,12 @@ fn how(status: ExitStatus) -> String {
     }
 }
 
-/// qemu's own words for a crash that may be its own doing (tokio#6361).
-fn emulator_crash(output: &str) -> Option<String> {
-    output
-        .lines()
-        .find(|line| line.contains("QEMU internal SIG") || line.contains("qemu: uncaught target signal"))
-        .map(str::to_owned)
+/// What the runner or its emulator says of the end: why we do not run the program, or qemu's own words for a crash, which may be
+/// its own doing (tokio#6361).
+fn words_of_the_runner(output: &str) -> Option<String> {
+    let ours = output.lines().find_map(|line| line.strip_prefix("cross-flake: "));
+    let qemus = |line: &&str| line.contains("QEMU internal SIG") || line.contains("qemu: uncaught target signal");
+    ours.or_else(|| output.lines().find(qemus)).map(str::to_owned)
 }
 
 #[cfg(test)]
