@@ -80,7 +80,7 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
     if is_for_another_emulator(spec, if binfmt { &entries } else { &[] }, &head, &own) {
         return Err(explain_format(spec, program));
     }
-    let environment = environment(spec);
+    let environment = environment(spec, Path::new(program));
     let mut emulator: Vec<OsString> = spec.command.iter().map(OsString::from).collect();
     if spec.kind == RunnerKind::Wasmtime
         // Before what ends wasmtime's own arguments.
