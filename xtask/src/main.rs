@@ -75,7 +75,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         // The runner is a process that forks and handles signals by itself.
         Command::Runner(command) => command.run(),
-        command => signals::install().and_then(|()| match command {
+        command => signals::watch(|| match command {
             Command::List(command) => command.run(),
             Command::Doctor(command) => command.run(),
             Command::Setup(command) => command.run(),
@@ -91,7 +91,8 @@ fn main() -> ExitCode {
             Command::Clean(command) => command.run(),
             Command::Bench(command) => command.run(),
             Command::Runner(_) => unreachable!("handled above"),
-        }),
+        })
+        .flatten(),
     };
     match (result, signals::exit_code()) {
         (_, Some(code)) => {

@@ -102,7 +102,8 @@ fn case(rest: &str) -> Option<Case> {
     let (name, result) = rest.rsplit_once(" ... ")?;
     let result = match result.split([',', ' ']).next()? {
         "ok" => CaseResult::Passed,
-        "FAILED" => CaseResult::Failed,
+        // The short word is that of wasm-bindgen's tests.
+        "FAILED" | "FAIL" => CaseResult::Failed,
         "ignored" => CaseResult::Ignored,
         _ => return None,
     };
@@ -118,13 +119,21 @@ mod tests {
     fn summaries_are_added_up() {
         let text = "running 2 tests\ntest a ... ok\ntest b::c ... FAILED\n\n\
                     test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n\
-                    running 1 test\ntest d ... ignored, needs a network\r\n\
+                    running 1 test\ntest d ... ignored, needs a network\r\ntest e ... FAIL\n\
                     test result: ok. 0 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out\n";
         let parsed = parse(text);
         assert_eq!(parsed.counts, Some(Counts { passed: 1, failed: 1, ignored: 1 }));
         assert!(!parsed.unfinished);
         let names: Vec<_> = parsed.cases.iter().map(|c| (c.name.as_str(), c.result)).collect();
-        assert_eq!(names, [("a", CaseResult::Passed), ("b::c", CaseResult::Failed), ("d", CaseResult::Ignored)]);
+        assert_eq!(
+            names,
+            [
+                ("a", CaseResult::Passed),
+                ("b::c", CaseResult::Failed),
+                ("d", CaseResult::Ignored),
+                ("e", CaseResult::Failed)
+            ]
+        );
     }
 
     #[test]

@@ -64,10 +64,11 @@ pub fn of_test(output: &str, name: &str) -> Option<String> {
     panic(&part[..end])
 }
 
-/// The words of qemu for a crash that may be its own doing (tokio#6361), or the panic of a program that has no tests by name.
+/// The runner's words for why it does not run a program, qemu's for a crash that may be its own doing (tokio#6361), or the panic of a
+/// program that has no tests by name.
 pub fn of_program(output: &str) -> Option<String> {
     let qemu = |line: &&str| line.contains("QEMU internal SIG") || line.contains("qemu: uncaught target signal");
-    let ours = output.lines().find_map(|line| Some(line.split_once("cross-flake: ")?.1));
+    let ours = output.lines().find_map(|line| line.strip_prefix("cross-flake: "));
     ours.or_else(|| output.lines().find(qemu)).map(str::to_owned).or_else(|| panic(output))
 }
 

@@ -6,6 +6,7 @@ pub mod build_systems;
 pub mod emulators;
 pub mod pieces;
 pub mod rust_std;
+pub mod spawn;
 pub mod sysroot;
 pub mod wasi;
 pub mod wheels;
