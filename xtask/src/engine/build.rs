@@ -189,7 +189,7 @@ pub fn alone(workspace: &Workspace, request: &BuildRequest, ready: Ready<'_>) ->
 /// Something that cargo reports while it goes on.
 pub enum Built {
     /// A crate or program is there.
-    Artifact(Artifact),
+    Artifact(Box<Artifact>),
     /// A test program is to be run, or rustdoc.
     Recorded(Recorded),
 }
@@ -259,7 +259,7 @@ fn run(mut command: Command, mut on_built: impl FnMut(Built)) -> Result<BuildEnd
     let stdout = child.stdout.take().expect("stdout is piped");
     for message in Message::parse_stream(BufReader::new(stdout)) {
         match message.context("cannot read cargo's messages")? {
-            Message::CompilerArtifact(artifact) => on_built(Built::Artifact(artifact)),
+            Message::CompilerArtifact(artifact) => on_built(Built::Artifact(Box::new(artifact))),
             Message::TextLine(line) => {
                 if let Some(call) = Recorded::read(&line) {
                     on_built(Built::Recorded(call?));

@@ -38,7 +38,7 @@ impl<'r, 'a> Collector<'r, 'a> {
     pub fn built(&mut self, built: Built) {
         let taken = match built {
             Built::Artifact(artifact) => {
-                self.artifact(artifact);
+                self.artifact(*artifact);
                 Ok(())
             }
             Built::Recorded(call) if call.row.is_some() => self.test(call),
@@ -178,7 +178,7 @@ impl<'r, 'a> Collector<'r, 'a> {
             let with: Vec<OsString> =
                 runner.iter().flat_map(|runner| ["--test-runtool".into(), runner.into()]).collect();
             // The tool and its one argument, the name of the row.
-            call.line.splice(at..at + 4, with);
+            call.line.splice(at..(at + 4).min(call.line.len()), with);
         }
         self.run.start(Job {
             row: index,
