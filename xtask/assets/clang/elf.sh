@@ -65,7 +65,9 @@ musl() {
     compiler_libraries "$said"
     place "$said" libc.a part1.a
     place "$said" libzigc.a part2.a
-    join libc.a part1.a part2.a
+    # memcpy and its kin are in zig's compiler-rt, and who links without it, as rustc does, expects them here.
+    place "$said" libcompiler_rt.a part3.a
+    join libc.a part1.a part2.a part3.a
     mv libc.a "$usr_lib/libc.a"
     said=$(call -dynamic -fPIE)
     for name in crt1 Scrt1; do place "$said" Scrt1.o "$usr_lib/$name.o"; done
@@ -103,7 +105,7 @@ libcxx() {
 # The version of glibc in which each of its functions came, one a line. zig keeps the assembly of its stubs beside them.
 versions() {
     said=$(call)
-    place "$said" libc.so.6 libc.so.6
+    set +f
     for word in $said; do
         case $word in */libc.so.6) cat "${word%/*}"/*.s ;; esac
     done | sed -n 's/^\.symver [^ ]*, \([^@]*\)@@GLIBC_\([0-9.]*\).*/\1 \2/p'
