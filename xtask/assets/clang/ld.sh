@@ -7,7 +7,7 @@ TARGET=@TARGET@           # zig's name for it
 CPU=@CPU@                 # zig's name for the processor; may be empty
 TOOLCHAIN=@TOOLCHAIN@     # what sysroot.sh has made
 CXX=@CXX@                 # the folder that has libc++.a, or will have it
-OPTIONS=@OPTIONS@         # linker-options.tsv
+OPTIONS=@OPTIONS@         # linker-options.txt
 DEBIAN=@DEBIAN@           # Debian's name for the architecture; may be empty
 ZIG_GLOBAL_CACHE_DIR=${ZIG_GLOBAL_CACHE_DIR:-@CACHE@}
 export ZIG_GLOBAL_CACHE_DIR
@@ -43,16 +43,18 @@ link "$@" && {
     exit
 }
 code=$?
-tab=$(printf '\t')
 
 # ── Options that LLD does not know ───────────────────────────────────────────────────────────────
 unknown=$(printf '%s\n' "$said" | sed -n "s/.*: error: unknown argument '\([^']*\)'.*/\1/p")
 if [ "$unknown" ]; then
     again=yes
     while IFS= read -r option; do
-        verdict= with= reason=
-        while IFS=$tab read -r name verdict with reason; do
-            case $option in "$name" | "$name="* | "-$name" | "-$name="*) break ;; esac
+        verdict=
+        while read -r name verdict with reason; do
+            case $name in
+            *\*) name=${name%?}; case $option in "$name"*) break ;; esac ;;
+            *) case $option in "$name" | "$name="*) break ;; esac ;;
+            esac
             verdict=
         done <"$OPTIONS"
         case $verdict in
@@ -62,16 +64,21 @@ if [ "$unknown" ]; then
                 shift
                 if [ "$skip" ]; then skip=; continue; fi
                 if [ "$a" = "$option" ]; then
-                    [ "$with" != VALUE ] || skip=1
-                    [ "$verdict" = drop ] || set -- "$@" "$with"
+                    case $verdict:$with in
+                    replace:*) set -- "$@" "$with${a#"$name"}" ;;
+                    drop:VALUE) skip=1 ;;
+                    esac
                     continue
                 fi
                 set -- "$@" "$a"
             done
             ;;
-        refuse) say "the linker option $option cannot be had for $ROW: $reason" again= ;;
+        refuse)
+            say "the linker option $option cannot be had for $ROW: $reason"
+            again=
+            ;;
         *)
-            say "the linker LLD does not know the option $option, which a build script, RUSTFLAGS, LDFLAGS or the build system passed for $ROW; leave it out for this target"
+            say "the linker option $option is unknown to LLD, which links for $ROW; a build script, RUSTFLAGS, LDFLAGS or the build system has passed it: leave it out for this target"
             again=
             ;;
         esac
@@ -96,6 +103,9 @@ if [ "$library" ]; then
     *) echo "If Debian has it, in the package lib$library-dev perhaps: \`cargo xtask sysroot $ROW lib$library-dev' unpacks it and names the folder for -L." >&2 ;;
     esac
 fi
+
+runtime=$(printf '%s\n' "$said" | sed -n 's/.*cannot open .*libclang_rt\.\([a-z_-]*\)[^/]*: No such file.*/\1/p' | head -n 1)
+[ -z "$runtime" ] || say "zig has no runtime library \`$runtime' of clang's for $ROW: sanitizers, profiles and coverage of C cannot be had there"
 
 # ── Functions that came with a later glibc ───────────────────────────────────────────────────────
 case $TARGET in
