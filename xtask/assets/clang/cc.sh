@@ -44,17 +44,19 @@ case $words in
     ;;
 esac
 
+more=
 case $TARGET:$words in
 *-musl*:*" -c "* | *-musl*:*" -S "* | *-musl*:*" -E "* | *-musl*:*" -M "* | *-musl*:*" -MM "* | *-musl*:*" -fsyntax-only "*) ;;
 *-musl*:*" -shared "* | *-musl*:*" -r "* | *-musl*:*" -static"*) ;;
 # rustc alone names the libraries that a compiler adds. It wants a program that needs musl's loader, and there is none to run it.
 *-musl*:*" -nodefaultlibs "*)
-    echo "cross-flake: \`-crt-static' asks for a program that needs musl's loader and libc.so, and programs of row $ROW are static; for shared libraries take a row with glibc" >&2
+    echo "cross-flake: \`-crt-static\` asks for a program that needs musl's loader and libc.so, and programs of row $ROW are static; for shared libraries take a row with glibc" >&2
     exit 1
     ;;
 # As zig does: programs for musl are static.
-*-musl*:*" -no-pie "* | *-musl*:*" -nopie "*) set -- -static "$@" ;;
-*-musl*) set -- -static-pie "$@" ;;
+*-musl*:*" -no-pie "* | *-musl*:*" -nopie "*) more=-static ;;
+*-musl*) more=-static-pie ;;
+# clang looks for the machine's glibc before it believes in this long double, and hears of warnings only from the command.
+powerpc64le-*-gnu*) more=-Wno-unsupported-abi ;;
 esac
-# clang looks for the machine's glibc before it believes in powerpc64le's long double, and hears of warnings only from the command.
-exec "$ZIG" clang $DRIVER -Wno-unsupported-abi --config "$CONFIG" "$@"
+exec "$ZIG" clang $DRIVER --config "$CONFIG" ${more:+--start-no-unused-arguments "$more" --end-no-unused-arguments} "$@"

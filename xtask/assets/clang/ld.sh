@@ -7,7 +7,7 @@ TARGET=@TARGET@           # zig's name for it
 CPU=@CPU@                 # zig's name for the processor; may be empty
 TOOLCHAIN=@TOOLCHAIN@     # what sysroot.sh has made
 CXX=@CXX@                 # the folder that has libc++.a, or will have it
-OPTIONS=@OPTIONS@         # linker-options.tsv
+OPTIONS=@OPTIONS@         # linker-options.txt
 DEBIAN=@DEBIAN@           # Debian's name for the architecture; may be empty
 ZIG_GLOBAL_CACHE_DIR=${ZIG_GLOBAL_CACHE_DIR:-@CACHE@}
 export ZIG_GLOBAL_CACHE_DIR
@@ -19,7 +19,7 @@ say() { echo "cross-flake: $*" >&2; }
 words=" $* "
 case $TARGET:$words in
 *-gnu*:*" -static "*)
-    say "a static program with glibc cannot be had: row $ROW has glibc as shared libraries only; take the row with musl of this architecture (\`cargo xtask list'), whose programs are static"
+    say "a static program with glibc cannot be had: row $ROW has glibc as shared libraries only; take the row with musl of this architecture (\`cargo xtask list\`), whose programs are static"
     exit 1
     ;;
 esac
@@ -43,16 +43,18 @@ link "$@" && {
     exit
 }
 code=$?
-tab=$(printf '\t')
 
 # ── Options that LLD does not know ───────────────────────────────────────────────────────────────
 unknown=$(printf '%s\n' "$said" | sed -n "s/.*: error: unknown argument '\([^']*\)'.*/\1/p")
 if [ "$unknown" ]; then
     again=yes
     while IFS= read -r option; do
-        verdict= with= reason=
-        while IFS=$tab read -r name verdict with reason; do
-            case $option in "$name" | "$name="* | "-$name" | "-$name="*) break ;; esac
+        verdict=
+        while read -r name verdict with reason; do
+            case $name in
+            *\*) name=${name%?}; case $option in "$name"*) break ;; esac ;;
+            *) case $option in "$name" | "$name="*) break ;; esac ;;
+            esac
             verdict=
         done <"$OPTIONS"
         case $verdict in
@@ -62,16 +64,21 @@ if [ "$unknown" ]; then
                 shift
                 if [ "$skip" ]; then skip=; continue; fi
                 if [ "$a" = "$option" ]; then
-                    [ "$with" != VALUE ] || skip=1
-                    [ "$verdict" = drop ] || set -- "$@" "$with"
+                    case $verdict:$with in
+                    replace:*) set -- "$@" "$with${a#"$name"}" ;;
+                    drop:VALUE) skip=1 ;;
+                    esac
                     continue
                 fi
                 set -- "$@" "$a"
             done
             ;;
-        refuse) say "the linker option $option cannot be had for $ROW: $reason" again= ;;
+        refuse)
+            say "the linker option $option cannot be had for $ROW: $reason"
+            again=
+            ;;
         *)
-            say "the linker LLD does not know the option $option, which a build script, RUSTFLAGS, LDFLAGS or the build system passed for $ROW; leave it out for this target"
+            say "the linker option $option is unknown to LLD, which links for $ROW; a build script, RUSTFLAGS, LDFLAGS or the build system has passed it: leave it out for this target"
             again=
             ;;
         esac
@@ -90,12 +97,17 @@ printf '%s\n' "$said" >&2
 # ── Libraries that are not there ─────────────────────────────────────────────────────────────────
 library=$(printf '%s\n' "$said" | sed -n 's/.*unable to find library -l\(.*\)/\1/p' | head -n 1)
 if [ "$library" ]; then
-    say "no library \`$library' for $ROW in its own folders or those of -L; those of this machine are not searched"
+    folders=
+    for prefix in "$TOOLCHAIN/sysroot/usr" @PREFIXES@; do folders="$folders$prefix/lib, "; done
+    say "no library \`$library\` for $ROW in ${folders%, } or the -L folders of the command; those of this machine are not searched."
+    # Debian's rule for names of packages.
     case $DEBIAN:$library in
-    :* | *:*[!a-z0-9+_-]*) ;;
-    *) echo "If Debian has it, in the package lib$library-dev perhaps: \`cargo xtask sysroot $ROW lib$library-dev' unpacks it and names the folder for -L." >&2 ;;
+    :* | *:*[!a-z0-9+.-]*) ;;
+    *) echo "Try the package lib$library-dev, if Debian calls it so: \`cargo xtask sysroot $ROW lib$library-dev\` unpacks the distribution's and names the folder for -L." >&2 ;;
     esac
 fi
+runtime=$(printf '%s\n' "$said" | sed -n 's/.*cannot open .*libclang_rt\.\([a-z_-]*\)[^/]*: No such file.*/\1/p' | head -n 1)
+[ -z "$runtime" ] || say "zig has no runtime library \`$runtime\` of clang's for $ROW: sanitizers, profiles and coverage of C cannot be had there"
 
 # ── Functions that came with a later glibc ───────────────────────────────────────────────────────
 case $TARGET in

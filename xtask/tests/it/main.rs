@@ -5,6 +5,7 @@
 
 mod as_cargo;
 mod cache;
+mod compilers;
 mod costs;
 mod environments;
 mod failures;
