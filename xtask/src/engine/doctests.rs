@@ -33,7 +33,7 @@ pub fn jobs(index: usize, row: &Row<'_>, run: &Run<'_>) -> Result<Vec<Job>> {
             row: index,
             step: None,
             title: format!("{} doctests", package.name),
-            program: Program::Doctests { command: line },
+            program: Program::Doctests { command: line, runner: row.environment.runner.clone() },
             args: Vec::new(),
             env,
             cwd: package.manifest_path.parent().map(|p| p.as_std_path().to_owned()).unwrap_or_default(),

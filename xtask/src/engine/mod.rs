@@ -4,6 +4,8 @@
 pub mod build;
 mod doctests;
 pub mod libtest;
+mod queue;
+pub mod rooms;
 pub mod suites;
 pub mod tests;
 mod timings;
@@ -29,8 +31,10 @@ use crate::targets::{Level, Target};
 use crate::workspace::{Toolchain, Workspace};
 use build::{BuildRequest, Built, Ready, seconds_since};
 use libtest::Counts;
+use queue::Queue;
+use rooms::Rooms;
 use suites::StepId;
-use tests::{Job, JobResult, Limits, Program, Queue};
+use tests::{Job, JobResult, Limits, Program};
 use timings::Timings;
 
 /// What a run does.
@@ -50,8 +54,21 @@ pub struct Request {
     pub jobs: usize,
     /// Whether the private binfmt namespace may be entered.
     pub binfmt: bool,
+    /// Whether each row and package has folders of its own.
+    pub isolation: bool,
     /// Suites to run beside cargo's tests.
     pub suites: Vec<suites::Chosen>,
+}
+
+impl Request {
+    /// Whether test programs are to have rooms, or why not.
+    fn rooms(&self) -> std::result::Result<(), &'static str> {
+        match (self.isolation, self.binfmt) {
+            (false, _) => Err("--no-isolation"),
+            (_, false) => Err("--no-binfmt"),
+            (true, true) => Ok(()),
+        }
+    }
 }
 
 /// One row while it is being worked on.
@@ -141,7 +158,11 @@ pub fn run(
     let (queue, past) = (Queue::default(), Timings::load(workspace));
     let (host_crates, start) = (AtomicUsize::new(0), Instant::now());
     let run = Run { workspace, request, rows, host, host_crates, host_std, queue, past, events, start };
-    let limits = Limits { timeout: request.timeout, jobs: request.jobs, binfmt: request.binfmt };
+    let rooms = if request.tests { Rooms::new(workspace, request.rooms())? } else { Rooms::none()? };
+    if let (Some(reason), true) = (rooms.refused(), request.tests && request.jobs > 1) {
+        events.note(&format!("rows of a package take turns: {reason}"));
+    }
+    let limits = Limits { timeout: request.timeout, jobs: request.jobs, binfmt: request.binfmt, rooms };
     std::thread::scope(|scope| {
         let workers = scope.spawn(|| tests::run_all(&run.queue, &limits, |result| run.end_job(result)));
         let built = {
@@ -577,7 +598,7 @@ pub fn judge_programs(outcome: &mut Outcome, programs: Vec<JobResult>, environme
     }
     let failed = programs.iter().find_map(|p| Some(format!("{}: {}", p.title, p.failure.as_ref()?)));
     outcome.status = if failed.is_some() { Status::Failed } else { Status::Passed };
-    outcome.reason = failed;
+    outcome.reason = failed.or_else(|| tests::passed_alone(&programs));
     outcome.programs = programs;
 }
 
@@ -616,7 +637,7 @@ fn host_outcome(workspace: &Workspace, programs: Vec<JobResult>) -> Outcome {
         crates: 0,
         build_seconds: 0.0,
         run_seconds: programs.iter().map(|p| p.seconds).sum(),
-        reason: failed,
+        reason: failed.or_else(|| tests::passed_alone(&programs)),
         programs,
         suites: Vec::new(),
         build_output: None,
