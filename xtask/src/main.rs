@@ -27,8 +27,8 @@ use engine::recorder;
 use provider::toolchain;
 
 use commands::{
-    bench as measure, build, clean, conformance, doctor, env, inspect as inspect_files, list, runner as run_program,
-    setup, shell, sysroot,
+    bench as measure, build, clean, conformance, doctor, env, inspect as inspect_files, list, room,
+    runner as run_program, setup, shell, sysroot,
 };
 
 /// Builds a cargo workspace for every target from one machine and runs its tests under emulation.
@@ -60,6 +60,8 @@ enum Command {
     Bench(measure::Bench),
     #[command(hide = true)]
     Runner(run_program::Runner),
+    #[command(hide = true)]
+    Room(room::Room),
 }
 
 fn main() -> ExitCode {
@@ -75,6 +77,8 @@ fn main() -> ExitCode {
     let result = match cli.command {
         // The runner is a process that forks and handles signals by itself.
         Command::Runner(command) => command.run(),
+        // So must be what enters a namespace.
+        Command::Room(command) => command.run(),
         command => signals::watch(|| match command {
             Command::List(command) => command.run(),
             Command::Doctor(command) => command.run(),
@@ -90,7 +94,7 @@ fn main() -> ExitCode {
             Command::Conformance(command) => command.run(),
             Command::Clean(command) => command.run(),
             Command::Bench(command) => command.run(),
-            Command::Runner(_) => unreachable!("handled above"),
+            Command::Runner(_) | Command::Room(_) => unreachable!("handled above"),
         })
         .flatten(),
     };

@@ -114,6 +114,10 @@ struct TestOptions {
     /// Start emulators directly instead of through a private binfmt_misc
     #[arg(long)]
     no_binfmt: bool,
+    /// Let tests write into the workspace and the temporary folder themselves, as snapshots that are to be updated; rows of a
+    /// package take turns then
+    #[arg(long)]
+    no_isolation: bool,
 }
 
 /// What both commands that run tests take.
@@ -231,6 +235,7 @@ impl Build {
             timeout: Duration::ZERO,
             jobs: 1,
             binfmt: false,
+            isolation: false,
             suites: Vec::new(),
         };
         finish(&self.place, &workspace, &targets, &request, &self.report, &events())
@@ -315,6 +320,7 @@ impl TestArguments {
             timeout: Duration::from_secs(self.tests.timeout),
             jobs: self.tests.test_jobs.unwrap_or_else(|| self.cargo.jobs()),
             binfmt: !self.tests.no_binfmt,
+            isolation: !self.tests.no_isolation,
             suites,
         };
         finish(&self.place, workspace, targets, &request, &self.report, events)

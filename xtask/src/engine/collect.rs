@@ -171,9 +171,10 @@ impl<'r, 'a> Collector<'r, 'a> {
         if !has_code_blocks(folder) || !self.is_to_run(index, &source) {
             return Ok(());
         }
+        let row = self.run.rows.get(index);
         // The recorder's name gives way to that of the runner, which is found on PATH as well.
-        let runner = self.run.rows.get(index).map(|row| format!("CARGO_TARGET_{}_RUNNER", row.target.upper()));
-        let runner = runner.and_then(|name| self.run.rows[index].environment.scoped.get(&name));
+        let runner =
+            row.and_then(|row| row.environment.scoped.get(&format!("CARGO_TARGET_{}_RUNNER", row.target.upper())));
         if let Some(at) = call.line.windows(2).position(|words| words[0] == "--test-runtool" && words[1] == RUNNER) {
             let with: Vec<OsString> =
                 runner.iter().flat_map(|runner| ["--test-runtool".into(), runner.into()]).collect();
@@ -186,7 +187,10 @@ impl<'r, 'a> Collector<'r, 'a> {
             package: package.map(|package| package.id.repr.clone()).unwrap_or_default(),
             title: format!("{} doctests", package.map_or(name, |package| self.name(package))),
             harness: true,
-            program: Program::Doctests { command: call.line },
+            program: Program::Doctests {
+                command: call.line,
+                runner: row.and_then(|row| row.environment.runner.clone()),
+            },
             args: Vec::new(),
             env: self.variables(call.env, index)?,
             cwd: call.folder,

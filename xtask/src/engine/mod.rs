@@ -5,8 +5,10 @@ pub mod build;
 mod collect;
 pub mod features;
 pub mod libtest;
+mod queue;
 pub mod reasons;
 pub mod recorder;
+pub mod rooms;
 pub mod suites;
 pub mod tests;
 mod timings;
@@ -32,9 +34,11 @@ use crate::workspace::{Selection, Workspace, spec_of};
 use build::{BuildRequest, Ready, seconds_since};
 use collect::Collector;
 use libtest::Counts;
+use queue::Queue;
 use recorder::Recorder;
+use rooms::Rooms;
 use suites::StepId;
-use tests::{Job, JobResult, Limits, Queue};
+use tests::{Job, JobResult, Limits};
 use timings::Timings;
 
 /// What a run does.
@@ -54,8 +58,21 @@ pub struct Request {
     pub jobs: usize,
     /// Whether the private binfmt namespace may be entered.
     pub binfmt: bool,
+    /// Whether each row and package has folders of its own.
+    pub isolation: bool,
     /// Suites to run beside cargo's tests.
     pub suites: Vec<suites::Chosen>,
+}
+
+impl Request {
+    /// Whether test programs are to have rooms, or why not.
+    fn rooms(&self) -> std::result::Result<(), &'static str> {
+        match (self.isolation, self.binfmt) {
+            (false, _) => Err("--no-isolation"),
+            (_, false) => Err("--no-binfmt"),
+            (true, true) => Ok(()),
+        }
+    }
 }
 
 /// One row while it is being worked on.
@@ -156,7 +173,11 @@ pub fn run(
         events,
         start: Instant::now(),
     };
-    let limits = Limits { timeout: request.timeout, jobs: request.jobs, binfmt: request.binfmt };
+    let rooms = if request.tests { Rooms::new(workspace, request.rooms())? } else { Rooms::none()? };
+    if let (Some(reason), true) = (rooms.refused(), request.tests && request.jobs > 1) {
+        events.note(&format!("rows of a package take turns: {reason}"));
+    }
+    let limits = Limits { timeout: request.timeout, jobs: request.jobs, binfmt: request.binfmt, rooms };
     let groups = std::thread::scope(|scope| {
         let workers = scope.spawn(|| tests::run_all(&run.queue, &limits, |result| run.end_job(result)));
         let built = {
@@ -417,7 +438,10 @@ pub fn judge_programs(outcome: &mut Outcome, programs: Vec<JobResult>, environme
         (None, _) => Status::Passed,
     };
     let no_test = "no test ran: its test programs hold none, or all were ignored or filtered out";
-    outcome.reason = failed.or_else(|| Some(no_test.to_owned()).filter(|_| outcome.status == Status::Linked));
+    outcome.reason = failed.or_else(|| match outcome.status {
+        Status::Linked => Some(no_test.to_owned()),
+        _ => tests::passed_alone(&programs),
+    });
     outcome.programs = programs;
 }
 
@@ -456,7 +480,7 @@ fn host_outcome(workspace: &Workspace, programs: Vec<JobResult>) -> Outcome {
         crates: 0,
         build_seconds: 0.0,
         run_seconds: programs.iter().map(|p| p.seconds).sum(),
-        reason: failed,
+        reason: failed.or_else(|| tests::passed_alone(&programs)),
         programs,
         suites: Vec::new(),
         build_output: None,

@@ -138,13 +138,9 @@ pub(super) fn jobs(index: usize, row: &Row<'_>, run: &Run<'_>) -> Result<Vec<Job
 /// sh is the build machine's own; its runner ends what it leaves behind.
 fn direct(target: &Target) -> RunnerSpec {
     RunnerSpec {
-        target: target.name.clone(),
         // wine's shared processes outlive the program that brought them up.
         kind: target.runner.filter(|kind| *kind == RunnerKind::Wine).unwrap_or(RunnerKind::Native),
-        label: "native".to_owned(),
-        command: Vec::new(),
-        env: BTreeMap::new(),
-        binfmt: BTreeMap::new(),
+        ..RunnerSpec::of_this_machine(&target.name)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Formats of programs as the kernel's binfmt_misc takes them.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::iter;
@@ -7,6 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
+
+use super::format::head_of;
 
 /// A format of executable files and the program that interprets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +60,14 @@ pub(super) const MACHINES: &[(&str, u8, u8, u16)] = &[
     ("xtensa", 1, 1, 94),        // EM_XTENSA
     ("xtensaeb", 1, 2, 94),      // EM_XTENSA
 ];
+
+/// The entries of a runner's document, less those of this very machine: it would run itself.
+pub(super) fn entries(interpreters: &BTreeMap<String, PathBuf>) -> anyhow::Result<Vec<BinfmtEntry>> {
+    let own = head_of(Path::new("/proc/self/exe"));
+    let entries = interpreters.iter().map(|(format, interpreter)| BinfmtEntry::new(format, interpreter));
+    let entries = entries.collect::<anyhow::Result<Vec<_>>>().context("the runner's document")?;
+    Ok(entries.into_iter().filter(|entry| !entry.matches(&own)).collect())
+}
 
 impl BinfmtEntry {
     /// The entry of a format by the name that [`RunnerSpec::binfmt`] has for it.
@@ -144,7 +155,6 @@ impl BinfmtEntry {
 mod tests {
     use std::env;
 
-    use super::super::format::head_of;
     use super::*;
 
     #[test]

@@ -23,7 +23,7 @@ pub(super) fn head_of(path: &Path) -> Vec<u8> {
 
 /// Whether a program is one that neither the spec's emulator nor a registered one can run, by the first bytes of it. What is no
 /// program at all, such as a script or a name that the emulator looks up by itself, is left to the emulator.
-pub(super) fn is_for_another_emulator(spec: &RunnerSpec, registered: &[&BinfmtEntry], head: &[u8], own: &[u8]) -> bool {
+pub(super) fn is_for_another_emulator(spec: &RunnerSpec, registered: &[BinfmtEntry], head: &[u8], own: &[u8]) -> bool {
     let (elf, windows, wasm) = (head.starts_with(b"\x7fELF"), head.starts_with(b"MZ"), head.starts_with(b"\0asm"));
     match spec.kind {
         // The binfmt_misc runs whatever an emulator was registered for, and the kernel says of what is left.
@@ -128,8 +128,7 @@ mod tests {
         for (number, (spec, binfmt, head, expected)) in cases.into_iter().enumerate() {
             let entries = spec.binfmt.iter().filter(|_| binfmt).map(|(format, path)| BinfmtEntry::new(format, path));
             let entries: Vec<_> = entries.map(Result::unwrap).collect();
-            let registered: Vec<_> = entries.iter().collect();
-            assert_eq!(is_for_another_emulator(spec, &registered, head, &own), expected, "case {number}");
+            assert_eq!(is_for_another_emulator(spec, &entries, head, &own), expected, "case {number}");
         }
     }
 }

@@ -12,6 +12,7 @@ mod kinds;
 mod namespace;
 mod reaper;
 mod refusal;
+pub mod room;
 mod spec;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs, io};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
@@ -37,6 +38,7 @@ use kinds::wine::{DLL_NOT_FOUND, WINE_SHARED, explain_libraries};
 use namespace::Namespace;
 use reaper::{wait_for, watched_signals};
 use refusal::{Refusal, Step, explain};
+use room::{Door, ROOM_VARIABLE, Room};
 use spec::{environment, root_of_caller};
 
 pub use namespace::probe;
@@ -71,16 +73,14 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
     let mut mask = SigSet::empty();
     nix::sys::signal::pthread_sigmask(nix::sys::signal::SigmaskHow::SIG_BLOCK, Some(&watched), Some(&mut mask))?;
 
-    // Registering an emulator of this very machine would make it run itself.
+    let entries = binfmt::entries(&spec.binfmt)?;
     let own = head_of(Path::new("/proc/self/exe"));
-    let entries = spec.binfmt.iter().map(|(format, interpreter)| BinfmtEntry::new(format, interpreter));
-    let entries = entries.collect::<anyhow::Result<Vec<_>>>().context("the runner's document")?;
-    let entries: Vec<_> = entries.iter().filter(|entry| !entry.matches(&own)).collect();
     let head = head_of(Path::new(program));
     if is_for_another_emulator(spec, if binfmt { &entries } else { &[] }, &head, &own) {
         return Err(explain_format(spec, program));
     }
-    let environment = environment(spec, Path::new(program));
+    let room = room_of_caller()?;
+    let environment = environment(spec, Path::new(program), room.as_ref());
     let mut emulator: Vec<OsString> = spec.command.iter().map(OsString::from).collect();
     if spec.kind == RunnerKind::Wasmtime
         // Before what ends wasmtime's own arguments.
@@ -94,9 +94,14 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
     {
         emulator.extend(loader_in(&root, Path::new(program))?);
     }
-    let start = |namespace: Option<Namespace>| {
+    let start = |way: Way| {
         let by_kernel = spec.kind == RunnerKind::QemuUser && entries.iter().any(|entry| entry.matches(&head));
-        let emulator = if namespace.is_some() && by_kernel { &[] } else { &emulator[..] };
+        let registered = match &way {
+            Way::Direct => false,
+            Way::Own(_) => true,
+            Way::Shared(_, entered) => *entered == Entered::Binfmt,
+        };
+        let emulator = if registered && by_kernel { &[] } else { &emulator[..] };
         let line = emulator.iter().map(OsString::as_os_str).chain([program]);
         let line: Vec<_> = line.chain(args.iter().map(OsString::as_os_str)).collect();
         let mut command = Command::new(line[0]);
@@ -107,9 +112,12 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
         // sound because this process has one thread.
         unsafe {
             command.pre_exec(move || {
-                if let Some(namespace) = &namespace {
-                    namespace.enter().map_err(Refusal::pack)?;
+                match &way {
+                    Way::Direct => Ok(()),
+                    Way::Own(namespace) => namespace.enter(),
+                    Way::Shared(door, _) => door.enter(),
                 }
+                .map_err(Refusal::pack)?;
                 prctl::set_pdeathsig(Signal::SIGKILL)?;
                 if getppid() != runner {
                     return Err(Errno::ESRCH.into());
@@ -124,22 +132,28 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
         command.spawn()
     };
     let mut status = Status { entered: Entered::Direct, refused: None };
-    let mut child = Err(io::ErrorKind::Unsupported.into());
-    if binfmt && !entries.is_empty() {
-        child = start(Some(Namespace::new(entries.iter().copied())?));
+    let child = if let Some(room) = room {
+        status = Status { entered: room.entered, refused: room.refused.clone() };
+        let child = start(Way::Shared(Door::to(&room)?, room.entered));
+        if let Some(refusal) = child.as_ref().err().and_then(Refusal::unpack) {
+            bail!("the room of process {} cannot be entered: {}", room.process, refusal.1.desc());
+        }
+        child
+    } else if binfmt && !entries.is_empty() {
+        let child = start(Way::Own(Namespace::new(&entries)?));
         match child.as_ref().err().and_then(Refusal::unpack) {
-            None => status.entered = Entered::Binfmt,
+            None => {
+                status.entered = Entered::Binfmt;
+                child
+            }
             Some(refusal) => {
-                let Refusal(step, _, entry) = refusal;
-                let entry = entries.get(usize::from(entry)).filter(|_| step == Step::Register);
-                let entry = entry.map(|entry| format!("{}: ", entry.interpreter.display()));
-                status.refused = Some(entry.unwrap_or_default() + &explain(refusal));
+                status.refused = Some(refused(refusal, &entries));
+                start(Way::Direct)
             }
         }
-    }
-    if status.entered == Entered::Direct {
-        child = start(None);
-    }
+    } else {
+        start(Way::Direct)
+    };
     let child = child.map_err(|error| explain_exec(spec, program, error))?;
     if let Some(path) = env::var_os(STATUS_VARIABLE) {
         let written = serde_json::to_vec(&status).map_err(io::Error::from).and_then(|json| fs::write(&path, json));
@@ -155,6 +169,32 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
         sweep(&[]);
     }
     Ok(code)
+}
+
+/// Where a program runs.
+enum Way {
+    /// Where the runner does.
+    Direct,
+    /// In a namespace that is made for it.
+    Own(Namespace),
+    /// In a room that others share; the second says whether emulators are registered there.
+    Shared(Door, Entered),
+}
+
+/// Why a namespace was refused; what could not be registered is named.
+fn refused(refusal: Refusal, entries: &[BinfmtEntry]) -> String {
+    let Refusal(step, _, entry) = refusal;
+    let entry = entries.get(usize::from(entry)).filter(|_| step == Step::Register);
+    let entry = entry.map(|entry| format!("{}: ", entry.interpreter.display()));
+    entry.unwrap_or_default() + &explain(refusal)
+}
+
+/// The room that [`ROOM_VARIABLE`] names.
+fn room_of_caller() -> anyhow::Result<Option<Room>> {
+    let Some(path) = env::var_os(ROOM_VARIABLE) else { return Ok(None) };
+    let unreadable = || format!("cannot read the room {}", Path::new(&path).display());
+    let text = fs::read(&path).with_context(unreadable)?;
+    serde_json::from_slice(&text).map(Some).with_context(unreadable)
 }
 
 /// What execve(2) takes. Command would use execvp(3), which hands a file of unknown format to sh, and sh might even

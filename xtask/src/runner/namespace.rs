@@ -49,31 +49,53 @@ impl Namespace {
         })
     }
 
-    /// Takes this process into the namespace. Async-signal-safe: system calls only, no allocation.
+    /// Takes this process into the namespace. Async-signal-safe, as its parts are: system calls only, no allocation.
     pub(super) fn enter(&self) -> Result<(), Refusal> {
-        const BINFMT: Option<&CStr> = Some(c"binfmt_misc");
-        const NONE: Option<&CStr> = None;
+        self.leave_the_machines()?;
+        self.register()?;
+        self.become_itself()
+    }
+
+    /// The first part: namespaces of users and mounts, in which this process may mount.
+    pub(super) fn leave_the_machines(&self) -> Result<(), Refusal> {
         let both = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS;
         match &self.all {
             Some(maps) => unshare_mapped_by_helper(both, maps)?,
             None => unshare_mapped_by_itself(both, &self.root)?,
         }
         // Slave rather than private: nothing of ours gets out, but an automounted home still comes in.
-        mount(NONE, c"/", NONE, MsFlags::MS_REC | MsFlags::MS_SLAVE, NONE)
-            .and_then(|()| mount(BINFMT, c"/proc/sys/fs/binfmt_misc", BINFMT, MsFlags::empty(), NONE))
-            .map_err(Refusal::at(Step::Mount))?;
+        mount(NONE, c"/", NONE, MsFlags::MS_REC | MsFlags::MS_SLAVE, NONE).map_err(Refusal::at(Step::Mount))
+    }
+
+    /// The second: a binfmt_misc with its formats.
+    pub(super) fn register(&self) -> Result<(), Refusal> {
+        const BINFMT: Option<&CStr> = Some(c"binfmt_misc");
+        mount(BINFMT, c"/proc/sys/fs/binfmt_misc", BINFMT, MsFlags::empty(), NONE).map_err(Refusal::at(Step::Mount))?;
         let register = c"/proc/sys/fs/binfmt_misc/register";
         let register =
             open(register, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty()).map_err(Refusal::at(Step::Register))?;
         for (entry, line) in self.lines.iter().enumerate() {
             write(&register, line).map_err(|errno| Refusal(Step::Register, errno, entry as u8))?;
         }
+        Ok(())
+    }
+
+    /// The last: the ids of the caller.
+    pub(super) fn become_itself(&self) -> Result<(), Refusal> {
         match &self.all {
             Some(_) => Ok(()),
             None => unshare_mapped_by_itself(CloneFlags::CLONE_NEWUSER, &self.itself),
         }
     }
+
+    /// Whether files of other ids than the caller's own can be written.
+    pub(super) fn has_all_ids(&self) -> bool {
+        self.all.is_some()
+    }
 }
+
+/// What mount(2) is not told.
+const NONE: Option<&CStr> = None;
 
 /// The map onto themselves of all ids in a map: `inside outside count` becomes `inside inside count`.
 fn identity(path: &str) -> anyhow::Result<String> {

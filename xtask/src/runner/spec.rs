@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::room::{ROOM_VARIABLE, Room};
 use crate::inspect::inspect;
 
 /// xtask under the name `cross-flake-run-<target>` is the runner of that target, so that `CARGO_TARGET_<TRIPLE>_RUNNER` can be a
@@ -42,6 +43,20 @@ pub struct RunnerSpec {
     /// its programs, which is `qemu-<architecture>` by qemu's name, `windows` or `wasm`.
     #[serde(default)]
     pub binfmt: BTreeMap<String, PathBuf>,
+}
+
+impl RunnerSpec {
+    /// How programs of the build machine itself are run.
+    pub fn of_this_machine(target: &str) -> RunnerSpec {
+        RunnerSpec {
+            target: target.to_owned(),
+            kind: RunnerKind::Native,
+            label: "native".to_owned(),
+            command: Vec::new(),
+            env: BTreeMap::new(),
+            binfmt: BTreeMap::new(),
+        }
+    }
 }
 
 /// What stands between a program and this machine.
@@ -82,8 +97,14 @@ pub struct Status {
 }
 
 /// The variables of a program: the caller's and those of the spec. A place replaces the caller's, anything else yields to it.
-pub(super) fn environment(spec: &RunnerSpec, program: &Path) -> BTreeMap<OsString, OsString> {
-    let mut all: BTreeMap<_, _> = env::vars_os().filter(|(name, _)| name != STATUS_VARIABLE).collect();
+pub(super) fn environment(spec: &RunnerSpec, program: &Path, room: Option<&Room>) -> BTreeMap<OsString, OsString> {
+    let ours = [STATUS_VARIABLE, ROOM_VARIABLE].map(OsStr::new);
+    let mut all: BTreeMap<_, _> = env::vars_os().filter(|(name, _)| !ours.contains(&name.as_os_str())).collect();
+    match room.and_then(|room| room.tmpdir.as_ref()) {
+        Some(Some(folder)) => all.insert("TMPDIR".into(), folder.into()),
+        Some(None) => all.remove(OsStr::new("TMPDIR")),
+        None => None,
+    };
     for (name, value) in &spec.env {
         if name == "LD_LIBRARY_PATH"
             && let Some(callers) = all.get_mut(OsStr::new(name)).filter(|path| !path.is_empty())

@@ -5,6 +5,7 @@
 
 mod as_cargo;
 mod cache;
+mod company;
 mod compilers;
 mod costs;
 mod environments;
