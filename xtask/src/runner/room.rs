@@ -158,6 +158,11 @@ fn furnish(plan: &Plan, all_ids: bool, failed: &mut BTreeMap<PathBuf, String>) -
     Ok(())
 }
 
+/// Where a store keeps what was written to a folder.
+pub fn written_to(folder: &Path, store: &Path) -> PathBuf {
+    store.join(name_of(folder)).join("upper")
+}
+
 /// A name for what is kept of a folder.
 fn name_of(path: &Path) -> String {
     let mut hasher = DefaultHasher::new();
