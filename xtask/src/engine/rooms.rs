@@ -243,7 +243,7 @@ impl Rooms {
             process: room.holder.id().cast_signed(),
             entered: opened.entered,
             refused: opened.refused,
-            tmpdir: None,
+            variables: BTreeMap::new(),
         };
         room.write(&document)?;
         Ok(room)
@@ -311,7 +311,8 @@ impl OpenRoom {
         let text = std::fs::read(&self.document).context("cannot read about a room")?;
         let mut room: Room = serde_json::from_slice(&text)?;
         let set = command.get_envs().find(|(name, _)| *name == "TMPDIR").map(|(_, value)| value.map(PathBuf::from));
-        room.tmpdir = Some(set.unwrap_or_else(|| std::env::var_os("TMPDIR").map(PathBuf::from)));
+        let theirs = set.unwrap_or_else(|| std::env::var_os("TMPDIR").map(PathBuf::from));
+        room.variables.insert("TMPDIR".to_owned(), theirs);
         self.write(&room)?;
         let folder = self.document.with_file_name("built");
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;

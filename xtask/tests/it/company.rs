@@ -42,6 +42,33 @@ fn programs_that_use_the_same_names_pass_beside_each_other() {
 }
 
 #[test]
+fn documentation_tests_have_the_temporary_folder_that_others_have() {
+    let fixture = Fixture::new("small");
+    let lines = [
+        "/// ```",
+        "/// assert_eq!(std::env::var_os(\"TMPDIR\"), std::env::var_os(\"EXPECTED\"));",
+        "/// std::fs::write(std::env::temp_dir().join(\"left\"), \"\").unwrap();",
+        "/// ```",
+        "pub fn next(n: u32) -> u32 { n + 1 }",
+    ];
+    fixture.write("src/lib.rs", &lines.join("\n"));
+    let folder = fixture.path("tmp");
+    for xtask in [
+        fixture.xtask_for_both("test", &["--json"]).env("EXPECTED", &folder),
+        fixture.xtask_for_both("test", &["--json"]).without("TMPDIR"),
+    ] {
+        let output = xtask.succeeds();
+        for target in BOTH {
+            assert!(output.row(target)["reason"].is_null(), "{output}");
+        }
+        if !output.err.contains("take turns") {
+            fixture.assert_nothing_left();
+        }
+        let _ = fs::remove_file(folder.join("left"));
+    }
+}
+
+#[test]
 fn what_a_test_that_passes_writes_into_the_workspace_is_named() {
     let fixture = Fixture::new("small");
     let test = "#[test] fn writes() { for name in [\"new\", \"Cargo.toml\"] { let was = std::fs::read(name); \
