@@ -79,8 +79,8 @@ pub struct Room {
     pub entered: Entered,
     /// Why not.
     pub refused: Option<String>,
-    /// What programs have in `TMPDIR`, if whoever starts the runner has something else there.
-    pub tmpdir: Option<Option<PathBuf>>,
+    /// Variables of which programs see another value than whoever starts the runner, or none.
+    pub variables: BTreeMap<String, Option<PathBuf>>,
 }
 
 /// Makes a room, says so in a line, and holds it until its input ends.
@@ -156,6 +156,11 @@ fn furnish(plan: &Plan, all_ids: bool, failed: &mut BTreeMap<PathBuf, String>) -
         }
     }
     Ok(())
+}
+
+/// Where a store keeps what was written to a folder.
+pub fn written_to(folder: &Path, store: &Path) -> PathBuf {
+    store.join(name_of(folder)).join("upper")
 }
 
 /// A name for what is kept of a folder.
