@@ -135,8 +135,10 @@ fn furnish(plan: &Plan, all_ids: bool, failed: &mut BTreeMap<PathBuf, String>) -
             opened.push((path, *role, file));
         }
     }
+    // It, too, may be in a folder that something is mounted over.
+    let stores = File::open(&plan.store).with_context(|| format!("cannot open {}", plan.store.display()))?;
     for (path, role, file) in &opened {
-        let store = plan.store.join(name_of(path));
+        let store = Path::new(&by_number(&stores)).join(name_of(path));
         let done = match role {
             Role::Shared => bind(file, path),
             Role::Memory => mount_memory(path),
@@ -210,7 +212,13 @@ fn overlay(path: &Path, lower: &File, store: &Path, any_owner: bool) -> Result<(
     let [lower, upper, work] = [lower, &upper, &work].map(by_number);
     // Without root an overlay keeps its marks in user.*, which Linux takes since 5.11.
     let options = format!("lowerdir={lower},upperdir={upper},workdir={work},userxattr");
-    mount(Some("overlay"), path, Some("overlay"), MsFlags::empty(), Some(options.as_str())).context("no overlay")
+    mount(Some("overlay"), path, Some("overlay"), MsFlags::empty(), Some(options.as_str())).with_context(|| {
+        // Without root nothing can be seen that another mount hides, and an overlay would (clone_private_mount in fs/namespace.c).
+        match mount_points().iter().any(|point| point != path && point.starts_with(path)) {
+            true => "something is mounted in it",
+            false => "the kernel makes no overlay of it",
+        }
+    })
 }
 
 /// Where something is mounted: proc_pid_mountinfo(5), whose fifth field is a path with some bytes in octal.
