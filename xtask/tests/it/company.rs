@@ -142,7 +142,11 @@ fn what_fails_beside_others_and_passes_alone_has_passed_and_is_named_in_every_re
     // What fails when it is alone has failed.
     fixture.write("first/tests/port.rs", "#[test] fn fails() { panic!() }");
     let output = xtask.ends_with(1);
-    assert_eq!(output.row("aarch64-linux")["reason"], "first tests/port: fails failed: explicit panic (first/tests/port.rs:1)", "{output}");
+    assert_eq!(
+        output.row("aarch64-linux")["reason"],
+        "first tests/port: fails failed: explicit panic (first/tests/port.rs:1)",
+        "{output}"
+    );
 }
 
 #[test]
