@@ -6,11 +6,11 @@ ROW=@ROW@
 TARGET=@TARGET@           # zig's name for it
 CPU=@CPU@                 # zig's name for the processor; may be empty
 TOOLCHAIN=@TOOLCHAIN@     # what sysroot.sh has made
-CXX=@CXX@                 # the folder that has libc++.a, or will have it
 OPTIONS=@OPTIONS@         # linker-options.txt
 DEBIAN=@DEBIAN@           # Debian's name for the architecture; may be empty
 ZIG_GLOBAL_CACHE_DIR=${ZIG_GLOBAL_CACHE_DIR:-@CACHE@}
 export ZIG_GLOBAL_CACHE_DIR
+CXX=@CXX@                 # the folder that has libc++.a, or will have it
 
 # LLD, in the form that this family of targets wants.
 lld() { @LLD@ "$@"; }
