@@ -36,7 +36,7 @@ pub enum Program {
     },
     /// `cargo test --doc`, which starts the runner by itself.
     Doctests {
-        /// That runner.
+        /// The runner.
         runner: Option<RunnerSpec>,
         /// The whole command line.
         command: Vec<std::ffi::OsString>,
@@ -96,14 +96,14 @@ pub struct JobResult {
     pub seconds: f64,
     /// Whether the private binfmt namespace was entered.
     pub binfmt: Option<bool>,
-    /// Whether it had to be ended.
+    /// It had to be ended.
     pub timed_out: bool,
-    /// How it had failed, if it passed when it was run again alone.
+    /// The first run, which failed, if it passed when it was run again alone.
     pub first: Option<Box<JobResult>>,
 }
 
 impl Job {
-    /// What it must not do at the same time as others with the same; none for a step, which has folders of its own.
+    /// The key that keeps it from running beside others; none for a step, which has folders of its own.
     pub(super) fn turn(&self, has_rooms: bool) -> Option<Turn> {
         self.step.is_none().then(|| (has_rooms.then_some(self.row), self.cwd.clone()))
     }
@@ -134,7 +134,7 @@ pub struct Limits {
     pub jobs: usize,
     /// Whether the private binfmt namespace may be entered.
     pub binfmt: bool,
-    /// What keeps programs from disturbing each other.
+    /// Keeps programs from disturbing each other.
     pub rooms: Rooms,
 }
 
@@ -349,7 +349,7 @@ fn judge(result: &mut JobResult, end: End, timeout: Duration) {
     result.output = end.output;
 }
 
-/// What a report says of programs that had to be run again.
+/// The reason of an outcome with programs that had to be run again.
 pub fn passed_alone(programs: &[JobResult]) -> Option<String> {
     let names: Vec<&str> = programs.iter().filter(|p| p.first.is_some()).map(|p| p.title.as_str()).collect();
     (!names.is_empty()).then(|| format!("failed at first and passed when run again alone: {}", names.join(", ")))
@@ -367,8 +367,8 @@ fn how(status: ExitStatus) -> String {
     }
 }
 
-/// What the runner or its emulator says of the end: why we do not run the program, or qemu's own words for a crash, which may be
-/// its own doing (tokio#6361).
+/// The words of the runner for a program that it does not run, or those of qemu for a crash, which may be its own doing
+/// (tokio#6361).
 fn words_of_the_runner(output: &str) -> Option<String> {
     let ours = output.lines().find_map(|line| line.strip_prefix("cross-flake: "));
     let qemus = |line: &&str| line.contains("QEMU internal SIG") || line.contains("qemu: uncaught target signal");
