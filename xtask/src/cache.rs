@@ -196,7 +196,7 @@ impl RunFolder {
         }
     }
 
-    /// Whether a path is such a folder, of a process that lives.
+    /// Returns true for such a folder of a process that lives.
     fn is_in_use(path: &Path) -> bool {
         let lock = File::open(path.join(Self::LOCK));
         lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))

@@ -1,5 +1,6 @@
 //! The cargo workspace that is built: its members, its toolchain and what it says to cross-flake.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -15,6 +16,18 @@ use crate::targets::{StdKind, Table, Target};
 struct Settings {
     /// The rows that the workspace, or this package of it, is for.
     targets: Option<Vec<String>>,
+    /// The network of the tests of the workspace, or of this package of it.
+    network: Option<Network>,
+}
+
+/// The network that tests have.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+enum Network {
+    /// The machine's.
+    Shared,
+    /// One of their own, with nothing in it but the loopback interface.
+    Private,
 }
 
 /// The Rust toolchain that a workspace uses.
@@ -295,6 +308,22 @@ impl Workspace {
             }
         }
         Ok(packages)
+    }
+
+    /// The folders of those members whose tests want a network of their own.
+    ///
+    /// # Errors
+    /// A malformed setting.
+    pub fn private_networks(&self) -> Result<BTreeSet<PathBuf>> {
+        let mut folders = BTreeSet::new();
+        for member in self.metadata.workspace_packages() {
+            let context = || format!("[package.metadata.cross-flake] in {}", member.manifest_path);
+            let own = settings(&member.metadata).with_context(context)?.network;
+            if own.or(self.settings.network) == Some(Network::Private) {
+                folders.extend(member.manifest_path.parent().map(|folder| folder.as_std_path().to_owned()));
+            }
+        }
+        Ok(folders)
     }
 }
 

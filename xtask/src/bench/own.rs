@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::document::Results;
 use super::measure::{output, settle};
 use super::{About, Bench, Row, empty};
+use crate::cache::Cache;
 use crate::engine::build::{self, BuildRequest, Built, Ready, clean_command};
 use crate::engine::recorder::Recorder;
 use crate::runner::{Entered, RunnerSpec, STATUS_VARIABLE, Status};
@@ -89,7 +90,9 @@ pub fn run(bench: &Bench, results: &mut Results) -> Result<()> {
 
 fn starts(target: &str, runner: &RunnerSpec, program: &PathBuf) -> Result<Entry> {
     let mut entry = Entry { target: target.to_owned(), runner: runner.label.clone(), ..Entry::default() };
-    let spec = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
+    let folder = Cache::locate()?.run_folder()?;
+    let file = || tempfile::NamedTempFile::new_in(folder.path()).context("cannot make a temporary file");
+    let spec = file()?;
     serde_json::to_writer(spec.as_file(), runner).context("cannot describe the runner")?;
     let through = |way: &[&str]| -> Result<Command> {
         let mut command = clean_command(std::env::current_exe().context("cannot find xtask itself")?);
@@ -105,7 +108,7 @@ fn starts(target: &str, runner: &RunnerSpec, program: &PathBuf) -> Result<Entry>
     // Once unmeasured: what a first start brings up, wine's server say, is there for all of them. This also tells whether
     // the kernel lets the runner have a namespace.
     milliseconds(&mut bare())?;
-    let status = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
+    let status = file()?;
     milliseconds(through(&[])?.env(STATUS_VARIABLE, status.path()))?;
     let status = fs::read(status.path()).ok().and_then(|text| serde_json::from_slice::<Status>(&text).ok());
     let has_binfmt = status.is_some_and(|status| status.entered == Entered::Binfmt);

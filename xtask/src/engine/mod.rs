@@ -58,14 +58,14 @@ pub struct Request {
     pub jobs: usize,
     /// Whether the private binfmt namespace may be entered.
     pub binfmt: bool,
-    /// Whether each row and package has folders of its own.
+    /// Gives each row and package folders of its own.
     pub isolation: bool,
     /// Suites to run beside cargo's tests.
     pub suites: Vec<suites::Chosen>,
 }
 
 impl Request {
-    /// Whether test programs are to have rooms, or why not.
+    /// Returns the reason for which test programs are to have no rooms, if there is one.
     fn rooms(&self) -> std::result::Result<(), &'static str> {
         match (self.isolation, self.binfmt) {
             (false, _) => Err("--no-isolation"),
@@ -193,7 +193,7 @@ pub fn run(
     run.report(prepared, provider, groups)
 }
 
-/// Tells what of the tests' work is not in the workspace, although they wrote it there.
+/// Names the files that tests wrote into the workspace and that are not there.
 fn note_written(rooms: &Rooms, workspace: &Workspace, events: &Events) {
     let written = rooms.written();
     let root = std::fs::canonicalize(workspace.root()).unwrap_or_default();

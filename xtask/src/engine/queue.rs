@@ -4,7 +4,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::tests::Job;
 
-/// What jobs must not do at the same time: programs of one package on one row run one after the other, as under `cargo test`;
+/// A key that no two running jobs share: programs of one package on one row run one after the other, as under `cargo test`;
 /// without rooms those of other rows wait for them, too.
 pub(super) type Turn = (Option<usize>, String);
 
@@ -31,7 +31,7 @@ struct Waiting {
 pub(super) struct Taken {
     pub(super) job: Job,
     turn: Option<Turn>,
-    /// How many had been started when it was, if it was the only one.
+    /// The number of jobs started by then, if no other ran.
     alone_since: Option<usize>,
 }
 

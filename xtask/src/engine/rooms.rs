@@ -30,6 +30,8 @@ pub struct Rooms {
     workspace: BTreeSet<PathBuf>,
     /// Folders whose writes belong to a room, and those within that stay the machine's.
     folders: BTreeMap<PathBuf, Role>,
+    /// Folders of packages whose tests have networks of their own.
+    networks: BTreeSet<PathBuf>,
     refused: Option<String>,
     /// Rooms that are not open for the first time: what wine's programs share takes a second to come up.
     kept: Mutex<HashMap<String, OpenRoom>>,
@@ -50,9 +52,9 @@ impl Rooms {
     /// The rooms for tests of a workspace. `wanted` may be the reason for which there are to be none.
     ///
     /// # Errors
-    /// No temporary file can be written.
+    /// No temporary file can be written, or a setting of the workspace is malformed.
     pub fn new(workspace: &Workspace, wanted: std::result::Result<(), &str>) -> Result<Rooms> {
-        let mut rooms = Rooms::none()?;
+        let mut rooms = Rooms { networks: workspace.private_networks()?, ..Rooms::none()? };
         let meta = &workspace.metadata;
         let members = meta.workspace_packages().into_iter().filter_map(|package| package.manifest_path.parent());
         let private = members.map(|folder| folder.as_std_path()).chain([workspace.root()]);
@@ -60,15 +62,11 @@ impl Rooms {
         rooms.folders.extend(rooms.workspace.iter().map(|folder| (folder.clone(), Role::Private)));
         // Programs, and whatever else cargo puts where it builds; but for the folder that tests have there (CARGO_TARGET_TMPDIR).
         let build = meta.build_directory.as_ref().unwrap_or(&meta.target_directory);
-        let machines =
-            [Some(meta.target_directory.clone().into_std_path_buf()), Some(build.clone().into_std_path_buf())];
         let home = |name: &str| std::env::var_os(name).map(PathBuf::from);
-        let machines = machines.into_iter().chain([
-            home("CARGO_HOME"),
-            home("RUSTUP_HOME"),
-            Cache::locate().ok().map(|c| c.root().to_owned()),
-        ]);
-        rooms.folders.extend(machines.flatten().map(|folder| (folder, Role::Shared)));
+        let cache = Cache::locate().ok().map(|cache| cache.root().to_owned());
+        let machines = [home("CARGO_HOME"), home("RUSTUP_HOME"), cache].into_iter().flatten();
+        let machines = machines.chain([&meta.target_directory, build].map(|folder| folder.clone().into()));
+        rooms.folders.extend(machines.map(|folder| (folder, Role::Shared)));
         let triples = workspace.table.rows().iter().map(|row| row.triple.as_str());
         for folder in std::iter::once("").chain(triples) {
             let own =
@@ -92,6 +90,7 @@ impl Rooms {
             folder,
             workspace: BTreeSet::new(),
             folders: BTreeMap::new(),
+            networks: BTreeSet::new(),
             refused: Some("nothing else runs".to_owned()),
             kept: Mutex::default(),
         })
@@ -102,14 +101,15 @@ impl Rooms {
         self.folder.path()
     }
 
-    /// Why programs of a package have no rooms.
+    /// The reason for which there are no rooms.
     pub fn refused(&self) -> Option<&str> {
         self.refused.as_deref()
     }
 
     /// Opens a room with all that programs have, in which nothing is started.
     fn try_out(&self) -> Result<()> {
-        let plan = self.plan("probe", BTreeMap::new(), &[])?;
+        let mut plan = self.plan("probe", BTreeMap::new(), &[])?;
+        plan.network = !self.networks.is_empty();
         let room = self.make(&plan, RunnerKind::Native)?;
         drop(room);
         crate::cache::remove(&plan.store);
@@ -137,6 +137,7 @@ impl Rooms {
             // A server of wine's belongs to one room: it opens files for its programs.
             plan.folders.insert(prefix.into(), Role::Private);
         }
+        plan.network = self.networks.contains(&job.cwd);
         self.make(&plan, runner.kind).map(Some)
     }
 
@@ -179,27 +180,19 @@ impl Rooms {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a room for programs with these variables and arguments is to be.
+    /// Forms the plan of a room for programs with these variables and arguments.
     fn plan(&self, name: &str, binfmt: BTreeMap<String, PathBuf>, values: &[(OsString, OsString)]) -> Result<Plan> {
         let mut folders = BTreeMap::new();
         let is_theirs = |name: &OsStr| NAMES_OF_TEMPORARY.iter().any(|known| name == *known);
-        let own: Vec<PathBuf> = [(TEMPORARY.into(), Role::Temporary), (SHARED_MEMORY.into(), Role::Memory)]
-            .into_iter()
-            .chain(
-                values.iter().filter(|(name, _)| name == "TMPDIR").map(|(_, folder)| (folder.into(), Role::Temporary)),
-            )
-            .filter_map(|(folder, role): (PathBuf, Role)| Some((std::fs::canonicalize(folder).ok()?, role)))
-            .map(|(folder, role)| {
-                folders.insert(folder.clone(), role);
-                folder
-            })
-            .collect();
-        for folder in &own {
-            let named =
-                values.iter().filter(|(name, _)| !is_theirs(name)).flat_map(|(_, value)| named_in(folder, value));
-            for path in named.chain(sockets_in(folder)) {
-                folders.entry(path).or_insert(Role::Shared);
-            }
+        let tmpdir = values.iter().filter(|(name, _)| name == "TMPDIR").map(|(_, folder)| Path::new(folder));
+        let temporary = std::iter::once(Path::new(TEMPORARY)).chain(tmpdir).map(|folder| (folder, Role::Temporary));
+        for (folder, role) in temporary.chain([(Path::new(SHARED_MEMORY), Role::Memory)]) {
+            let Ok(folder) = std::fs::canonicalize(folder) else { continue };
+            let others = values.iter().filter(|(name, _)| !is_theirs(name));
+            let named = others.flat_map(|(_, value)| named_in(&folder, value));
+            folders.extend(named.chain(sockets_in(&folder)).map(|path| (path, Role::Shared)));
+            // Though it may be within another, and named.
+            folders.insert(folder, role);
         }
         folders.extend(
             self.folders.iter().filter_map(|(folder, role)| Some((std::fs::canonicalize(folder).ok()?, *role))),
@@ -208,7 +201,7 @@ impl Rooms {
         std::fs::create_dir_all(&store).with_context(|| format!("cannot make {}", store.display()))?;
         // That it is within a folder of the room's own changes nothing of what it is.
         folders.insert(self.folder().to_owned(), Role::Shared);
-        Ok(Plan { binfmt, folders, store })
+        Ok(Plan { binfmt, folders, store, network: false })
     }
 
     fn make(&self, plan: &Plan, kind: RunnerKind) -> Result<OpenRoom> {
@@ -247,7 +240,7 @@ impl Rooms {
     }
 }
 
-/// What the rooms of a package on a row have in common.
+/// The name of the store that the rooms of a package on a row have in common.
 fn store_name(job: &Job) -> String {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
@@ -255,7 +248,7 @@ fn store_name(job: &Job) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-/// What a value names in a folder, by the first part of its path there: a file, a socket's address, a list of folders.
+/// Entries of a folder that a value names: a file or folder below one, a socket's address, a list of paths.
 fn named_in(folder: &Path, value: &OsStr) -> Vec<PathBuf> {
     let (value, start) = (value.to_string_lossy(), format!("{}/", folder.display()));
     let mut named = Vec::new();

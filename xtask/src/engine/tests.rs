@@ -38,7 +38,7 @@ pub enum Program {
     },
     /// rustdoc, which starts the runner by itself.
     Doctests {
-        /// That runner.
+        /// The runner.
         runner: Option<RunnerSpec>,
         /// The whole command line.
         command: Vec<OsString>,
@@ -100,14 +100,14 @@ pub struct JobResult {
     pub seconds: f64,
     /// Whether the private binfmt namespace was entered.
     pub binfmt: Option<bool>,
-    /// Whether it had to be ended.
+    /// It had to be ended.
     pub timed_out: bool,
-    /// How it had failed, if it passed when it was run again alone.
+    /// The first run, which failed, if it passed when it was run again alone.
     pub first: Option<Box<JobResult>>,
 }
 
 impl Job {
-    /// What it must not do at the same time as others with the same; none for a step, which has folders of its own.
+    /// The key that keeps it from running beside others; none for a step, which has folders of its own.
     pub(super) fn turn(&self, has_rooms: bool) -> Option<Turn> {
         self.step.is_none().then(|| (has_rooms.then_some(self.row), self.package.clone()))
     }
@@ -138,7 +138,7 @@ pub struct Limits {
     pub jobs: usize,
     /// Whether the private binfmt namespace may be entered.
     pub binfmt: bool,
-    /// What keeps programs from disturbing each other.
+    /// Keeps programs from disturbing each other.
     pub rooms: Rooms,
 }
 
@@ -360,7 +360,7 @@ fn judge(result: &mut JobResult, end: End, timeout: Duration) {
     result.output = end.output;
 }
 
-/// What a report says of programs that had to be run again.
+/// The reason of an outcome with programs that had to be run again.
 pub fn passed_alone(programs: &[JobResult]) -> Option<String> {
     let names: Vec<&str> = programs.iter().filter(|p| p.first.is_some()).map(|p| p.title.as_str()).collect();
     (!names.is_empty()).then(|| format!("failed at first and passed when run again alone: {}", names.join(", ")))

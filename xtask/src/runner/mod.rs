@@ -171,17 +171,17 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
     Ok(code)
 }
 
-/// Where a program runs.
+/// The namespaces that a program runs in.
 enum Way {
-    /// Where the runner does.
+    /// Those of the runner.
     Direct,
-    /// In a namespace that is made for it.
+    /// One that is made for it.
     Own(Namespace),
-    /// In a room that others share; the second says whether emulators are registered there.
+    /// A room that others share, and the way in which emulators are started there.
     Shared(Door, Entered),
 }
 
-/// Why a namespace was refused; what could not be registered is named.
+/// Explains why a namespace was refused, and names what could not be registered.
 fn refused(refusal: Refusal, entries: &[BinfmtEntry]) -> String {
     let Refusal(step, _, entry) = refusal;
     let entry = entries.get(usize::from(entry)).filter(|_| step == Step::Register);

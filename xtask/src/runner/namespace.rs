@@ -88,13 +88,13 @@ impl Namespace {
         }
     }
 
-    /// Whether files of other ids than the caller's own can be written.
+    /// Returns true if files of other ids than the caller's own can be written.
     pub(super) fn has_all_ids(&self) -> bool {
         self.all.is_some()
     }
 }
 
-/// What mount(2) is not told.
+/// An argument that mount(2) does without.
 const NONE: Option<&CStr> = None;
 
 /// The map onto themselves of all ids in a map: `inside outside count` becomes `inside inside count`.

@@ -21,7 +21,7 @@ use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::libc;
 use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, setns};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, chdir, getegid, geteuid};
 use serde::{Deserialize, Serialize};
@@ -34,18 +34,20 @@ use super::spec::Entered;
 /// Names the file with the [`Room`] that a runner is to enter. The program does not see the variable.
 pub const ROOM_VARIABLE: &str = "XTASK_RUNNER_ROOM";
 
-/// What a room is to be: the document that its maker reads.
+/// The document from which a room is made.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 pub struct Plan {
     /// Interpreters to register, as in a runner's document.
     pub binfmt: BTreeMap<String, PathBuf>,
     /// Folders that are not simply the machine's. A folder within another may have another role.
     pub folders: BTreeMap<PathBuf, Role>,
-    /// Where what is written to the room's own folders is kept. A room with the same store has them as the last one left them.
+    /// The place for what is written to the room's own folders. A room with the same store has them as the last one left them.
     pub store: PathBuf,
+    /// Gives the room a network of its own, with nothing in it but the loopback interface.
+    pub network: bool,
 }
 
-/// What a folder is in a room.
+/// The owner of a folder's content.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
@@ -59,14 +61,14 @@ pub enum Role {
     Shared,
 }
 
-/// What became of a plan: the line that its maker prints when the room can be entered.
+/// The line that the maker of a room prints when it can be entered.
 #[derive(Serialize, Deserialize, Clone, Debug)]
 pub struct Opened {
-    /// Whether programs can start others of their target.
+    /// The way in which emulators are started.
     pub entered: Entered,
-    /// Why the private binfmt_misc was refused, if it was asked for.
+    /// The reason for which the private binfmt_misc was refused, if it was asked for.
     pub refused: Option<String>,
-    /// Folders that were to be the room's own and are not, and why.
+    /// Folders that were to be the room's own and are not, each with the reason.
     pub shared: BTreeMap<PathBuf, String>,
 }
 
@@ -75,9 +77,9 @@ pub struct Opened {
 pub struct Room {
     /// The process that holds it.
     pub process: i32,
-    /// Whether programs can start others of their target.
+    /// The way in which emulators are started.
     pub entered: Entered,
-    /// Why not.
+    /// The reason for which the private binfmt_misc was refused.
     pub refused: Option<String>,
     /// Variables of which programs see another value than whoever starts the runner, or none.
     pub variables: BTreeMap<String, Option<PathBuf>>,
@@ -92,6 +94,9 @@ pub fn hold(plan: &Plan) -> Result<()> {
     let namespace = Namespace::new(&entries)?;
     let plainly = |refusal: Refusal| anyhow::anyhow!(explain(refusal));
     namespace.leave_the_machines().map_err(plainly)?;
+    if plan.network {
+        unshare(CloneFlags::CLONE_NEWNET).and_then(|()| raise_loopback()).context("no network of its own")?;
+    }
     let mut opened = Opened { entered: Entered::Direct, refused: None, shared: BTreeMap::new() };
     if !entries.is_empty() {
         match namespace.register() {
@@ -107,6 +112,19 @@ pub fn hold(plan: &Plan) -> Result<()> {
     io::stdout().flush()?;
     io::stdin().read_to_end(&mut Vec::new()).context("nobody holds the room any more")?;
     Ok(())
+}
+
+/// Turns on the loopback interface, which is down in a new namespace: netdevice(7).
+fn raise_loopback() -> nix::Result<()> {
+    // SAFETY: a request of zeros is a valid one.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    request.ifr_name[..2].copy_from_slice(&[b'l', b'o'].map(|byte| byte as libc::c_char));
+    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    // SAFETY: the first call takes numbers, and gives a descriptor that is nobody else's; the second reads the request.
+    unsafe {
+        let socket = OwnedFd::from_raw_fd(Errno::result(libc::socket(libc::AF_INET, libc::SOCK_DGRAM, 0))?);
+        Errno::result(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &request)).map(drop)
+    }
 }
 
 /// Mounts the folders of a plan, the outer ones first.
@@ -160,7 +178,7 @@ fn furnish(plan: &Plan, all_ids: bool, failed: &mut BTreeMap<PathBuf, String>) -
     Ok(())
 }
 
-/// Where a store keeps what was written to a folder.
+/// The place in a store for what was written to a folder.
 pub fn written_to(folder: &Path, store: &Path) -> PathBuf {
     store.join(name_of(folder)).join("upper")
 }
@@ -221,7 +239,7 @@ fn overlay(path: &Path, lower: &File, store: &Path, any_owner: bool) -> Result<(
     })
 }
 
-/// Where something is mounted: proc_pid_mountinfo(5), whose fifth field is a path with some bytes in octal.
+/// Folders that something is mounted on: proc_pid_mountinfo(5), whose fifth field is a path with some bytes in octal.
 fn mount_points() -> Vec<PathBuf> {
     let text = fs::read("/proc/self/mountinfo").unwrap_or_default();
     let points = text.split(|byte| *byte == b'\n').filter_map(|line| line.split(|byte| *byte == b' ').nth(4));
@@ -253,6 +271,8 @@ pub(super) struct Door {
     /// The namespace of users that the mounts belong to, and then the mounts themselves.
     users: OwnedFd,
     mounts: File,
+    /// The room's network, if it has one of its own.
+    network: Option<File>,
     /// A namespace of users within, if there is one: without privileges the outer one has no id but root's.
     inner: Option<File>,
     /// The current folder: entering leads to `/`.
@@ -266,7 +286,8 @@ impl Door {
     pub(super) fn to(room: &Room) -> Result<Door> {
         let gone = || format!("the room of process {} is gone", room.process);
         let open = |name: &str| File::open(format!("/proc/{}/ns/{name}", room.process)).with_context(gone);
-        let (mounts, inner) = (open("mnt")?, open("user")?);
+        let (mounts, network, inner) = (open("mnt")?, open("net")?, open("user")?);
+        let own = fs::metadata("/proc/self/ns/net").with_context(gone)?.ino() == network.metadata()?.ino();
         // SAFETY: the call takes no argument, and gives a descriptor that is nobody else's.
         let users = Errno::result(unsafe { libc::ioctl(mounts.as_raw_fd(), NS_GET_USERNS) })
             .map(|number| File::from(unsafe { OwnedFd::from_raw_fd(number) }))
@@ -276,6 +297,7 @@ impl Door {
         Ok(Door {
             users: users.into(),
             mounts,
+            network: (!own).then_some(network),
             inner: (!same).then_some(inner),
             folder: CString::new(folder.as_os_str().as_bytes())?,
         })
@@ -286,6 +308,7 @@ impl Door {
         let (users, mounts) = (CloneFlags::CLONE_NEWUSER, CloneFlags::CLONE_NEWNS);
         setns(&self.users, users)
             .and_then(|()| setns(&self.mounts, mounts))
+            .and_then(|()| self.network.as_ref().map_or(Ok(()), |network| setns(network, CloneFlags::CLONE_NEWNET)))
             .and_then(|()| self.inner.as_ref().map_or(Ok(()), |inner| setns(inner, users)))
             .and_then(|()| chdir::<CStr>(&self.folder))
             .map_err(Refusal::at(Step::Unshare))

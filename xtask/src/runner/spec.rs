@@ -46,7 +46,7 @@ pub struct RunnerSpec {
 }
 
 impl RunnerSpec {
-    /// How programs of the build machine itself are run.
+    /// The runner of programs of the build machine itself.
     pub fn of_this_machine(target: &str) -> RunnerSpec {
         RunnerSpec {
             target: target.to_owned(),
@@ -137,7 +137,7 @@ pub(super) fn environment(spec: &RunnerSpec, program: &Path, room: Option<&Room>
 /// `LD_PRELOAD=LIBRARY`, of our own (`spawn.c`).
 const GUEST: &str = "QEMU_SET_ENV";
 
-/// How the variable begins that names libraries to load before all others.
+/// The start of the variable that names libraries to load before all others.
 const PRELOAD: &str = "LD_PRELOAD=";
 
 /// [`GUEST`] with our library, if the program loads it, in front of the caller's own, given what the caller has in it and in

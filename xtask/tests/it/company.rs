@@ -13,7 +13,7 @@ fn name(fixture: &Fixture) -> String {
     fixture.path("").file_name().unwrap().to_str().unwrap().to_owned()
 }
 
-/// What tests of the fixture leave in the workspace.
+/// Tests of the fixture have left nothing in the workspace.
 fn is_clean(fixture: &Fixture) {
     for package in ["first", "second"] {
         assert_eq!(names(&fixture.root().join(package)), ["Cargo.toml", "src", "tests"]);
@@ -138,6 +138,16 @@ fn what_fails_beside_others_and_passes_alone_has_passed_and_is_named_in_every_re
         );
     assert!(again.count() >= reasons.len() && junit.failures == 0, "{}", read("out.xml"));
     fs::remove_file(fixture.root().join("out.xml")).unwrap();
+
+    // Ports are private where the network may be.
+    let manifest = fs::read_to_string(fixture.root().join("Cargo.toml")).unwrap();
+    let private = format!("{manifest}\n[workspace.metadata.cross-flake]\nnetwork = \"private\"\n");
+    fixture.write("Cargo.toml", &private);
+    let output = xtask.succeeds();
+    for target in BOTH {
+        assert!(output.row(target)["reason"].is_null() || output.err.contains("take turns"), "{output}");
+    }
+    fixture.write("Cargo.toml", &manifest);
 
     // What fails when it is alone has failed.
     fixture.write("first/tests/port.rs", "#[test] fn fails() { panic!() }");

@@ -161,7 +161,7 @@ fn a_target_of_the_user_with_a_specification_gets_a_core_built_for_it() {
     }
 }
 
-/// That of another machine's, too: qemu says that it has started what is not there.
+/// One of another machine, too, although qemu by itself claims to have started what is not there.
 #[test]
 fn a_program_hears_that_another_is_missing_or_may_not_be_started() {
     let fixture = Fixture::new("children");
