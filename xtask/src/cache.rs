@@ -83,10 +83,11 @@ impl Cache {
             }
             Err(TryLockError::Error(e)) => return Err(e).with_context(unwritable),
         }
-        // Only the holder of the lock has temporary folders, so what is there now was left by a killed run.
+        // But for those of runs, only the holder of the lock has temporary folders: what is there now was left by a killed one.
         for leftover in fs::read_dir(self.path("tmp")).with_context(unwritable)?.flatten() {
-            let path = leftover.path();
-            let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+            if !RunFolder::is_in_use(&leftover.path()) {
+                remove(&leftover.path());
+            }
         }
         Ok(CacheLock { _file: file })
     }
@@ -100,6 +101,14 @@ impl Cache {
         fs::create_dir_all(&tmp)
             .and_then(|()| tempfile::tempdir_in(&tmp))
             .with_context(|| format!("cannot write {}", tmp.display()))
+    }
+
+    /// A folder for the temporary files of a run; below the system's one if the cache cannot be written.
+    ///
+    /// # Errors
+    /// Neither can be written.
+    pub fn run_folder(&self) -> Result<RunFolder> {
+        RunFolder::new(&self.path("tmp")).or_else(|_| RunFolder::new(&std::env::temp_dir()))
     }
 
     /// Puts a folder in place under `name`, made whole by `make` in a scratch folder first; does nothing if it is there.
@@ -145,6 +154,85 @@ impl Cache {
         }
         write_whole(&path, content, executable)?;
         Ok(path)
+    }
+}
+
+/// A folder for the temporary files of a run, which lives as long as this value. What a killed run has left is removed by the next.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    /// Locked for as long as the process lives, however it ends.
+    _lock: File,
+}
+
+impl RunFolder {
+    const PREFIX: &str = "cross-flake-run-";
+    const LOCK: &str = "lock";
+
+    fn new(parent: &Path) -> Result<RunFolder> {
+        use std::os::unix::fs::MetadataExt;
+        let failed = || format!("cannot write {}", parent.display());
+        fs::create_dir_all(parent).with_context(failed)?;
+        for leftover in fs::read_dir(parent).with_context(failed)?.flatten() {
+            let is_one = leftover.file_name().to_string_lossy().starts_with(Self::PREFIX);
+            if is_one && !Self::is_in_use(&leftover.path()) {
+                remove(&leftover.path());
+            }
+        }
+        loop {
+            let path = tempfile::Builder::new().prefix(Self::PREFIX).tempdir_in(parent).with_context(failed)?.keep();
+            let locked = File::create(path.join(Self::LOCK)).and_then(|file| {
+                file.lock()?;
+                let same = fs::metadata(path.join(Self::LOCK))?.ino() == file.metadata()?.ino();
+                Ok(same.then_some(file))
+            });
+            match locked {
+                Ok(Some(_lock)) => return Ok(RunFolder { path, _lock }),
+                // Another run came before the lock, and took it for a leftover.
+                Ok(None) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error).with_context(failed),
+            }
+        }
+    }
+
+    /// Whether a path is such a folder, of a process that lives.
+    fn is_in_use(path: &Path) -> bool {
+        let lock = File::open(path.join(Self::LOCK));
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for RunFolder {
+    fn drop(&mut self) {
+        remove(&self.path);
+    }
+}
+
+/// Removes a file or folder that is nobody's any more, as far as that is possible. Tests, and the kernel's overlays, leave folders
+/// that not even their owner may open.
+pub fn remove(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    fn open_up(folder: &Path) {
+        let _ = fs::set_permissions(folder, fs::Permissions::from_mode(0o700));
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                open_up(&entry.path());
+            }
+        }
+    }
+    if fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir()) {
+        if fs::remove_dir_all(path).is_err() {
+            open_up(path);
+            let _ = fs::remove_dir_all(path);
+        }
+    } else {
+        let _ = fs::remove_file(path);
     }
 }
 
@@ -208,6 +296,27 @@ mod tests {
         fs::create_dir_all(cache.path("tmp/.tmpabc/new")).unwrap();
         let _lock = cache.lock(|| panic!("nobody else holds it")).unwrap();
         assert_eq!(fs::read_dir(cache.path("tmp")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_folder_of_a_run_that_lives_is_left_alone_and_that_of_a_dead_one_removed() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path());
+        let living = cache.run_folder().unwrap();
+        let dead = cache.path("tmp/cross-flake-run-dead");
+        fs::create_dir_all(dead.join("closed/inner")).unwrap();
+        fs::write(dead.join("lock"), "").unwrap();
+        fs::set_permissions(dead.join("closed"), fs::Permissions::from_mode(0o000)).unwrap();
+        let second = cache.run_folder().unwrap();
+        assert!(!dead.exists() && living.path().exists());
+        let _lock = cache.lock(|| panic!("nobody else holds it")).unwrap();
+        assert!(living.path().exists() && second.path().exists());
+        drop((living, second));
+        assert_eq!(fs::read_dir(cache.path("tmp")).unwrap().count(), 0);
+        // Where nothing can be written there is still the system's folder.
+        let elsewhere = Cache::none().run_folder().unwrap();
+        assert!(elsewhere.path().starts_with(std::env::temp_dir()) || !elsewhere.path().starts_with(folder.path()));
     }
 
     #[test]

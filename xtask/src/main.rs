@@ -23,11 +23,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use engine::recorder;
 use provider::toolchain;
 
 use commands::{
-    bench as measure, build, clean, conformance, doctor, env, inspect as inspect_files, list, runner as run_program,
-    setup, shell, sysroot,
+    bench as measure, build, clean, conformance, doctor, env, inspect as inspect_files, list, room,
+    runner as run_program, setup, shell, sysroot,
 };
 
 /// Builds a cargo workspace for every target from one machine and runs its tests under emulation.
@@ -59,10 +60,12 @@ enum Command {
     Bench(measure::Bench),
     #[command(hide = true)]
     Runner(run_program::Runner),
+    #[command(hide = true)]
+    Room(room::Room),
 }
 
 fn main() -> ExitCode {
-    let other_name = run_program::by_name().or_else(|| toolchain::as_proxy().map(Err));
+    let other_name = run_program::by_name().or_else(recorder::by_name).or_else(|| toolchain::as_proxy().map(Err));
     if let Some(result) = other_name {
         return result.unwrap_or_else(|error| {
             eprintln!("error: {error:#}");
@@ -74,7 +77,9 @@ fn main() -> ExitCode {
     let result = match cli.command {
         // The runner is a process that forks and handles signals by itself.
         Command::Runner(command) => command.run(),
-        command => signals::install().and_then(|()| match command {
+        // So must be what enters a namespace.
+        Command::Room(command) => command.run(),
+        command => signals::watch(|| match command {
             Command::List(command) => command.run(),
             Command::Doctor(command) => command.run(),
             Command::Setup(command) => command.run(),
@@ -89,8 +94,9 @@ fn main() -> ExitCode {
             Command::Conformance(command) => command.run(),
             Command::Clean(command) => command.run(),
             Command::Bench(command) => command.run(),
-            Command::Runner(_) => unreachable!("handled above"),
-        }),
+            Command::Runner(_) | Command::Room(_) => unreachable!("handled above"),
+        })
+        .flatten(),
     };
     match (result, signals::exit_code()) {
         (_, Some(code)) => {

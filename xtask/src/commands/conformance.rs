@@ -11,7 +11,8 @@ use clap::Args;
 
 use super::{Place, events, find_targets, set_up};
 use crate::cache::write_whole;
-use crate::engine::build::{clean_command, seconds_since};
+use crate::engine::build::{clean_command, inherited, seconds_since};
+use crate::engine::rooms::Rooms;
 use crate::engine::tests::{self, Job, JobResult, Limits, Program};
 use crate::engine::{self};
 use crate::environment::{Environment, path_with};
@@ -64,14 +65,20 @@ impl Conformance {
         let events = events();
         let prepared = set_up(&*provider, &workspace, &targets, &events)?;
         let folder = workspace.metadata.target_directory.as_std_path().join("conformance");
-        let outcomes = check_all(&prepared, self.cxx, &folder, &events);
+        let limits = Limits { timeout: TIMEOUT, jobs: 1, binfmt: true, rooms: Rooms::none()? };
+        let outcomes = check_all(&prepared, self.cxx, &folder, &limits, &events);
         signals::check()?;
-        self.report.finish(&Report { provider: provider.name().to_owned(), crates: 0, targets: outcomes })
+        self.report.finish(&Report {
+            provider: provider.name().to_owned(),
+            crates: 0,
+            groups: Vec::new(),
+            targets: outcomes,
+        })
     }
 }
 
 /// Checks targets, several at once; the first program of a target may have to wait for its libc to be compiled.
-fn check_all(prepared: &[Prepared], cxx: bool, folder: &Path, events: &Events) -> Vec<Outcome> {
+fn check_all(prepared: &[Prepared], cxx: bool, folder: &Path, limits: &Limits, events: &Events) -> Vec<Outcome> {
     let next = AtomicUsize::new(0);
     let outcomes: Vec<Mutex<Option<Outcome>>> = prepared.iter().map(|_| Mutex::default()).collect();
     std::thread::scope(|scope| {
@@ -82,7 +89,7 @@ fn check_all(prepared: &[Prepared], cxx: bool, folder: &Path, events: &Events) -
                     let Some(one) = prepared.get(index) else { return };
                     let start = Instant::now();
                     let outcome = match &one.environment {
-                        Ok(environment) => check(&one.target, environment, cxx, &folder.join(&one.target.name)),
+                        Ok(environment) => check(&one.target, environment, cxx, &folder.join(&one.target.name), limits),
                         Err(reason) => engine::skipped(&one.target, reason),
                     };
                     events.send(Event::Finished { outcome: &outcome, seconds: seconds_since(start) });
@@ -95,7 +102,7 @@ fn check_all(prepared: &[Prepared], cxx: bool, folder: &Path, events: &Events) -
 }
 
 /// Checks one target.
-fn check(target: &Target, environment: &Environment, cxx: bool, folder: &Path) -> Outcome {
+fn check(target: &Target, environment: &Environment, cxx: bool, folder: &Path, limits: &Limits) -> Outcome {
     let start = Instant::now();
     let built = build(target, environment, cxx, folder);
     let build_seconds = seconds_since(start);
@@ -115,7 +122,7 @@ fn check(target: &Target, environment: &Environment, cxx: bool, folder: &Path) -
                 outcome.reason = Some("the target has no libc: compiled only".to_owned());
                 return outcome;
             }
-            let results = programs.into_iter().map(|program| run(program, environment, folder)).collect();
+            let results = programs.into_iter().map(|program| run(program, environment, folder, limits)).collect();
             engine::judge_programs(&mut outcome, results, environment);
         }
         Ok(_) => {}
@@ -167,16 +174,17 @@ fn build(target: &Target, environment: &Environment, cxx: bool, folder: &Path) -
 }
 
 /// Runs one program in the folder of its target, where it may write.
-fn run(file: PathBuf, environment: &Environment, folder: &Path) -> JobResult {
+fn run(file: PathBuf, environment: &Environment, folder: &Path, limits: &Limits) -> JobResult {
     let job = Job {
         row: 0,
         step: None,
+        package: String::new(),
         title: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        harness: false,
         program: Program::Test { file, runner: environment.runner.clone() },
         args: Vec::new(),
-        env: Default::default(),
+        env: inherited(),
         cwd: folder.to_owned(),
-        library_path: Vec::new(),
     };
-    tests::run(&job, &Limits { timeout: TIMEOUT, jobs: 1, binfmt: true })
+    tests::run(&job, limits)
 }

@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod env;
 pub mod inspect;
 pub mod list;
+pub mod room;
 pub mod runner;
 pub mod setup;
 pub mod shell;

@@ -49,6 +49,8 @@ pub struct Parsed {
     pub counts: Option<Counts>,
     /// Whether a `running N tests` line has no `test result:` after it: the program ended early.
     pub unfinished: bool,
+    /// Tests that the `running N tests` lines announced.
+    pub announced: usize,
     /// The tests by name, in the order of their lines.
     pub cases: Vec<Case>,
 }
@@ -62,13 +64,19 @@ pub fn parse(output: &str) -> Parsed {
                 parsed.counts.get_or_insert_default().add(counts);
                 parsed.unfinished = false;
             }
-        } else if line.strip_prefix("running ").is_some_and(|r| r.ends_with(" tests") || r.ends_with(" test")) {
+        } else if let Some(number) = line.strip_prefix("running ").and_then(announced) {
+            parsed.announced += number;
             parsed.unfinished = true;
         } else if let Some(case) = line.strip_prefix("test ").and_then(case) {
             parsed.cases.push(case);
         }
     }
     parsed
+}
+
+/// `3 tests`
+fn announced(rest: &str) -> Option<usize> {
+    rest.strip_suffix(" tests").or_else(|| rest.strip_suffix(" test"))?.parse().ok()
 }
 
 /// `ok. 3 passed; 0 failed; 1 ignored; 0 measured; …`
@@ -94,7 +102,8 @@ fn case(rest: &str) -> Option<Case> {
     let (name, result) = rest.rsplit_once(" ... ")?;
     let result = match result.split([',', ' ']).next()? {
         "ok" => CaseResult::Passed,
-        "FAILED" => CaseResult::Failed,
+        // The short word is that of wasm-bindgen's tests.
+        "FAILED" | "FAIL" => CaseResult::Failed,
         "ignored" => CaseResult::Ignored,
         _ => return None,
     };
@@ -110,13 +119,21 @@ mod tests {
     fn summaries_are_added_up() {
         let text = "running 2 tests\ntest a ... ok\ntest b::c ... FAILED\n\n\
                     test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n\
-                    running 1 test\ntest d ... ignored, needs a network\r\n\
+                    running 1 test\ntest d ... ignored, needs a network\r\ntest e ... FAIL\n\
                     test result: ok. 0 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out\n";
         let parsed = parse(text);
         assert_eq!(parsed.counts, Some(Counts { passed: 1, failed: 1, ignored: 1 }));
         assert!(!parsed.unfinished);
         let names: Vec<_> = parsed.cases.iter().map(|c| (c.name.as_str(), c.result)).collect();
-        assert_eq!(names, [("a", CaseResult::Passed), ("b::c", CaseResult::Failed), ("d", CaseResult::Ignored)]);
+        assert_eq!(
+            names,
+            [
+                ("a", CaseResult::Passed),
+                ("b::c", CaseResult::Failed),
+                ("d", CaseResult::Ignored),
+                ("e", CaseResult::Failed)
+            ]
+        );
     }
 
     #[test]

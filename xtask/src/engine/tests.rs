@@ -1,10 +1,11 @@
 //! Test programs, run several at a time while cargo still builds others.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -12,6 +13,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::libtest::{self, Case, CaseResult, Counts};
+use super::queue::{Queue, Turn};
+use super::reasons;
+use super::rooms::Rooms;
 use super::suites::{Output, StepId};
 use crate::events::human_time;
 use crate::runner::{self, Entered, RunnerSpec};
@@ -32,10 +36,12 @@ pub enum Program {
         /// The runner; none for what belongs to the build machine itself.
         runner: Option<RunnerSpec>,
     },
-    /// `cargo test --doc`, which starts the runner by itself.
+    /// rustdoc, which starts the runner by itself.
     Doctests {
+        /// That runner.
+        runner: Option<RunnerSpec>,
         /// The whole command line.
-        command: Vec<std::ffi::OsString>,
+        command: Vec<OsString>,
     },
     /// A step of a suite.
     Step {
@@ -57,18 +63,20 @@ pub struct Job {
     pub row: usize,
     /// Which step of which suite it is, if it is one.
     pub step: Option<StepId>,
+    /// The id of the package whose program it is; empty where it is of none.
+    pub package: String,
     /// What people call it: `hello-zlib tests/io`.
     pub title: String,
+    /// It is libtest, or prints as libtest does: a program that ends well without a result has run no test.
+    pub harness: bool,
     /// What to start.
     pub program: Program,
     /// Arguments for the test program.
     pub args: Vec<String>,
-    /// Variables that cargo gives test programs, and those of the target.
-    pub env: BTreeMap<String, std::ffi::OsString>,
-    /// The folder to start in: the package's, as cargo does.
+    /// All its variables; it inherits none.
+    pub env: BTreeMap<OsString, OsString>,
+    /// The folder to start in.
     pub cwd: PathBuf,
-    /// Libraries that the program needs at run time.
-    pub library_path: Vec<PathBuf>,
 }
 
 /// How one test program ended.
@@ -92,9 +100,27 @@ pub struct JobResult {
     pub seconds: f64,
     /// Whether the private binfmt namespace was entered.
     pub binfmt: Option<bool>,
+    /// Whether it had to be ended.
+    pub timed_out: bool,
+    /// How it had failed while others ran, if it passed when it was alone.
+    pub beside: Option<Box<JobResult>>,
 }
 
 impl Job {
+    /// What it must not do at the same time as others with the same; none for a step, which has folders of its own.
+    pub(super) fn turn(&self, has_rooms: bool) -> Option<Turn> {
+        self.step.is_none().then(|| (has_rooms.then_some(self.row), self.package.clone()))
+    }
+
+    /// Its program and arguments.
+    pub fn words(&self) -> impl Iterator<Item = OsString> {
+        let file = match &self.program {
+            Program::Test { file, .. } => Some(file.into()),
+            Program::Doctests { .. } | Program::Step { .. } => None,
+        };
+        file.into_iter().chain(self.args.iter().map(OsString::from))
+    }
+
     /// How long it may run.
     fn timeout(&self, limits: &Limits) -> Duration {
         match self.program {
@@ -112,78 +138,54 @@ pub struct Limits {
     pub jobs: usize,
     /// Whether the private binfmt namespace may be entered.
     pub binfmt: bool,
-}
-
-/// Jobs that wait for a worker. The one that is expected to take longest comes first, so that none is left alone at the end;
-/// of one that was never run nothing is known, and it comes before all of them.
-#[derive(Default)]
-pub struct Queue {
-    state: Mutex<Waiting>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Waiting {
-    jobs: Vec<(Job, Option<f64>)>,
-    closed: bool,
-}
-
-impl Queue {
-    fn state(&self) -> MutexGuard<'_, Waiting> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds a job, and the seconds that it took the last time.
-    pub fn push(&self, job: Job, seconds: Option<f64>) {
-        self.state().jobs.push((job, seconds));
-        self.changed.notify_one();
-    }
-
-    /// When this is dropped no job will be added any more.
-    pub fn closed_at_the_end(&self) -> impl Drop {
-        Closing(self)
-    }
-
-    /// The next job; none when all are taken and no more will come.
-    fn next(&self) -> Option<Job> {
-        let mut state = self.state();
-        loop {
-            let expected = state.jobs.iter().map(|(_, seconds)| seconds.unwrap_or(f64::INFINITY)).enumerate();
-            if let Some((index, _)) = expected.reduce(|a, b| if b.1 > a.1 { b } else { a }) {
-                return Some(state.jobs.remove(index).0);
-            }
-            if state.closed {
-                return None;
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
-struct Closing<'a>(&'a Queue);
-
-impl Drop for Closing<'_> {
-    fn drop(&mut self) {
-        self.0.state().closed = true;
-        self.0.changed.notify_all();
-    }
+    /// What keeps programs from disturbing each other.
+    pub rooms: Rooms,
 }
 
 /// Runs the jobs of a queue until it is closed and empty; `on_end` hears of each.
+///
+/// A test program that failed while another ran is run once more when nothing else runs, as under `cargo test`, and
+/// [`JobResult::beside`] says so. One that did not end is given up with the first of its name that does not end alone.
 pub fn run_all(queue: &Queue, limits: &Limits, on_end: impl Fn(JobResult) + Sync) {
+    let again: Mutex<Vec<(Job, JobResult)>> = Mutex::default();
     std::thread::scope(|scope| {
         for _ in 0..limits.jobs.max(1) {
             scope.spawn(|| {
-                while let Some(job) = queue.next() {
-                    on_end(run(&job, limits));
+                while let Some(taken) = queue.next(limits.rooms.refused().is_none()) {
+                    let result = run(&taken.job, limits);
+                    let accompanied = queue.ended(&taken);
+                    if result.failure.is_some() && accompanied && taken.job.step.is_none() {
+                        again.lock().unwrap_or_else(PoisonError::into_inner).push((taken.job, result));
+                    } else {
+                        on_end(result);
+                    }
                 }
             });
         }
     });
+    let mut endless: Vec<String> = Vec::new();
+    for (job, first) in again.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        if signals::check().is_err() || (first.timed_out && endless.contains(&job.title)) {
+            on_end(first);
+            continue;
+        }
+        let mut second = run_in(&job, limits, None);
+        if second.timed_out {
+            endless.push(job.title.clone());
+        }
+        if second.failure.is_none() {
+            second.beside = Some(Box::new(first));
+        }
+        on_end(second);
+    }
 }
 
-/// Runs one test program.
+/// Runs one test program, in a room if there are any.
 pub fn run(job: &Job, limits: &Limits) -> JobResult {
+    run_in(job, limits, Some(&limits.rooms))
+}
+
+fn run_in(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> JobResult {
     let start = Instant::now();
     let mut result = JobResult {
         row: job.row,
@@ -195,8 +197,10 @@ pub fn run(job: &Job, limits: &Limits) -> JobResult {
         output: String::new(),
         seconds: 0.0,
         binfmt: None,
+        timed_out: false,
+        beside: None,
     };
-    match signals::check().and_then(|()| start_and_wait(job, limits)) {
+    match signals::check().and_then(|()| start_and_wait(job, limits, rooms)) {
         Ok(end) => judge(&mut result, end, job.timeout(limits)),
         Err(error) => result.failure = Some(format!("{error:#}")),
     }
@@ -218,21 +222,28 @@ struct End {
     timed_out: bool,
     output: String,
     binfmt: Option<bool>,
-    doctests: bool,
+    expects_result: bool,
 }
 
-fn start_and_wait(job: &Job, limits: &Limits) -> Result<End> {
+/// Whether libtest is asked for something else than to run tests and print their results.
+fn prints_no_result(args: &[String]) -> bool {
+    let other = ["--list", "--help", "-h", "--format", "--logfile"];
+    args.iter().any(|arg| other.contains(&arg.split('=').next().unwrap_or_default()))
+}
+
+fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> Result<End> {
+    let folder = limits.rooms.folder();
     // For appending only: a program may move its position in an inherited file (under qemu-i386 one does, by 4 GB), and that
     // must not leave a hole.
-    let output = tempfile::Builder::new().append(true).tempfile();
+    let output = tempfile::Builder::new().append(true).tempfile_in(folder);
     let output = output.context("cannot make a temporary file for a test's output")?;
-    let status_file = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
+    let status_file = tempfile::NamedTempFile::new_in(folder).context("cannot make a temporary file")?;
     // Must be there until the runner has read it.
     let mut spec_file = None;
     let mut through = |runner: &RunnerSpec, binfmt: bool| -> Result<Command> {
-        let file = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
+        let file = tempfile::NamedTempFile::new_in(folder).context("cannot make a temporary file")?;
         serde_json::to_writer(file.as_file(), runner).context("cannot describe the runner")?;
-        let mut command = super::build::clean_command(std::env::current_exe().context("cannot find xtask itself")?);
+        let mut command = Command::new(std::env::current_exe().context("cannot find xtask itself")?);
         command.arg("runner");
         if !binfmt {
             command.arg("--no-binfmt");
@@ -241,8 +252,17 @@ fn start_and_wait(job: &Job, limits: &Limits) -> Result<End> {
         spec_file = Some(file);
         Ok(command)
     };
+    let machines = RunnerSpec::of_this_machine(&job.title);
+    // Must be there until the job has ended.
+    let mut room = None;
+    let mut open = |runner: &RunnerSpec| -> Result<()> {
+        room = rooms.map(|rooms| rooms.open(job, runner)).transpose().context("cannot make a room")?.flatten();
+        Ok(())
+    };
     let mut command = match &job.program {
-        Program::Test { file, runner: Some(runner) } => {
+        Program::Test { file, runner } => {
+            let runner = runner.as_ref().unwrap_or(&machines);
+            open(runner)?;
             let mut command = through(runner, limits.binfmt)?;
             command.arg(file).args(&job.args);
             command
@@ -252,23 +272,19 @@ fn start_and_wait(job: &Job, limits: &Limits) -> Result<End> {
             command.args(["sh", "-e", "-u", "-c", lines]);
             command
         }
-        Program::Test { file, runner: None } => {
-            let mut command = Command::new(file);
-            command.args(&job.args);
-            command
-        }
-        Program::Doctests { command: line } => {
-            let mut command = super::build::clean_command(&line[0]);
+        Program::Doctests { command: line, runner } => {
+            open(runner.as_ref().unwrap_or(&machines))?;
+            let mut command = Command::new(&line[0]);
             command.args(&line[1..]);
             command
         }
     };
-    command.envs(&job.env).env(runner::STATUS_VARIABLE, status_file.path());
+    command.env_clear().envs(&job.env).env(runner::STATUS_VARIABLE, status_file.path());
     command.current_dir(&job.cwd).stdin(Stdio::null());
-    if !job.library_path.is_empty() {
-        let inherited = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-        let folders = job.library_path.iter().cloned().chain(std::env::split_paths(&inherited));
-        command.env("LD_LIBRARY_PATH", std::env::join_paths(folders).context("cannot form LD_LIBRARY_PATH")?);
+    match (&room, &job.program) {
+        (Some(room), Program::Doctests { .. }) => room.enter_later(&mut command)?,
+        (Some(room), _) => room.enter(&mut command),
+        (None, _) => {}
     }
     let copy = |file: &File| file.try_clone().context("cannot share a file");
     let mut child = command
@@ -293,6 +309,9 @@ fn start_and_wait(job: &Job, limits: &Limits) -> Result<End> {
         }
         std::thread::sleep(POLL);
     };
+    if let (Some(room), Some(rooms)) = (room, rooms) {
+        rooms.close(job, room);
+    }
     let text = std::fs::read(output.path()).context("cannot read a test's output")?;
     // Empty if the runner had no part in it.
     let entered = std::fs::read(status_file.path()).unwrap_or_default();
@@ -302,35 +321,48 @@ fn start_and_wait(job: &Job, limits: &Limits) -> Result<End> {
         timed_out,
         output: String::from_utf8_lossy(&text).into_owned(),
         binfmt: entered.map(|e| e == Entered::Binfmt),
-        doctests: matches!(job.program, Program::Doctests { .. }),
+        expects_result: job.harness && !prints_no_result(&job.args),
     })
 }
 
 /// What the end of a process means.
 fn judge(result: &mut JobResult, end: End, timeout: Duration) {
     let parsed = libtest::parse(&end.output);
+    result.timed_out = end.timed_out;
     result.binfmt = end.binfmt;
     result.failure = if end.timed_out {
-        Some(format!("still running after {}", human_time(timeout)))
+        let known = if parsed.announced == 0 { String::new() } else { format!(" of {}", parsed.announced) };
+        let (time, ended) = (human_time(timeout), parsed.cases.len());
+        Some(format!("still running after {time}, which --timeout allows; {ended}{known} tests had ended"))
     } else if !end.status.success() {
         let failed: Vec<&str> =
             parsed.cases.iter().filter(|c| c.result == CaseResult::Failed).map(|c| c.name.as_str()).collect();
         Some(match failed.as_slice() {
-            [] => emulator_crash(&end.output).unwrap_or_else(|| how(end.status)),
-            [one] => format!("{one} failed"),
-            [first, rest @ ..] => format!("{first} and {} more failed", rest.len()),
+            [] => match reasons::of_program(&end.output) {
+                Some(cause) => cause,
+                None => how(end.status),
+            },
+            [one] => format!("{one} failed{}", because(&end.output, one)),
+            [first, rest @ ..] => format!("{first} and {} more failed{}", rest.len(), because(&end.output, first)),
         })
     } else if parsed.unfinished {
         Some("ended before its last test, with exit code 0".to_owned())
+    } else if parsed.counts.is_none() && end.expects_result {
+        Some("ran no test: it ended with exit code 0 and printed no `test result`".to_owned())
     } else {
         None
     };
     // A harness of its own prints no counts: the program as a whole is one test then.
-    result.counts = parsed
-        .counts
-        .unwrap_or(Counts { passed: usize::from(result.failure.is_none() && !end.doctests), ..Counts::default() });
+    result.counts =
+        parsed.counts.unwrap_or(Counts { passed: usize::from(result.failure.is_none()), ..Counts::default() });
     result.cases = parsed.cases;
     result.output = end.output;
+}
+
+/// What a report says of programs that failed while others ran, and passed alone.
+pub fn passed_alone(programs: &[JobResult]) -> Option<String> {
+    let names: Vec<&str> = programs.iter().filter(|p| p.beside.is_some()).map(|p| p.title.as_str()).collect();
+    (!names.is_empty()).then(|| format!("passed alone, failed beside others: {}", names.join(", ")))
 }
 
 fn how(status: ExitStatus) -> String {
@@ -345,37 +377,7 @@ fn how(status: ExitStatus) -> String {
     }
 }
 
-/// qemu's own words for a crash that may be its own doing (tokio#6361).
-fn emulator_crash(output: &str) -> Option<String> {
-    output
-        .lines()
-        .find(|line| line.contains("QEMU internal SIG") || line.contains("qemu: uncaught target signal"))
-        .map(str::to_owned)
-}
-
-#[cfg(test)]
-mod unit {
-    use super::*;
-
-    #[test]
-    fn the_unknown_and_the_longest_come_first() {
-        let job = |title: &str| Job {
-            row: 0,
-            step: None,
-            title: title.to_owned(),
-            program: Program::Doctests { command: Vec::new() },
-            args: Vec::new(),
-            env: BTreeMap::new(),
-            cwd: PathBuf::new(),
-            library_path: Vec::new(),
-        };
-        let queue = Queue::default();
-        let past = [("short", Some(0.1)), ("new", None), ("long", Some(9.0)), ("newer", None), ("as long", Some(9.0))];
-        for (title, seconds) in past {
-            queue.push(job(title), seconds);
-        }
-        drop(queue.closed_at_the_end());
-        let order: Vec<String> = std::iter::from_fn(|| queue.next()).map(|job| job.title).collect();
-        assert_eq!(order, ["new", "newer", "long", "as long", "short"]);
-    }
+/// What a test's panic says, to be put behind its name.
+fn because(output: &str, test: &str) -> String {
+    reasons::of_test(output, test).map(|cause| format!(": {cause}")).unwrap_or_default()
 }

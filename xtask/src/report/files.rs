@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestRerun, TestSuite};
 
 use super::{Outcome, Report, Status, table};
 use crate::cache::write_whole;
@@ -112,6 +112,17 @@ fn suite(outcome: &Outcome) -> TestSuite {
             };
             let mut test = TestCase::new(case.name.as_str(), status);
             test.set_classname(program.title.as_str());
+            suite.add_test_case(test);
+        }
+        if let Some(first) = &program.beside {
+            // As JUnit has a test that failed and then passed: the failed run within the case that passed.
+            let failure = first.failure.as_deref().unwrap_or_default();
+            let mut rerun = TestRerun::new(NonSuccessKind::Failure);
+            rerun.set_message(format!("failed beside others: {failure}")).set_description(first.output.as_str());
+            let mut status = TestCaseStatus::success();
+            status.add_rerun(rerun);
+            let mut test = TestCase::new(format!("{} alone", program.title), status);
+            test.set_classname(program.title.as_str()).set_time(Duration::from_secs_f64(program.seconds));
             suite.add_test_case(test);
         }
         let explained = program.cases.iter().any(|c| c.result == CaseResult::Failed);

@@ -107,6 +107,7 @@ fn finished(outcome: &Outcome, seconds: f64) -> String {
         _ if outcome.tests.failed > 0 => {
             format!(", {} of {} tests failed", outcome.tests.failed, outcome.tests.passed + outcome.tests.failed)
         }
+        1 => ", 1 test".to_owned(),
         n => format!(", {n} tests"),
     };
     let reason = outcome.reason.as_deref().and_then(|r| r.lines().next()).map(|r| format!(": {r}")).unwrap_or_default();

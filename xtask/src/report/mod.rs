@@ -88,6 +88,8 @@ pub struct Report {
     /// Crates that cargo compiled for the build machine: build scripts, procedural macros and what they need. They are the same
     /// for any number of rows.
     pub crates: usize,
+    /// Rows that one cargo invocation built together: they want the same packages with the same features.
+    pub groups: Vec<Vec<String>>,
     /// The rows, in the order of the table.
     pub targets: Vec<Outcome>,
 }
@@ -169,8 +171,20 @@ impl ReportOptions {
     }
 }
 
-/// The output of what failed, whole, and of nothing else.
+/// The output of what failed, whole, and of nothing else; also of what failed at first.
 fn show_failures(report: &Report) {
+    for outcome in &report.targets {
+        for program in outcome.all_programs() {
+            if let Some(first) = &program.beside {
+                let failure = first.failure.as_deref().unwrap_or_default();
+                let output = first.output.trim_end();
+                eprintln!(
+                    "\n──── {}: {}: passed alone, failed beside others: {failure} ────\n{output}",
+                    outcome.name, program.title
+                );
+            }
+        }
+    }
     for outcome in report.targets.iter().filter(|o| o.status == Status::Failed) {
         if let Some(output) = &outcome.build_output {
             eprintln!("\n──── {}: build ────\n{}", outcome.name, output.trim_end());

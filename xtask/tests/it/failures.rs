@@ -4,7 +4,7 @@ use std::fs;
 
 use quick_junit::{Report, TestCaseStatus};
 
-use crate::support::{BOTH, Fixture, names};
+use crate::support::{BOTH, Fixture, Output, names};
 
 #[test]
 fn a_workspace_that_does_not_compile_for_one_target_fails_for_that_one_only() {
@@ -47,7 +47,9 @@ fn a_test_that_hangs_is_ended_with_all_that_it_started() {
     let output = fixture.xtask_for_both("test", &["--json", "--timeout", "2", "--", "--test", "hangs"]).ends_with(1);
     for target in BOTH {
         let row = output.row(target);
-        assert_eq!(row["reason"], "misbehaves tests/hangs: still running after 2.0 s", "{output}");
+        let reason =
+            "misbehaves tests/hangs: still running after 2.0 s, which --timeout allows; 0 of 1 tests had ended";
+        assert_eq!(row["reason"], reason, "{output}");
         assert_eq!(row["tests"]["failed"], 1);
     }
     fixture.assert_nothing_left();
@@ -143,4 +145,52 @@ fn a_missing_library_is_named_with_where_it_was_searched_and_what_to_type() {
     let output = fixture.xtask(&["test", "aarch64-linux", "--json"]).ends_with(1);
     let reason = output.row("aarch64-linux")["reason"].as_str().unwrap().to_owned();
     assert!(reason.starts_with("no library `nowhere` for aarch64-linux in "), "{reason}");
+}
+
+/// A WebAssembly module with one function of this name that does nothing, and a section of wasm-bindgen's.
+fn module(export: &str) -> Vec<u8> {
+    let counted = |bytes: &[u8]| [&[bytes.len() as u8], bytes].concat();
+    let section = |id: u8, content: &[u8]| [&[id], &counted(content)[..]].concat();
+    let document = br#"{"schema_version":"0.2.100","version":"0.2.101"}"#;
+    let of_bindgen =
+        [&counted(b"__wasm_bindgen_unstable")[..], &(document.len() as u32).to_le_bytes(), document].concat();
+    [
+        &b"\0asm\x01\0\0\0"[..],
+        &section(1, &[1, 0x60, 0, 0]),
+        &section(3, &[1, 0]),
+        &section(7, &[&[1], &counted(export.as_bytes())[..], &[0, 0]].concat()),
+        &section(10, &[1, 2, 0, 0x0b]),
+        &section(0, &of_bindgen),
+    ]
+    .concat()
+}
+
+#[test]
+fn a_module_without_main_or_whose_tests_nobody_runs_has_not_passed() {
+    let fixture = Fixture::new("small");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/wasm-node.mjs");
+    let run = |export: &str, runner: &str, code: i32| -> Output {
+        fs::write(fixture.root().join("module.wasm"), module(export)).unwrap();
+        let (tools, program) = (fixture.path("tools"), fixture.path("tools/wasm-bindgen-test-runner"));
+        fs::create_dir_all(&tools).unwrap();
+        let _ = fs::remove_file(&program);
+        if !runner.is_empty() {
+            fs::write(&program, format!("#!/bin/sh\n{runner}\n")).unwrap();
+            fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+        fixture.command("node", &[script, "module.wasm", "--nocapture"]).env("PATH", path).ends_with(code)
+    };
+    assert!(run("other", "", 1).err.contains("has no main"));
+    let words = "cargo install wasm-bindgen-cli --version 0.2.101 --locked";
+    for runner in ["echo wasm-bindgen-test-runner 0.2.100", "exit 1"] {
+        let output = run("__wbgt_a::test", runner, 1);
+        assert!(output.out.starts_with("cross-flake: ") && output.out.contains(words), "{output}");
+    }
+    let runner = |code: i32| {
+        format!("case $1 in --version) echo wasm-bindgen-test-runner 0.2.101;; *) echo ran $*; exit {code};; esac")
+    };
+    for code in [0, 7] {
+        assert_eq!(run("__wbgt_a::test", &runner(code), code).out, "ran module.wasm --nocapture\n");
+    }
 }

@@ -79,3 +79,12 @@ fn commands_that_wait_for_a_program_pass_a_signal_on() {
         fixture.assert_nothing_left();
     }
 }
+
+#[test]
+fn what_a_command_leaves_behind_is_reaped_as_soon_as_it_ends() {
+    let fixture = Fixture::new("small");
+    // An orphan is a child of xtask, the shell's parent; one that has ended and that nobody has waited for is in state Z.
+    let script = "(sleep 0.1 &) ; sleep 0.5; cat /proc/[0-9]*/stat | grep \"Z $PPID \"";
+    let output = fixture.xtask(&["shell", "x86_64-linux", "--", "sh", "-c", script]).ends_with(1);
+    assert_eq!(output.out, "", "{output}");
+}

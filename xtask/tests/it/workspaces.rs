@@ -160,3 +160,13 @@ fn a_target_of_the_user_with_a_specification_gets_a_core_built_for_it() {
         assert_eq!(serde_json::from_slice::<Value>(&in_use).unwrap(), spec);
     }
 }
+
+/// That of another machine's, too: qemu says that it has started what is not there.
+#[test]
+fn a_program_hears_that_another_is_missing_or_may_not_be_started() {
+    let fixture = Fixture::new("children");
+    let output = fixture.xtask_for_both("test", &["--json"]).succeeds();
+    for target in BOTH {
+        assert_eq!(output.row(target)["tests"]["passed"], 4, "{output}");
+    }
+}

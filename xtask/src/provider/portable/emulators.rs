@@ -282,6 +282,11 @@ impl Emulators {
                 failed.insert(target.name.clone(), format!("{error:#}"));
             }
         }
+        for target in targets {
+            if let Err(error) = super::spawn::provide(&self.cache, target, &zig, events) {
+                failed.insert(target.name.clone(), format!("{error:#}"));
+            }
+        }
         let reason = |target: &Target| -> Option<String> {
             if self.wants_wasmtime(target)
                 && let Some(reason) = failed.get("wasmtime")
@@ -344,6 +349,9 @@ impl Emulators {
                 }
                 if let Some(cpu) = &target.qemu_cpu {
                     spec.env.insert("QEMU_CPU".into(), cpu.clone());
+                }
+                if let Some(library) = super::spawn::library(&self.cache, target) {
+                    spec.env.insert("QEMU_SET_ENV".into(), format!("LD_PRELOAD={}", text(&library)));
                 }
             }
             RunnerKind::QemuSystem => self.qemu_system(target, &mut spec)?,

@@ -3,9 +3,11 @@
 
 pub mod apt;
 pub mod build_systems;
+pub mod clang;
 pub mod emulators;
 pub mod pieces;
 pub mod rust_std;
+pub mod spawn;
 pub mod sysroot;
 pub mod wasi;
 pub mod wheels;
@@ -13,6 +15,7 @@ pub mod wine;
 pub mod wrappers;
 pub mod zlib;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -21,6 +24,7 @@ use super::{Download, Prepared, Provider, toolchain};
 use crate::cache::{Cache, CacheLock};
 use crate::environment::Environment;
 use crate::events::Events;
+use crate::machine;
 use crate::signals;
 use crate::targets::{Level, Target};
 use crate::workspace::Workspace;
@@ -124,7 +128,11 @@ impl Provider for Portable {
                 let wanted: Vec<&Target> = targets.iter().filter(|t| t.zig.is_some()).collect();
                 if !wanted.is_empty() {
                     match zig() {
-                        Ok(()) => zlib::provide(&self.cache, &wanted, events, |row, reason| failures.add(row, reason)),
+                        Ok(()) => {
+                            let failed = |row, reason| failures.add(row, reason);
+                            clang::provide(&self.cache, &wanted, events, failed);
+                            zlib::provide(&self.cache, &wanted, events, failed);
+                        }
                         Err(error) => failures.take(wanted.iter().map(|t| t.name.clone()), Err(error)),
                     }
                 }
@@ -167,6 +175,22 @@ impl Provider for Portable {
             })
             .collect()
     }
+}
+
+/// Does the same for each of these rows, several at once; `failed` hears of each row for which that is not possible.
+fn for_each_row(rows: &[&Target], work: impl Fn(&Target) -> Result<()> + Sync, failed: impl Fn(String, String) + Sync) {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..machine::cores() {
+            scope.spawn(|| {
+                while let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(error) = signals::check().and_then(|()| work(row)) {
+                        failed(row.name.clone(), format!("{error:#}"));
+                    }
+                }
+            });
+        }
+    });
 }
 
 /// Something that is done once, and whose failure is the same for all who need it.

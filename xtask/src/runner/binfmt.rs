@@ -1,0 +1,192 @@
+//! Formats of programs as the kernel's binfmt_misc takes them.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::iter;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+
+use super::format::head_of;
+
+/// A format of executable files and the program that interprets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BinfmtEntry {
+    /// Name of the entry in `/proc/sys/fs/binfmt_misc`.
+    name: String,
+    /// The first bytes of such a file.
+    magic: Vec<u8>,
+    /// The bits of `magic` that count.
+    mask: Vec<u8>,
+    /// Absolute path of the program.
+    pub(super) interpreter: PathBuf,
+    /// The kernel's letters: `F` opens the interpreter once and for all, `P` hands over `argv[0]`.
+    flags: String,
+}
+
+/// qemu's name, EI_CLASS (1 is 32 bits), EI_DATA (1 is little endian) and e_machine, from glibc's elf.h.
+pub(super) const MACHINES: &[(&str, u8, u8, u16)] = &[
+    ("aarch64", 2, 1, 183),      // EM_AARCH64
+    ("aarch64_be", 2, 2, 183),   // EM_AARCH64
+    ("alpha", 2, 1, 0x9026),     // EM_ALPHA
+    ("arm", 1, 1, 40),           // EM_ARM
+    ("armeb", 1, 2, 40),         // EM_ARM
+    ("hexagon", 1, 1, 164),      // EM_QDSP6
+    ("hppa", 1, 2, 15),          // EM_PARISC
+    ("i386", 1, 1, 3),           // EM_386
+    ("loongarch64", 2, 1, 258),  // EM_LOONGARCH
+    ("m68k", 1, 2, 4),           // EM_68K
+    ("microblaze", 1, 2, 189),   // EM_MICROBLAZE
+    ("microblazeel", 1, 1, 189), // EM_MICROBLAZE
+    ("mips", 1, 2, 8),           // EM_MIPS; N32 programs have the same header
+    ("mipsel", 1, 1, 8),         // EM_MIPS
+    ("mips64", 2, 2, 8),         // EM_MIPS
+    ("mips64el", 2, 1, 8),       // EM_MIPS
+    ("or1k", 1, 2, 92),          // EM_OPENRISC
+    ("ppc", 1, 2, 20),           // EM_PPC
+    ("ppc64", 2, 2, 21),         // EM_PPC64
+    ("ppc64le", 2, 1, 21),       // EM_PPC64
+    ("riscv32", 1, 1, 243),      // EM_RISCV
+    ("riscv64", 2, 1, 243),      // EM_RISCV
+    ("s390x", 2, 2, 22),         // EM_S390
+    ("sh4", 1, 1, 42),           // EM_SH
+    ("sh4eb", 1, 2, 42),         // EM_SH
+    ("sparc", 1, 2, 2),          // EM_SPARC
+    ("sparc32plus", 1, 2, 18),   // EM_SPARC32PLUS
+    ("sparc64", 2, 2, 43),       // EM_SPARCV9
+    ("x86_64", 2, 1, 62),        // EM_X86_64
+    ("xtensa", 1, 1, 94),        // EM_XTENSA
+    ("xtensaeb", 1, 2, 94),      // EM_XTENSA
+];
+
+/// The entries of a runner's document, less those of this very machine: it would run itself.
+pub(super) fn entries(interpreters: &BTreeMap<String, PathBuf>) -> anyhow::Result<Vec<BinfmtEntry>> {
+    let own = head_of(Path::new("/proc/self/exe"));
+    let entries = interpreters.iter().map(|(format, interpreter)| BinfmtEntry::new(format, interpreter));
+    let entries = entries.collect::<anyhow::Result<Vec<_>>>().context("the runner's document")?;
+    Ok(entries.into_iter().filter(|entry| !entry.matches(&own)).collect())
+}
+
+impl BinfmtEntry {
+    /// The entry of a format by the name that [`RunnerSpec::binfmt`] has for it.
+    pub(super) fn new(format: &str, interpreter: &Path) -> anyhow::Result<Self> {
+        match (format, format.strip_prefix("qemu-")) {
+            ("windows", _) => Ok(Self::plain(format, b"MZ", interpreter)),
+            // Modules and components alike.
+            ("wasm", _) => Ok(Self::plain(format, b"\0asm", interpreter)),
+            (_, Some(arch)) => Self::elf(arch, interpreter),
+            _ => Err(anyhow!("`{format}` is no format of programs: qemu-<architecture>, windows and wasm are")),
+        }
+    }
+
+    /// The entry for Linux programs of an architecture by qemu's name for it.
+    ///
+    /// A qemu that is a program gets the flags `PF`: opened once, so that it is found from a chroot too, and told the
+    /// program's own `argv[0]` (qemu 6.0 and later understand). A wrapper script gets none.
+    pub(super) fn elf(qemu_arch: &str, interpreter: &Path) -> anyhow::Result<Self> {
+        let row = MACHINES.iter().find(|row| row.0 == qemu_arch);
+        let &(_, class, data, machine) = row.with_context(|| format!("qemu has no architecture `{qemu_arch}`"))?;
+        let half = |value: u16| {
+            if data == 1 { value.to_le_bytes() } else { value.to_be_bytes() }
+        };
+        // e_ident: the magic, class, data and version count. Of EI_OSABI anything but System V (0) and GNU (3) is
+        // another system's; the mask leaves 0 to 3. The rest is padding, in which AppImage keeps a mark.
+        let ident = [0x7f, b'E', b'L', b'F', class, data, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let ident_mask = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfc, 0, 0, 0, 0, 0, 0, 0, 0];
+        let mut head = [0; 4];
+        let program =
+            File::open(interpreter).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == *b"\x7fELF";
+        Ok(Self {
+            name: format!("qemu-{qemu_arch}"),
+            // e_type: ET_EXEC (2) and ET_DYN (3) differ in the last bit.
+            magic: [&ident[..], &half(2), &half(machine)].concat(),
+            mask: [&ident_mask[..], &half(0xfffe), &half(0xffff)].concat(),
+            interpreter: interpreter.into(),
+            flags: if program { "PF".into() } else { String::new() },
+        })
+    }
+
+    pub(super) fn plain(name: &str, magic: &[u8], interpreter: &Path) -> Self {
+        let mask = vec![0xff; magic.len()];
+        Self { name: name.into(), magic: magic.into(), mask, interpreter: interpreter.into(), flags: String::new() }
+    }
+
+    pub(super) fn matches(&self, head: &[u8]) -> bool {
+        head.len() >= self.magic.len()
+            && iter::zip(head, iter::zip(&self.magic, &self.mask))
+                .all(|(byte, (magic, mask))| (byte ^ magic) & mask == 0)
+    }
+
+    /// The line that registers the entry. The kernel's limits: 1920 bytes in all, and the magic within the first
+    /// 128 bytes of a file (binfmt-misc.rst; the code of 6.18 allows 256). The 127 characters that
+    /// the same page allows an interpreter are no limit in the code: 1000 work on 6.18.
+    pub(super) fn register_line(&self) -> anyhow::Result<Vec<u8>> {
+        let name = &self.name;
+        let interpreter = self.interpreter.as_os_str().as_bytes();
+        if name.is_empty() || name.starts_with('.') || name.contains('/') {
+            return Err(anyhow!("`{name}` cannot name a binfmt entry"));
+        }
+        if self.magic.len() != self.mask.len() || self.magic.is_empty() || self.magic.len() > 128 {
+            return Err(anyhow!("binfmt entry {name}: magic and mask must be 1 to 128 bytes and equally long"));
+        }
+        if !self.interpreter.is_absolute() {
+            return Err(anyhow!("binfmt entry {name}: {} is not an absolute path", self.interpreter.display()));
+        }
+        // The first byte of the line is the separator, so any will do that occurs nowhere else.
+        let taken = |mark: &u8| name.as_bytes().contains(mark) || interpreter.contains(mark);
+        let mark = *b":|,;!@".iter().find(|mark| !taken(mark)).context("no separator is left for a binfmt entry")?;
+        let escaped = |bytes: &[u8]| {
+            let bytes = bytes.iter().map(|byte| format!("\\x{byte:02x}"));
+            bytes.collect::<String>().into_bytes()
+        };
+        let (magic, mask) = (escaped(&self.magic), escaped(&self.mask));
+        let (name, flags) = (name.as_bytes(), self.flags.as_bytes());
+        let line = [b"", name, b"M", b"0", &magic, &mask, interpreter, flags].join(&mark);
+        if line.len() > 1920 {
+            return Err(anyhow!("binfmt entry {} is longer than 1920 bytes", self.name));
+        }
+        Ok(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+
+    use super::*;
+
+    #[test]
+    fn this_test_matches_the_entry_of_its_own_machine_only() {
+        let own = head_of(&env::current_exe().unwrap());
+        let matching: Vec<_> = MACHINES
+            .iter()
+            .map(|row| (row.0, BinfmtEntry::elf(row.0, Path::new("/qemu")).unwrap()))
+            .filter(|(_, entry)| entry.matches(&own))
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(matching, [env::consts::ARCH]);
+        assert!(BinfmtEntry::new("windows", Path::new("/wine")).unwrap().matches(b"MZ\x90\0"));
+        assert!(!BinfmtEntry::new("wasm", Path::new("/wasmtime")).unwrap().matches(b"\0as"));
+    }
+
+    #[test]
+    fn a_register_line_is_what_the_kernel_reads() {
+        let entry = BinfmtEntry::new("qemu-s390x", Path::new("/opt/a:b/qemu")).unwrap();
+        let line = String::from_utf8(entry.register_line().unwrap()).unwrap();
+        let magic = r"\x7f\x45\x4c\x46\x02\x02\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x16";
+        let mask = r"\xff\xff\xff\xff\xff\xff\xff\xfc\x00\x00\x00\x00\x00\x00\x00\x00\xff\xfe\xff\xff";
+        assert_eq!(line, format!("|qemu-s390x|M|0|{magic}|{mask}|/opt/a:b/qemu|"));
+        assert!(BinfmtEntry::plain("long", &[7; 129], Path::new("/x")).register_line().is_err());
+        assert!(BinfmtEntry::plain("a/b", b"MZ", Path::new("/x")).register_line().is_err());
+        for unknown in ["qemu-z80", "amiga"] {
+            assert!(
+                BinfmtEntry::new(unknown, Path::new("/x"))
+                    .unwrap_err()
+                    .to_string()
+                    .contains(unknown.trim_start_matches("qemu-"))
+            );
+        }
+    }
+}

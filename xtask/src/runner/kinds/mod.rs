@@ -1,0 +1,5 @@
+//! What only programs of one kind need.
+
+pub mod native;
+pub mod wasmtime;
+pub mod wine;

@@ -1,0 +1,117 @@
+//! Programs that run at once and expect to be alone.
+
+use std::fs;
+use std::net::TcpListener;
+
+use nix::sys::signal::Signal;
+use quick_junit::{Report, TestCaseStatus};
+
+use crate::support::{BOTH, Cache, Fixture, names};
+
+/// A name that no other test uses.
+fn name(fixture: &Fixture) -> String {
+    fixture.path("").file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+/// What tests of the fixture leave in the workspace.
+fn is_clean(fixture: &Fixture) {
+    for package in ["first", "second"] {
+        assert_eq!(names(&fixture.root().join(package)), ["Cargo.toml", "src", "tests"]);
+        assert_eq!(names(&fixture.root().join(package).join("src")), ["lib.rs"]);
+    }
+    fixture.assert_nothing_left();
+}
+
+#[test]
+fn programs_that_use_the_same_names_pass_beside_each_other() {
+    let fixture = Fixture::new("neighbours");
+    let test = ["--json", "--test-jobs", "4", "--", "--test", "folders*"];
+    // Above the temporary folder, and named: so the machine's own.
+    let xtask = fixture.xtask_for_both("test", &test).env("NAMED", fixture.path("named")).env("NAME", name(&fixture));
+    for _ in 0..2 {
+        let output = xtask.succeeds();
+        for target in BOTH {
+            let row = output.row(target);
+            assert_eq!((&row["status"], &row["tests"]["passed"]), (&"passed".into(), &18.into()), "{output}");
+            // Where there can be no rooms they take turns.
+            assert!(row["reason"].is_null() || output.err.contains("take turns"), "{output}");
+        }
+        is_clean(&fixture);
+    }
+    assert_eq!(names(&fixture.path("")), ["named.aarch64", "named.x86_64", "target", "tmp", "workspace"]);
+}
+
+#[test]
+fn rows_of_a_package_take_turns_where_they_have_no_folders_of_their_own() {
+    let fixture = Fixture::new("neighbours");
+    let test = ["test", "x86_64-linux", "aarch64-linux", "--json", "--test-jobs", "4", "-p", "second"];
+    let script = "echo 0 >/proc/sys/user/max_user_namespaces && exec \"$0\" \"$@\"";
+    let run = |more: &[&str]| {
+        fixture.xtask(&[&test, more, &["--", "--test", "folders*"][..]].concat()).env("NAME", name(&fixture))
+    };
+    for (xtask, why) in [
+        (run(&["--no-isolation"]), "--no-isolation"),
+        (run(&["--no-binfmt"]), "--no-binfmt"),
+        (run(&[]).under(&["unshare", "-Ur", "sh", "-c", script]), "user.max_user_namespaces is 0"),
+    ] {
+        let output = xtask.succeeds();
+        output.says(&["rows of a package take turns: ", why]);
+        for target in BOTH {
+            let row = output.row(target);
+            assert_eq!((&row["tests"]["passed"], &row["reason"]), (&12.into(), &serde_json::Value::Null), "{output}");
+        }
+        is_clean(&fixture);
+    }
+}
+
+#[test]
+fn what_fails_beside_others_and_passes_alone_has_passed_and_is_named_in_every_report() {
+    let fixture = Fixture::new("neighbours");
+    let company = fixture.path("company");
+    fs::create_dir(&company).unwrap();
+    let reports = ["--report", "junit=out.xml", "--report", "markdown=out.md"];
+    let test = [&["--json", "--test-jobs", "4"], &reports[..], &["--", "--test", "port"]].concat();
+    // Free until somebody else is given it.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let xtask = fixture.xtask_for_both("test", &test).env("COMPANY", &company).env("ADDRESS", address);
+    let output = xtask.succeeds();
+    let reasons: Vec<String> = BOTH.iter().filter_map(|row| Some(output.row(row)["reason"].as_str()?.into())).collect();
+    assert!(!reasons.is_empty(), "{output}");
+    let [first, second] = ["first", "second"].map(|package| format!("{package} tests/port"));
+    for reason in &reasons {
+        let named = reason.strip_prefix("passed alone, failed beside others: ").unwrap();
+        assert!(named.split(", ").all(|name| [&first, &second].contains(&&name.to_owned())), "{output}");
+    }
+    for target in BOTH {
+        assert_eq!(output.row(target)["tests"], serde_json::json!({ "passed": 2, "failed": 0, "ignored": 0 }));
+    }
+    // Its first output is shown.
+    output.says(&["passed alone, failed beside others: a_port_of_a_fixed_number failed: ", "AddrInUse"]);
+    let read = |name: &str| fs::read_to_string(fixture.root().join(name)).unwrap();
+    assert!(read("out.md").contains(&reasons[0]), "{}", read("out.md"));
+    let junit = Report::deserialize_from_str(&read("out.xml")).unwrap();
+    let again =
+        junit.test_suites.iter().flat_map(|suite| &suite.test_cases).filter(
+            |case| matches!(&case.status, TestCaseStatus::Success { flaky_runs, .. } if !flaky_runs.is_empty()),
+        );
+    assert!(again.count() >= reasons.len() && junit.failures == 0, "{}", read("out.xml"));
+    fs::remove_file(fixture.root().join("out.xml")).unwrap();
+
+    // What fails when it is alone has failed.
+    fixture.write("first/tests/port.rs", "#[test] fn fails() { panic!() }");
+    let output = xtask.ends_with(1);
+    assert_eq!(output.row("aarch64-linux")["reason"], "first tests/port: fails failed", "{output}");
+}
+
+#[test]
+fn what_a_killed_run_left_is_gone_after_the_next() {
+    let cache = Cache::ready();
+    let fixture = Fixture::new("misbehaves").with_cache(cache.root());
+    let test = ["test", "aarch64-linux", "--", "--test", "hangs"];
+    let running = fixture.xtask(&test).env("MARKER", fixture.path("marker")).start();
+    running.until_exists(&fixture.path("marker-aarch64")).signal(Signal::SIGKILL);
+    assert_eq!(names(&fixture.path("tmp")), [""; 0], "nothing is in the system's folder");
+    assert_eq!(names(&cache.path("tmp")).len(), 1, "the folder of the run");
+    fixture.xtask(&["test", "aarch64-linux", "--", "--test", "talks"]).run();
+    fixture.assert_nothing_left();
+}
