@@ -189,7 +189,23 @@ pub fn run(
     });
     signals::check()?;
     let groups = groups?;
+    note_written(&limits.rooms, workspace, events);
     run.report(prepared, provider, groups)
+}
+
+/// Tells what of the tests' work is not in the workspace, although they wrote it there.
+fn note_written(rooms: &Rooms, workspace: &Workspace, events: &Events) {
+    let written = rooms.written();
+    let root = std::fs::canonicalize(workspace.root()).unwrap_or_default();
+    let names: Vec<_> =
+        written.iter().map(|file| file.strip_prefix(&root).unwrap_or(file).display().to_string()).collect();
+    let (first, rest) = names.split_at(names.len().min(5));
+    if !first.is_empty() {
+        let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+        let first = first.join(", ");
+        events
+            .note(&format!("tests wrote into the workspace, and that is gone: {first}{more}; --no-isolation keeps it"));
+    }
 }
 
 impl<'a> Run<'a> {

@@ -1,6 +1,6 @@
 //! A room for each test program: which folders are its own, and which are the machine's.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::FileTypeExt;
@@ -26,6 +26,8 @@ const NAMES_OF_TEMPORARY: [&str; 4] = ["TMPDIR", "TMP", "TEMP", "TEMPDIR"];
 
 /// The rooms of a run.
 pub struct Rooms {
+    /// The workspace, and members outside of it.
+    workspace: BTreeSet<PathBuf>,
     /// Folders whose writes belong to a room, and those within that stay the machine's.
     folders: BTreeMap<PathBuf, Role>,
     refused: Option<String>,
@@ -54,7 +56,8 @@ impl Rooms {
         let meta = &workspace.metadata;
         let members = meta.workspace_packages().into_iter().filter_map(|package| package.manifest_path.parent());
         let private = members.map(|folder| folder.as_std_path()).chain([workspace.root()]);
-        rooms.folders.extend(private.map(|folder| (folder.to_owned(), Role::Private)));
+        rooms.workspace = private.filter_map(|folder| std::fs::canonicalize(folder).ok()).collect();
+        rooms.folders.extend(rooms.workspace.iter().map(|folder| (folder.clone(), Role::Private)));
         // Programs, and whatever else cargo puts where it builds; but for the folder that tests have there (CARGO_TARGET_TMPDIR).
         let build = meta.build_directory.as_ref().unwrap_or(&meta.target_directory);
         let machines =
@@ -87,6 +90,7 @@ impl Rooms {
         let folder = Cache::locate().unwrap_or_else(|_| Cache::none()).run_folder()?;
         Ok(Rooms {
             folder,
+            workspace: BTreeSet::new(),
             folders: BTreeMap::new(),
             refused: Some("nothing else runs".to_owned()),
             kept: Mutex::default(),
@@ -136,6 +140,34 @@ impl Rooms {
         self.make(&plan, runner.kind).map(Some)
     }
 
+    /// Files of the workspace that are not what they were for tests that have written them.
+    pub fn written(&self) -> BTreeSet<PathBuf> {
+        let mut written = BTreeSet::new();
+        for store in std::fs::read_dir(self.stores()).into_iter().flatten().flatten() {
+            for folder in &self.workspace {
+                let place = room::written_to(folder, &store.path());
+                let mut todo = vec![place.clone()];
+                while let Some(path) = todo.pop() {
+                    let entries = std::fs::read_dir(&path).into_iter().flatten().flatten();
+                    for (path, kind) in entries.filter_map(|entry| Some((entry.path(), entry.file_type().ok()?))) {
+                        let original = folder.join(path.strip_prefix(&place).unwrap_or(&path));
+                        let differs = || std::fs::read(&path).ok() != std::fs::read(&original).ok();
+                        if kind.is_dir() {
+                            todo.push(path);
+                        } else if kind.is_file() && differs() {
+                            written.insert(original);
+                        }
+                    }
+                }
+            }
+        }
+        written
+    }
+
+    fn stores(&self) -> PathBuf {
+        self.folder().join("rooms")
+    }
+
     /// A job has ended, and the next one of its package and row may want its room.
     pub fn close(&self, job: &Job, room: OpenRoom) {
         if room.kind == RunnerKind::Wine {
@@ -172,7 +204,7 @@ impl Rooms {
         folders.extend(
             self.folders.iter().filter_map(|(folder, role)| Some((std::fs::canonicalize(folder).ok()?, *role))),
         );
-        let store = self.folder().join("rooms").join(name);
+        let store = self.stores().join(name);
         std::fs::create_dir_all(&store).with_context(|| format!("cannot make {}", store.display()))?;
         // That it is within a folder of the room's own changes nothing of what it is.
         folders.insert(self.folder().to_owned(), Role::Shared);
@@ -208,7 +240,7 @@ impl Rooms {
             process: room.holder.id().cast_signed(),
             entered: opened.entered,
             refused: opened.refused,
-            tmpdir: None,
+            variables: BTreeMap::new(),
         };
         room.write(&document)?;
         Ok(room)
@@ -276,7 +308,8 @@ impl OpenRoom {
         let text = std::fs::read(&self.document).context("cannot read about a room")?;
         let mut room: Room = serde_json::from_slice(&text)?;
         let set = command.get_envs().find(|(name, _)| *name == "TMPDIR").map(|(_, value)| value.map(PathBuf::from));
-        room.tmpdir = Some(set.unwrap_or_else(|| std::env::var_os("TMPDIR").map(PathBuf::from)));
+        let theirs = set.unwrap_or_else(|| std::env::var_os("TMPDIR").map(PathBuf::from));
+        room.variables.insert("TMPDIR".to_owned(), theirs);
         self.write(&room)?;
         let folder = self.document.with_file_name("built");
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;

@@ -102,8 +102,8 @@ pub struct JobResult {
     pub binfmt: Option<bool>,
     /// Whether it had to be ended.
     pub timed_out: bool,
-    /// How it had failed while others ran, if it passed when it was alone.
-    pub beside: Option<Box<JobResult>>,
+    /// How it had failed, if it passed when it was run again alone.
+    pub first: Option<Box<JobResult>>,
 }
 
 impl Job {
@@ -144,8 +144,9 @@ pub struct Limits {
 
 /// Runs the jobs of a queue until it is closed and empty; `on_end` hears of each.
 ///
-/// A test program that failed while another ran is run once more when nothing else runs, as under `cargo test`, and
-/// [`JobResult::beside`] says so. One that did not end is given up with the first of its name that does not end alone.
+/// A test program that failed in a room or while another ran is run once more as under `cargo test`: when nothing else runs, in the
+/// machine's own folders. If it passes then, [`JobResult::first`] says so. One that did not end is given up with the first of its
+/// name that does not end then, either.
 pub fn run_all(queue: &Queue, limits: &Limits, on_end: impl Fn(JobResult) + Sync) {
     let again: Mutex<Vec<(Job, JobResult)>> = Mutex::default();
     std::thread::scope(|scope| {
@@ -153,8 +154,8 @@ pub fn run_all(queue: &Queue, limits: &Limits, on_end: impl Fn(JobResult) + Sync
             scope.spawn(|| {
                 while let Some(taken) = queue.next(limits.rooms.refused().is_none()) {
                     let result = run(&taken.job, limits);
-                    let accompanied = queue.ended(&taken);
-                    if result.failure.is_some() && accompanied && taken.job.step.is_none() {
+                    let differs = queue.ended(&taken) || limits.rooms.refused().is_none();
+                    if result.failure.is_some() && differs && taken.job.step.is_none() {
                         again.lock().unwrap_or_else(PoisonError::into_inner).push((taken.job, result));
                     } else {
                         on_end(result);
@@ -174,7 +175,7 @@ pub fn run_all(queue: &Queue, limits: &Limits, on_end: impl Fn(JobResult) + Sync
             endless.push(job.title.clone());
         }
         if second.failure.is_none() {
-            second.beside = Some(Box::new(first));
+            second.first = Some(Box::new(first));
         }
         on_end(second);
     }
@@ -198,7 +199,7 @@ fn run_in(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> JobResult {
         seconds: 0.0,
         binfmt: None,
         timed_out: false,
-        beside: None,
+        first: None,
     };
     match signals::check().and_then(|()| start_and_wait(job, limits, rooms)) {
         Ok(end) => judge(&mut result, end, job.timeout(limits)),
@@ -359,10 +360,10 @@ fn judge(result: &mut JobResult, end: End, timeout: Duration) {
     result.output = end.output;
 }
 
-/// What a report says of programs that failed while others ran, and passed alone.
+/// What a report says of programs that had to be run again.
 pub fn passed_alone(programs: &[JobResult]) -> Option<String> {
-    let names: Vec<&str> = programs.iter().filter(|p| p.beside.is_some()).map(|p| p.title.as_str()).collect();
-    (!names.is_empty()).then(|| format!("passed alone, failed beside others: {}", names.join(", ")))
+    let names: Vec<&str> = programs.iter().filter(|p| p.first.is_some()).map(|p| p.title.as_str()).collect();
+    (!names.is_empty()).then(|| format!("failed at first and passed when run again alone: {}", names.join(", ")))
 }
 
 fn how(status: ExitStatus) -> String {

@@ -114,14 +114,14 @@ fn suite(outcome: &Outcome) -> TestSuite {
             test.set_classname(program.title.as_str());
             suite.add_test_case(test);
         }
-        if let Some(first) = &program.beside {
+        if let Some(first) = &program.first {
             // As JUnit has a test that failed and then passed: the failed run within the case that passed.
             let failure = first.failure.as_deref().unwrap_or_default();
             let mut rerun = TestRerun::new(NonSuccessKind::Failure);
-            rerun.set_message(format!("failed beside others: {failure}")).set_description(first.output.as_str());
+            rerun.set_message(format!("at first: {failure}")).set_description(first.output.as_str());
             let mut status = TestCaseStatus::success();
             status.add_rerun(rerun);
-            let mut test = TestCase::new(format!("{} alone", program.title), status);
+            let mut test = TestCase::new(format!("{} again", program.title), status);
             test.set_classname(program.title.as_str()).set_time(Duration::from_secs_f64(program.seconds));
             suite.add_test_case(test);
         }

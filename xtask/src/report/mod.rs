@@ -175,13 +175,10 @@ impl ReportOptions {
 fn show_failures(report: &Report) {
     for outcome in &report.targets {
         for program in outcome.all_programs() {
-            if let Some(first) = &program.beside {
+            if let Some(first) = &program.first {
                 let failure = first.failure.as_deref().unwrap_or_default();
                 let output = first.output.trim_end();
-                eprintln!(
-                    "\n──── {}: {}: passed alone, failed beside others: {failure} ────\n{output}",
-                    outcome.name, program.title
-                );
+                eprintln!("\n──── {}: {}: at first: {failure} ────\n{output}", outcome.name, program.title);
             }
         }
     }

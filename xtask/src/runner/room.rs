@@ -79,8 +79,8 @@ pub struct Room {
     pub entered: Entered,
     /// Why not.
     pub refused: Option<String>,
-    /// What programs have in `TMPDIR`, if whoever starts the runner has something else there.
-    pub tmpdir: Option<Option<PathBuf>>,
+    /// Variables of which programs see another value than whoever starts the runner, or none.
+    pub variables: BTreeMap<String, Option<PathBuf>>,
 }
 
 /// Makes a room, says so in a line, and holds it until its input ends.
@@ -135,8 +135,10 @@ fn furnish(plan: &Plan, all_ids: bool, failed: &mut BTreeMap<PathBuf, String>) -
             opened.push((path, *role, file));
         }
     }
+    // It, too, may be in a folder that something is mounted over.
+    let stores = File::open(&plan.store).with_context(|| format!("cannot open {}", plan.store.display()))?;
     for (path, role, file) in &opened {
-        let store = plan.store.join(name_of(path));
+        let store = Path::new(&by_number(&stores)).join(name_of(path));
         let done = match role {
             Role::Shared => bind(file, path),
             Role::Memory => mount_memory(path),
@@ -156,6 +158,11 @@ fn furnish(plan: &Plan, all_ids: bool, failed: &mut BTreeMap<PathBuf, String>) -
         }
     }
     Ok(())
+}
+
+/// Where a store keeps what was written to a folder.
+pub fn written_to(folder: &Path, store: &Path) -> PathBuf {
+    store.join(name_of(folder)).join("upper")
 }
 
 /// A name for what is kept of a folder.
@@ -205,7 +212,13 @@ fn overlay(path: &Path, lower: &File, store: &Path, any_owner: bool) -> Result<(
     let [lower, upper, work] = [lower, &upper, &work].map(by_number);
     // Without root an overlay keeps its marks in user.*, which Linux takes since 5.11.
     let options = format!("lowerdir={lower},upperdir={upper},workdir={work},userxattr");
-    mount(Some("overlay"), path, Some("overlay"), MsFlags::empty(), Some(options.as_str())).context("no overlay")
+    mount(Some("overlay"), path, Some("overlay"), MsFlags::empty(), Some(options.as_str())).with_context(|| {
+        // Without root nothing can be seen that another mount hides, and an overlay would (clone_private_mount in fs/namespace.c).
+        match mount_points().iter().any(|point| point != path && point.starts_with(path)) {
+            true => "something is mounted in it",
+            false => "the kernel makes no overlay of it",
+        }
+    })
 }
 
 /// Where something is mounted: proc_pid_mountinfo(5), whose fifth field is a path with some bytes in octal.

@@ -100,11 +100,12 @@ pub struct Status {
 pub(super) fn environment(spec: &RunnerSpec, program: &Path, room: Option<&Room>) -> BTreeMap<OsString, OsString> {
     let ours = [STATUS_VARIABLE, ROOM_VARIABLE].map(OsStr::new);
     let mut all: BTreeMap<_, _> = env::vars_os().filter(|(name, _)| !ours.contains(&name.as_os_str())).collect();
-    match room.and_then(|room| room.tmpdir.as_ref()) {
-        Some(Some(folder)) => all.insert("TMPDIR".into(), folder.into()),
-        Some(None) => all.remove(OsStr::new("TMPDIR")),
-        None => None,
-    };
+    for (name, value) in room.iter().flat_map(|room| &room.variables) {
+        match value {
+            Some(value) => all.insert(name.into(), value.into()),
+            None => all.remove(OsStr::new(name)),
+        };
+    }
     for (name, value) in &spec.env {
         if name == "LD_LIBRARY_PATH"
             && let Some(callers) = all.get_mut(OsStr::new(name)).filter(|path| !path.is_empty())

@@ -42,6 +42,48 @@ fn programs_that_use_the_same_names_pass_beside_each_other() {
 }
 
 #[test]
+fn documentation_tests_have_the_temporary_folder_that_others_have() {
+    let fixture = Fixture::new("small");
+    let lines = [
+        "/// ```",
+        "/// assert_eq!(std::env::var_os(\"TMPDIR\"), std::env::var_os(\"EXPECTED\"));",
+        "/// std::fs::write(std::env::temp_dir().join(\"left\"), \"\").unwrap();",
+        "/// ```",
+        "pub fn next(n: u32) -> u32 { n + 1 }",
+    ];
+    fixture.write("src/lib.rs", &lines.join("\n"));
+    let folder = fixture.path("tmp");
+    for xtask in [
+        fixture.xtask_for_both("test", &["--json"]).env("EXPECTED", &folder),
+        fixture.xtask_for_both("test", &["--json"]).without("TMPDIR"),
+    ] {
+        let output = xtask.succeeds();
+        for target in BOTH {
+            assert!(output.row(target)["reason"].is_null(), "{output}");
+        }
+        if !output.err.contains("take turns") {
+            fixture.assert_nothing_left();
+        }
+        let _ = fs::remove_file(folder.join("left"));
+    }
+}
+
+#[test]
+fn what_a_test_that_passes_writes_into_the_workspace_is_named() {
+    let fixture = Fixture::new("small");
+    let test = "#[test] fn writes() { for name in [\"new\", \"Cargo.toml\"] { let was = std::fs::read(name); \
+                std::fs::write(name, was.unwrap_or_default()).unwrap(); } }";
+    fixture.write("src/lib.rs", &format!("pub fn next(n: u32) -> u32 {{ n + 1 }}\n{test}"));
+    let output = fixture.xtask_for_both("test", &[]).succeeds();
+    if !output.err.contains("take turns") {
+        output.says(&["tests wrote into the workspace, and that is gone: new; --no-isolation keeps it"]);
+        assert!(!fixture.root().join("new").exists());
+    }
+    let output = fixture.xtask_for_both("test", &["--no-isolation"]).succeeds();
+    assert!(!output.err.contains("is gone") && fixture.root().join("new").exists(), "{output}");
+}
+
+#[test]
 fn rows_of_a_package_take_turns_where_they_have_no_folders_of_their_own() {
     let fixture = Fixture::new("neighbours");
     let test = ["test", "x86_64-linux", "aarch64-linux", "--json", "--test-jobs", "4", "-p", "second"];
@@ -79,14 +121,14 @@ fn what_fails_beside_others_and_passes_alone_has_passed_and_is_named_in_every_re
     assert!(!reasons.is_empty(), "{output}");
     let [first, second] = ["first", "second"].map(|package| format!("{package} tests/port"));
     for reason in &reasons {
-        let named = reason.strip_prefix("passed alone, failed beside others: ").unwrap();
+        let named = reason.strip_prefix("failed at first and passed when run again alone: ").unwrap();
         assert!(named.split(", ").all(|name| [&first, &second].contains(&&name.to_owned())), "{output}");
     }
     for target in BOTH {
         assert_eq!(output.row(target)["tests"], serde_json::json!({ "passed": 2, "failed": 0, "ignored": 0 }));
     }
     // Its first output is shown.
-    output.says(&["passed alone, failed beside others: a_port_of_a_fixed_number failed: ", "AddrInUse"]);
+    output.says(&["tests/port: at first: a_port_of_a_fixed_number failed: ", "AddrInUse"]);
     let read = |name: &str| fs::read_to_string(fixture.root().join(name)).unwrap();
     assert!(read("out.md").contains(&reasons[0]), "{}", read("out.md"));
     let junit = Report::deserialize_from_str(&read("out.xml")).unwrap();
@@ -100,7 +142,11 @@ fn what_fails_beside_others_and_passes_alone_has_passed_and_is_named_in_every_re
     // What fails when it is alone has failed.
     fixture.write("first/tests/port.rs", "#[test] fn fails() { panic!() }");
     let output = xtask.ends_with(1);
-    assert_eq!(output.row("aarch64-linux")["reason"], "first tests/port: fails failed", "{output}");
+    assert_eq!(
+        output.row("aarch64-linux")["reason"],
+        "first tests/port: fails failed: explicit panic (first/tests/port.rs:1)",
+        "{output}"
+    );
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn a_compiler_answers_for_its_target_and_names_no_folder_of_this_machine() {
             let line = output.out.lines().find_map(|line| line.strip_prefix(question)?.strip_prefix(": "));
             line.unwrap_or_else(|| panic!("{question}\n{output}")).to_owned()
         };
-        assert_eq!(answer("-dumpmachine"), format!("{arch}-unknown-linux-gnu"));
+        assert_eq!(answer("-dumpmachine"), format!("{arch}-linux-gnu"));
         assert!(answer("--version").starts_with("clang version "));
         assert!(answer("-print-prog-name=ld").ends_with(&format!("/{target}-ld")));
         let sysroot = answer("-print-sysroot");
