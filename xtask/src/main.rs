@@ -15,6 +15,7 @@ mod provider;
 mod report;
 mod runner;
 mod signals;
+mod stale;
 mod suites;
 mod targets;
 mod workspace;

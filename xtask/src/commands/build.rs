@@ -11,10 +11,12 @@ use super::{Place, announce, events, find_targets, one_environment};
 use crate::engine::build::cargo_in;
 use crate::engine::suites::Chosen;
 use crate::engine::{self, Request};
+use crate::environment::Environment;
 use crate::events::{Event, Events, Phase};
 use crate::machine;
 use crate::report::ReportOptions;
 use crate::signals;
+use crate::stale;
 use crate::suites::{Suite, Suites};
 use crate::targets::Target;
 use crate::workspace::{Selection, Workspace, spec_of};
@@ -372,6 +374,8 @@ fn finish(
     }
     let prepared = provider.prepare(workspace, targets, events)?;
     signals::check()?;
+    let environments: Vec<&Environment> = prepared.iter().filter_map(|row| row.environment.as_ref().ok()).collect();
+    stale::remove(workspace, &environments, &request.cargo_args, events)?;
     options.finish(&engine::run(workspace, request, &prepared, provider.name(), events)?)
 }
 

@@ -1,6 +1,7 @@
 //! What a run ends with, and its views: live lines, a table, JSON, JUnit and markdown.
 
 pub mod files;
+mod lines;
 pub mod live;
 pub mod table;
 

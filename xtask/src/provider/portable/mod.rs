@@ -282,6 +282,8 @@ impl Portable {
             environment.runner = Some(emulators.runner(target)?);
         }
         wrappers.write(target, &mut environment)?;
+        let std = toolchain::std_key(farm, &target.triple);
+        environment.inputs.extend([("std".to_owned(), std), ("C toolchain".to_owned(), wrappers.key(target))]);
         let mut flags = target.rustflags.clone();
         // cargo knows the target by name only; this makes it build everything again when the specification changes.
         flags.extend(target.spec.as_deref().map(|spec| format!("-Cmetadata={}", rust_std::spec_key(spec))));

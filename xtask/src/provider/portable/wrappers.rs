@@ -1,5 +1,6 @@
 //! The scripts and files that make zig and the emulators look like the tools that builds expect.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -236,6 +237,18 @@ impl Wrappers {
             shell.insert("MESON_CROSS_FILE".into(), text(&file));
         }
         Ok(())
+    }
+
+    /// What differs between two C toolchains of a row of which objects are not the same: their scripts and options, which name the
+    /// compiler by its version, the processor, the oldest glibc and folders of libraries.
+    pub fn key(&self, target: &Target) -> String {
+        let name = &target.name;
+        let files = ["cc", "c++", "ld"].map(|tool| format!("bin/{name}-{tool}"));
+        let mut hasher = DefaultHasher::new();
+        for file in files.iter().chain([&format!("rows/{name}/clang.cfg")]) {
+            std::fs::read(self.cache.path(file)).ok().hash(&mut hasher);
+        }
+        format!("{:016x}", hasher.finish())
     }
 
     /// The program by which the Go toolchain starts what it built, in a folder of the row alone: rows that differ in their C
