@@ -30,6 +30,17 @@ esac
 # are those of that folder, which are for the musl in it.
 case $words in
 *" --target"* | *" -target "* | *"=native "* | *" -dynamic "* | *crt1.o* | *crt[in].o* | *crtbegin* | *crtend* | */self-contained*)
+    # Only here what is in a response file stands for it: rustc writes an argument a line, others all in one; both quote as xargs reads it.
+    for a do
+        shift
+        if [ "$a" != "${a#@?}" ] && [ -f "${a#@}" ]; then
+            while IFS= read -r b; do [ -z "$b" ] || set -- "$@" "$b"; done <<END
+$(xargs printf '%s\n' <"${a#@}")
+END
+        else
+            set -- "$@" "$a"
+        fi
+    done
     skip= nostart=
     for a do
         shift
