@@ -30,6 +30,9 @@ pub struct Environment {
     pub shell: BTreeMap<String, String>,
     /// Folders for the front of `PATH`.
     pub path: Vec<PathBuf>,
+    /// What builds depend on that no variable says: a word for people, and a key that changes with it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, String>,
     /// The oldest glibc that its programs promise to run with.
     pub glibc: Option<String>,
     /// How its programs are started; none for a row of level `link`.
@@ -47,6 +50,7 @@ impl Environment {
             scoped: BTreeMap::new(),
             shell: BTreeMap::new(),
             path: Vec::new(),
+            inputs: BTreeMap::new(),
             glibc: None,
             runner: None,
         }

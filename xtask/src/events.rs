@@ -12,6 +12,8 @@ pub enum Event<'a> {
     Setup { key: &'a str, text: &'a str },
     /// A step of the set-up has ended, and so: `step` is what it did, `text` says that with the time or the failure.
     SetupDone { key: &'a str, text: &'a str, step: &'a str, time: Duration, success: bool },
+    /// A long step of the set-up has come so far: `std for aarch64-linux (3 of 22)`.
+    Reached { text: &'a str },
     /// These rows take part in the run.
     Targets { names: &'a [String] },
     /// A row does something else now.

@@ -15,6 +15,7 @@ mod provider;
 mod report;
 mod runner;
 mod signals;
+mod stale;
 mod suites;
 mod targets;
 mod workspace;
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use engine::recorder;
 use provider::toolchain;
 
 use commands::{
@@ -64,7 +66,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let other_name = run_program::by_name().or_else(|| toolchain::as_proxy().map(Err));
+    let other_name = run_program::by_name().or_else(recorder::by_name).or_else(|| toolchain::as_proxy().map(Err));
     if let Some(result) = other_name {
         return result.unwrap_or_else(|error| {
             eprintln!("error: {error:#}");

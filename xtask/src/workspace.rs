@@ -113,10 +113,57 @@ fn is_own_workspace(folder: &Path) -> bool {
     own.is_some_and(|own| folder.starts_with(own))
 }
 
+/// The packages that a run is about, as the user told cargo.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// `--package`: names, names with a version, or package ids. None are given where cargo's default is meant.
+    pub packages: Vec<String>,
+    /// `--workspace`: all members.
+    pub workspace: bool,
+    /// `--exclude`: members to leave out, by name.
+    pub exclude: Vec<String>,
+}
+
+impl Selection {
+    /// Takes the options that choose packages out of arguments for cargo.
+    pub fn take(&mut self, args: Vec<String>) -> Vec<String> {
+        let mut rest = Vec::new();
+        let mut args = args.into_iter();
+        while let Some(arg) = args.next() {
+            let (name, value) = match arg.split_once('=') {
+                Some((name, value)) if name.starts_with("--") => (name, Some(value.to_owned())),
+                _ => (arg.as_str(), None),
+            };
+            match name {
+                "--workspace" | "--all" => self.workspace = true,
+                "-p" | "--package" => self.packages.extend(value.or_else(|| args.next())),
+                "--exclude" => self.exclude.extend(value.or_else(|| args.next())),
+                _ => match arg.strip_prefix("-p") {
+                    Some(value) if !arg.starts_with("--") => self.packages.push(value.to_owned()),
+                    _ => rest.push(arg),
+                },
+            }
+        }
+        rest
+    }
+}
+
+/// A package as cargo's `--package` takes it, without doubt about which is meant: two packages may have one name.
+pub fn spec_of(package: &Package) -> String {
+    // Ids are specifications since cargo 1.77 (Package ID Specifications in The Cargo Book).
+    match package.id.repr.contains(' ') {
+        false => package.id.repr.clone(),
+        true => format!("{}@{}", package.name, package.version),
+    }
+}
+
 /// A cargo workspace.
 pub struct Workspace {
     /// What `cargo metadata` says.
     pub metadata: Metadata,
+    /// The folder in which cargo is started: the user's own, or that of the manifest that was named. Cargo reads its
+    /// configuration from there, and takes the package there for the one that is meant.
+    pub folder: PathBuf,
     /// The toolchain it uses.
     pub toolchain: Toolchain,
     /// The table, with the workspace's own rows.
@@ -132,19 +179,19 @@ impl Workspace {
     pub fn load(manifest: Option<&Path>) -> Result<Workspace> {
         let mut command = MetadataCommand::new();
         command.no_deps();
-        if let Some(manifest) = manifest {
-            if !manifest.is_file() {
-                bail!("no manifest {}: --manifest-path takes the path of a Cargo.toml", manifest.display());
+        let here = match manifest {
+            Some(manifest) if manifest.file_name().is_some_and(|name| name == "Cargo.toml") && manifest.is_file() => {
+                manifest.canonicalize().map(|manifest| manifest.parent().unwrap_or(Path::new("/")).to_owned())
             }
-            command.manifest_path(manifest);
-        }
-        command.env_remove("RUSTUP_TOOLCHAIN");
-        // Most often this is the workspace's folder already, and cargo and rustc are asked at the same time.
-        let here = match manifest.map(|manifest| manifest.parent().unwrap_or(Path::new(""))) {
-            Some(folder) => folder.canonicalize(),
+            Some(manifest) => {
+                bail!("no manifest {}: --manifest-path takes the path of a Cargo.toml", manifest.display())
+            }
             None => std::env::current_dir(),
         };
         let here = here.context("cannot find the current folder")?;
+        command.current_dir(&here);
+        command.env_remove("RUSTUP_TOOLCHAIN");
+        // Most often this is the workspace's folder already, and cargo and rustc are asked at the same time.
         let (metadata, toolchain) = std::thread::scope(|scope| {
             let toolchain = scope.spawn(|| Toolchain::of(&here));
             (command.exec(), toolchain.join())
@@ -160,7 +207,7 @@ impl Workspace {
             Ok(toolchain) if root == here => toolchain?,
             _ => Toolchain::of(root)?,
         };
-        Ok(Workspace { toolchain, table: Table::load(root)?, settings, metadata })
+        Ok(Workspace { toolchain, table: Table::load(root)?, settings, folder: here, metadata })
     }
 
     /// The workspace's folder.
@@ -173,7 +220,7 @@ impl Workspace {
     pub fn chooses_jobs(&self) -> bool {
         let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
         let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
-        let folders = self.root().ancestors().map(|folder| folder.join(".cargo")).chain(home);
+        let folders = self.folder.ancestors().map(|folder| folder.join(".cargo")).chain(home);
         let mut files = folders.flat_map(|folder| [folder.join("config.toml"), folder.join("config")]);
         let says_jobs = |file: PathBuf| {
             let text = std::fs::read_to_string(file).ok()?;
@@ -191,8 +238,8 @@ impl Workspace {
     /// that no package is for. The second list holds the latter.
     ///
     /// # Errors
-    /// A setting names an unknown row.
-    pub fn all_targets(&self) -> Result<(Vec<Target>, Vec<Target>)> {
+    /// A setting names an unknown row, or the selection an unknown package.
+    pub fn all_targets(&self, selection: &Selection) -> Result<(Vec<Target>, Vec<Target>)> {
         let rows: Vec<Target> = match &self.settings.targets {
             Some(names) => {
                 names.iter().map(|n| self.table.find(n).cloned()).collect::<Result<_>>().with_context(|| {
@@ -204,29 +251,49 @@ impl Workspace {
         let mut applies = Vec::new();
         let mut not = Vec::new();
         for row in rows {
-            if self.packages_for(&row, &[])?.is_empty() { not.push(row) } else { applies.push(row) }
+            if self.packages_for(&row, selection)?.is_empty() { not.push(row) } else { applies.push(row) }
         }
         Ok((applies, not))
     }
 
-    /// The members to build for a row: those that `-p` names, else those whose metadata lists the row, or which list
-    /// nothing and the row has std.
+    /// The members to build for a row: those that are selected and whose metadata lists the row, or which list nothing
+    /// and the row has std.
+    ///
+    /// Where nothing is selected they are cargo's own choice (the package of the folder, or the workspace's
+    /// `default-members`), and in the workspace's own folder those besides that list the row.
     ///
     /// # Errors
     /// An unknown package, or a package that lists an unknown row.
-    pub fn packages_for(&self, row: &Target, only: &[String]) -> Result<Vec<&Package>> {
+    pub fn packages_for(&self, row: &Target, selection: &Selection) -> Result<Vec<&Package>> {
         let members = self.metadata.workspace_packages();
-        if let Some(unknown) = only.iter().find(|name| !members.iter().any(|m| m.name.as_str() == name.as_str())) {
-            let names: Vec<&str> = members.iter().map(|m| m.name.as_str()).collect();
-            bail!("no package `{unknown}` in this workspace; it has {}", names.join(", "));
+        if !selection.exclude.is_empty() && !selection.workspace {
+            bail!("--exclude can only be used together with --workspace");
         }
+        let named = selection.packages.iter().chain(&selection.exclude);
+        for spec in named {
+            if !members.iter().any(|member| is_named(member, spec)) {
+                let names: Vec<&str> = members.iter().map(|m| m.name.as_str()).collect();
+                bail!("no package `{spec}` in this workspace; it has {}", names.join(", "));
+            }
+        }
+        let is_default = |member: &Package| {
+            let chosen = &self.metadata.workspace_default_members;
+            // Cargo says so since 1.71.
+            !chosen.is_available() || chosen.contains(&member.id)
+        };
+        let manifest = self.folder.ancestors().find(|folder| folder.join("Cargo.toml").is_file());
+        let at_root = manifest == Some(self.root());
         let mut packages = Vec::new();
         for member in members {
-            if !only.is_empty() && !only.iter().any(|name| member.name.as_str() == name) {
-                continue;
-            }
+            let is_among = |specs: &[String]| specs.iter().any(|spec| is_named(member, spec));
             let context = || format!("[package.metadata.cross-flake] in {}", member.manifest_path);
-            let wanted = match settings(&member.metadata).with_context(context)?.targets {
+            let rows = settings(&member.metadata).with_context(context)?.targets;
+            let selected = match (selection.workspace, selection.packages.is_empty()) {
+                (true, _) => !is_among(&selection.exclude),
+                (false, false) => is_among(&selection.packages),
+                (false, true) => is_default(member) || (rows.is_some() && at_root),
+            };
+            let wanted = match rows {
                 Some(names) => {
                     let mut listed = false;
                     for name in &names {
@@ -234,35 +301,59 @@ impl Workspace {
                     }
                     listed
                 }
-                None => row.std == StdKind::Std || !only.is_empty(),
+                None => row.std == StdKind::Std || !selection.packages.is_empty(),
             };
-            if wanted {
+            if selected && wanted {
                 packages.push(member);
             }
         }
         Ok(packages)
     }
 
-    /// The folders of those members whose tests want a network of their own.
+    /// The ids of those members whose tests want a network of their own.
     ///
     /// # Errors
     /// A malformed setting.
-    pub fn private_networks(&self) -> Result<BTreeSet<PathBuf>> {
-        let mut folders = BTreeSet::new();
+    pub fn private_networks(&self) -> Result<BTreeSet<String>> {
+        let mut ids = BTreeSet::new();
         for member in self.metadata.workspace_packages() {
             let context = || format!("[package.metadata.cross-flake] in {}", member.manifest_path);
             let own = settings(&member.metadata).with_context(context)?.network;
             if own.or(self.settings.network) == Some(Network::Private) {
-                folders.extend(member.manifest_path.parent().map(|folder| folder.as_std_path().to_owned()));
+                ids.insert(member.id.repr.clone());
             }
         }
-        Ok(folders)
+        Ok(ids)
     }
+}
+
+/// Whether cargo's `--package` would mean this package by these words.
+fn is_named(package: &Package, spec: &str) -> bool {
+    let (name, version) = (package.name.as_str(), package.version.to_string());
+    spec == name
+        || spec == package.id.repr
+        || [format!("{name}@{version}"), format!("{name}:{version}")].contains(&spec.to_owned())
 }
 
 fn settings(metadata: &serde_json::Value) -> Result<Settings> {
     match metadata.get("cross-flake") {
         Some(value) => Ok(Settings::deserialize(value)?),
         None => Ok(Settings::default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_choose_packages_are_taken_out_of_cargos_arguments() {
+        let mut selection = Selection::default();
+        let line = "--lib -p a -pb --package=c --package d --exclude e --exclude=f --workspace --profile p --package-x";
+        let rest = selection.take(line.split(' ').map(str::to_owned).collect());
+        assert_eq!(rest, ["--lib", "--profile", "p", "--package-x"]);
+        assert_eq!(selection.packages, ["a", "b", "c", "d"]);
+        assert_eq!(selection.exclude, ["e", "f"]);
+        assert!(selection.workspace);
     }
 }

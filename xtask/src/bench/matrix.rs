@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::document::{Results, targets};
 use super::measure::{Timeline, Usage, measure, output, settle};
 use super::{About, Bench, Crates, Row, ZIGBUILD, empty};
-use crate::engine::build::{clean_command, command_in};
-use crate::engine::{first_error, libtest};
+use crate::engine::build::{cargo_in, clean_command};
+use crate::engine::{libtest, reasons};
 use crate::environment::path_with;
 use crate::events::human_bytes;
 use crate::provider::portable::wheels::ZIG;
@@ -277,7 +277,7 @@ impl Modes<'_> {
             events.note(&format!("matrix: warming up {}", row.0.name));
             let said = output(&mut self.zigbuild(&row)?)?;
             if !said.success {
-                let reason = first_error(&format!("{}\n{}", said.stdout, said.stderr));
+                let reason = reasons::of_build(&format!("{}\n{}", said.stdout, said.stderr));
                 events.note(&format!("matrix: {} is left out, for cargo-zigbuild fails: {reason}", row.0.name));
                 let left_out = LeftOut { target: row.0.name, reason };
                 results.document.matrix.get_or_insert_default().left_out.push(left_out);
@@ -324,7 +324,7 @@ impl Modes<'_> {
 
     /// `cargo test` in the environment of the row.
     fn cargo(&self, row: &Row) -> Result<Command> {
-        let mut command = command_in("cargo", &[&row.1])?;
+        let mut command = cargo_in(&[&row.1])?;
         self.arguments(&mut command, row, Mode::Cargo, &row.0.triple);
         Ok(command)
     }

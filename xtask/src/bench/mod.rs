@@ -27,7 +27,7 @@ use crate::provider::portable::wheels::ZIG;
 use crate::provider::{self, Choice};
 use crate::report::Report;
 use crate::targets::Target;
-use crate::workspace::Workspace;
+use crate::workspace::{Selection, Workspace};
 use document::Results;
 
 /// The cargo-zigbuild that is measured beside xtask.
@@ -117,7 +117,7 @@ impl Bench {
         }
         let workspace = Workspace::load(Some(&manifest))?;
         let targets = match names {
-            [] => in_order(workspace.all_targets()?.0),
+            [] => in_order(workspace.all_targets(&Selection::default())?.0),
             names => crate::commands::find_targets(&workspace, names)?,
         };
         Ok(Bench { repository, workspace, named: names.to_vec(), targets, cache: Cache::locate()?, events, repeats })
@@ -338,7 +338,7 @@ mod tests {
         };
         let targets =
             vec![row("x86_64-linux", 3, 1.5, 12), row("windows-x64", 0, 0.0, 0), row("macos-arm64", 4, 0.25, 9)];
-        let report = Report { provider: "portable".to_owned(), crates: 5, targets };
+        let report = Report { provider: "portable".to_owned(), crates: 5, groups: Vec::new(), targets };
         let report = Report::read(&crate::report::files::to_json(&report).unwrap()).unwrap();
         assert_eq!(report.targets.iter().map(|row| row.tests.passed).sum::<usize>(), 7);
         assert_eq!(report.targets.iter().map(|row| row.run_seconds).sum::<f64>(), 1.75);

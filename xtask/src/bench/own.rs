@@ -12,7 +12,8 @@ use super::document::Results;
 use super::measure::{output, settle};
 use super::{About, Bench, Row, empty};
 use crate::cache::Cache;
-use crate::engine::build::{self, BuildRequest, Built, Ready, clean_command, target_folder_of};
+use crate::engine::build::{self, BuildRequest, Built, Ready, clean_command};
+use crate::engine::recorder::Recorder;
 use crate::runner::{Entered, RunnerSpec, STATUS_VARIABLE, Status};
 
 /// Starts of each command line, whatever `--repeats` says: they are short, and vary.
@@ -141,15 +142,15 @@ fn test_programs(bench: &Bench, rows: &[Row]) -> Result<Vec<Option<PathBuf>>> {
         tests: true,
         packages: vec!["ledger-core".to_owned()],
         cargo_args: vec!["--lib".into(), "--target-dir".into(), folder.to_string_lossy().into_owned()],
+        test_args: Vec::new(),
     };
     let ready: Vec<Ready<'_>> = rows.iter().map(|(target, environment)| Ready { target, environment }).collect();
     let mut programs = vec![None; rows.len()];
-    let end = build::build(&bench.workspace, &request, &ready, |built| {
-        let Built::Artifact(artifact) = built else { return };
-        let Some(file) = artifact.executable.filter(|_| artifact.profile.test) else { return };
-        let triple = target_folder_of(&folder, file.as_std_path());
-        if let Some(row) = rows.iter().position(|(target, _)| Some(&target.triple) == triple.as_ref()) {
-            programs[row] = Some(file.into_std_path_buf());
+    let recorder = Recorder::install(&bench.cache)?;
+    let end = build::build(&bench.workspace, &request, &recorder, &ready, |built| {
+        let Built::Recorded(call) = built else { return };
+        if let Some(row) = rows.iter().position(|(target, _)| Some(&target.name) == call.row.as_ref()) {
+            programs[row] = call.line.first().map(PathBuf::from);
         }
     })?;
     crate::signals::check()?;

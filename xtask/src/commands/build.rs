@@ -4,27 +4,36 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use cargo_metadata::Package;
 use clap::Args;
 
 use super::{Place, announce, events, find_targets, one_environment};
-use crate::engine::build::command_in;
+use crate::engine::build::cargo_in;
 use crate::engine::suites::Chosen;
 use crate::engine::{self, Request};
+use crate::environment::Environment;
 use crate::events::{Event, Events, Phase};
 use crate::machine;
 use crate::report::ReportOptions;
 use crate::signals;
+use crate::stale;
 use crate::suites::{Suite, Suites};
 use crate::targets::Target;
-use crate::workspace::Workspace;
+use crate::workspace::{Selection, Workspace, spec_of};
 
 /// What is passed on to cargo as it is.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Passed on to cargo")]
 struct CargoOptions {
-    /// Build this package; may be repeated [default: all that are for the target]
+    /// Build this package; may be repeated [default: cargo's own, and those that list the target]
     #[arg(short, long = "package", value_name = "SPEC")]
     packages: Vec<String>,
+    /// Build all members of the workspace
+    #[arg(long)]
+    workspace: bool,
+    /// Leave this member out, with --workspace; may be repeated
+    #[arg(long, value_name = "SPEC")]
+    exclude: Vec<String>,
     /// Build with optimisations
     #[arg(short, long)]
     release: bool,
@@ -70,6 +79,14 @@ impl CargoOptions {
         args.extend(self.features.iter().flat_map(|f| ["--features".to_owned(), f.clone()]));
         args.extend(self.jobs.iter().flat_map(|n| ["--jobs".to_owned(), n.to_string()]));
         args
+    }
+
+    /// The packages that these options and cargo's own arguments choose, and what is left of the latter.
+    fn selection(&self, rest: Vec<String>) -> (Selection, Vec<String>) {
+        let mut selection =
+            Selection { packages: self.packages.clone(), workspace: self.workspace, exclude: self.exclude.clone() };
+        let rest = selection.take(rest);
+        (selection, rest)
     }
 
     /// Adds the number of jobs where nobody else has chosen it. Not as `--jobs`, of which cargo takes one only.
@@ -143,7 +160,7 @@ pub struct Build {
 
 /// Build the workspace's tests for some targets and run them
 ///
-/// Test programs run under the emulator of their target as soon as they are built.
+/// What runs, and with which features and variables, is what `cargo test` would run in a shell of each target.
 /// What follows `--` goes to cargo, and what follows a second `--` to the test programs:
 ///
 ///     cargo xtask test aarch64-linux s390x-linux -- --test io -- --nocapture
@@ -185,9 +202,12 @@ pub struct Run {
     place: Place,
     #[command(flatten)]
     cargo: CargoOptions,
-    /// The program, where the workspace has several
+    /// The program, where there are several and none is the package's `default-run`
     #[arg(long, value_name = "NAME")]
     bin: Option<String>,
+    /// An example instead of a program
+    #[arg(long, value_name = "NAME", conflicts_with = "bin")]
+    example: Option<String>,
     /// Arguments for the program
     #[arg(last = true, value_name = "ARGS")]
     args: Vec<String>,
@@ -208,10 +228,11 @@ impl Build {
     pub fn run(self) -> Result<ExitCode> {
         let workspace = self.place.workspace()?;
         let targets = find_targets(&workspace, &self.targets)?;
+        let (selection, rest) = self.cargo.selection(self.rest);
         let request = Request {
             tests: false,
-            packages: self.cargo.packages.clone(),
-            cargo_args: self.cargo.with_jobs([self.cargo.args(), self.rest].concat(), &workspace),
+            selection,
+            cargo_args: self.cargo.with_jobs([self.cargo.args(), rest].concat(), &workspace),
             test_args: Vec::new(),
             timeout: Duration::ZERO,
             jobs: 1,
@@ -243,7 +264,8 @@ impl TestAllTargets {
     /// See [`finish`].
     pub fn run(self) -> Result<ExitCode> {
         let workspace = self.with.place.workspace()?;
-        let (targets, not) = workspace.all_targets()?;
+        let (selection, _) = self.with.cargo.selection(split(&self.with.rest).0);
+        let (targets, not) = workspace.all_targets(&selection)?;
         if targets.is_empty() {
             bail!("no target is for any package of {}", workspace.root().display());
         }
@@ -291,9 +313,10 @@ impl TestArguments {
         events: &Events,
     ) -> Result<ExitCode> {
         let (cargo_rest, test_args) = split(&self.rest);
+        let (selection, cargo_rest) = self.cargo.selection(cargo_rest);
         let request = Request {
             tests: true,
-            packages: self.cargo.packages.clone(),
+            selection,
             cargo_args: self.cargo.with_jobs([self.cargo.args(), cargo_rest].concat(), workspace),
             test_args,
             timeout: Duration::from_secs(self.tests.timeout),
@@ -334,7 +357,7 @@ fn finish(
 ) -> Result<ExitCode> {
     options.check()?;
     for target in targets {
-        if workspace.packages_for(target, &request.packages)?.is_empty() {
+        if workspace.packages_for(target, &request.selection)?.is_empty() {
             bail!(
                 "no package of {} is for {target}\nname one with -p, or list \"{target}\" in its \
                  [package.metadata.cross-flake] targets",
@@ -351,6 +374,8 @@ fn finish(
     }
     let prepared = provider.prepare(workspace, targets, events)?;
     signals::check()?;
+    let environments: Vec<&Environment> = prepared.iter().filter_map(|row| row.environment.as_ref().ok()).collect();
+    stale::remove(workspace, &environments, &request.cargo_args, events)?;
     options.finish(&engine::run(workspace, request, &prepared, provider.name(), events)?)
 }
 
@@ -365,25 +390,30 @@ impl Run {
             let reason = target.reason.as_deref().unwrap_or("it has no runner");
             bail!("programs for {target} cannot run here: {reason}\n`cargo xtask build {target}` builds them");
         }
-        let packages = workspace.packages_for(&target, &self.cargo.packages)?;
-        let programs: Vec<_> = packages
-            .iter()
-            .flat_map(|p| p.targets.iter().filter(|t| t.is_bin()).map(move |t| (p, t)))
-            .filter(|(_, t)| self.bin.as_ref().is_none_or(|name| t.name == *name))
-            .collect();
-        let (package, program) = match programs.as_slice() {
-            [one] => one,
+        let (selection, _) = self.cargo.selection(Vec::new());
+        let has_it = |package: &&Package| {
+            package.targets.iter().any(|t| match &self.example {
+                Some(example) => t.is_example() && t.name == *example,
+                None => t.is_bin() && self.bin.as_ref().is_none_or(|name| t.name == *name),
+            })
+        };
+        let packages: Vec<_> = workspace.packages_for(&target, &selection)?.into_iter().filter(has_it).collect();
+        let mut command: Command = cargo_in(&[&environment])?;
+        command.arg("run").args(["--target", &target.triple]).args(self.cargo.args());
+        match packages.as_slice() {
+            [one] => command.args(["--package", &spec_of(one)]),
             [] => bail!("the workspace has no such program for {target}"),
+            // Cargo knows about `default-run`, and lists them else.
+            many if many.iter().any(|package| package.default_run.is_some()) => &mut command,
             many => {
-                let names: Vec<&str> = many.iter().map(|(_, t)| t.name.as_str()).collect();
+                let programs = many.iter().flat_map(|p| p.targets.iter().filter(|t| t.is_bin() || t.is_example()));
+                let names: Vec<&str> = programs.map(|t| t.name.as_str()).collect();
                 bail!("the workspace has several programs: choose with --bin one of {}", names.join(", "))
             }
         };
-        let mut command: Command = command_in("cargo", &[&environment])?;
-        command.arg("run").args(["--package", package.name.as_str(), "--bin", &program.name]);
-        command.args(["--target", &target.triple]).args(self.cargo.args());
-        command.arg("--manifest-path").arg(workspace.root().join("Cargo.toml"));
-        command.arg("--").args(&self.args);
+        command.args(self.bin.iter().flat_map(|name| ["--bin", name]));
+        command.args(self.example.iter().flat_map(|name| ["--example", name]));
+        command.current_dir(&workspace.folder).arg("--").args(&self.args);
         let status = command.status().context("cannot start cargo")?;
         Ok(ExitCode::from(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1)))
     }

@@ -11,7 +11,7 @@ use clap::Args;
 
 use super::{Place, events, find_targets, set_up};
 use crate::cache::write_whole;
-use crate::engine::build::{clean_command, seconds_since};
+use crate::engine::build::{clean_command, inherited, seconds_since};
 use crate::engine::rooms::Rooms;
 use crate::engine::tests::{self, Job, JobResult, Limits, Program};
 use crate::engine::{self};
@@ -68,7 +68,12 @@ impl Conformance {
         let limits = Limits { timeout: TIMEOUT, jobs: 1, binfmt: true, rooms: Rooms::none()? };
         let outcomes = check_all(&prepared, self.cxx, &folder, &limits, &events);
         signals::check()?;
-        self.report.finish(&Report { provider: provider.name().to_owned(), crates: 0, targets: outcomes })
+        self.report.finish(&Report {
+            provider: provider.name().to_owned(),
+            crates: 0,
+            groups: Vec::new(),
+            targets: outcomes,
+        })
     }
 }
 
@@ -173,12 +178,13 @@ fn run(file: PathBuf, environment: &Environment, folder: &Path, limits: &Limits)
     let job = Job {
         row: 0,
         step: None,
+        package: String::new(),
         title: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        harness: false,
         program: Program::Test { file, runner: environment.runner.clone() },
         args: Vec::new(),
-        env: Default::default(),
+        env: inherited(),
         cwd: folder.to_owned(),
-        library_path: Vec::new(),
     };
     tests::run(&job, limits)
 }

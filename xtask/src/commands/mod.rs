@@ -24,6 +24,7 @@ use crate::environment::Environment;
 use crate::events::{Events, human_bytes};
 use crate::provider::{self, Choice, Download, Prepared, Provider};
 use crate::report::live;
+use crate::stale;
 use crate::targets::Target;
 use crate::workspace::Workspace;
 
@@ -116,7 +117,10 @@ pub fn one_environment(place: &Place, name: &str) -> Result<(Workspace, Target, 
     let provider = place.provider(&workspace)?;
     let prepared = set_up(&*provider, &workspace, std::slice::from_ref(&target), &events())?;
     match prepared.into_iter().next().map(|p| p.environment) {
-        Some(Ok(environment)) => Ok((workspace, target, environment)),
+        Some(Ok(environment)) => {
+            stale::remove(&workspace, &[&environment], &[], &events())?;
+            Ok((workspace, target, environment))
+        }
         Some(Err(reason)) => bail!("{target} cannot be had here: {reason}"),
         None => bail!("{target} cannot be had here"),
     }

@@ -105,7 +105,7 @@ impl Setup {
     pub fn run(self) -> Result<ExitCode> {
         let workspace = self.place.workspace()?;
         let targets = match self.targets.as_slice() {
-            [] => workspace.all_targets()?.0,
+            [] => workspace.all_targets(&Default::default())?.0,
             names => find_targets(&workspace, names)?,
         };
         let provider = self.place.provider(&workspace)?;

@@ -1,14 +1,17 @@
 //! One cargo invocation for many targets, and what it reports.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use cargo_metadata::{Artifact, BuildScript, Message};
+use cargo_metadata::{Artifact, Message};
 
+use super::BUILD_MACHINE;
+use super::recorder::{Recorded, Recorder};
 use crate::environment::{Environment, path_with};
 use crate::targets::Target;
 use crate::workspace::Workspace;
@@ -16,15 +19,18 @@ use crate::workspace::Workspace;
 /// What cargo is asked to build.
 #[derive(Clone, Debug)]
 pub struct BuildRequest {
-    /// `build`, or `test` for the test programs.
+    /// `test`, for the test programs; else `build`.
     pub tests: bool,
-    /// Packages, by name.
+    /// Packages, as `--package` takes them.
     pub packages: Vec<String>,
     /// Arguments for cargo, as the user gave them.
     pub cargo_args: Vec<String>,
+    /// Arguments for the test programs.
+    pub test_args: Vec<String>,
 }
 
 /// A row and its environment, ready to be built.
+#[derive(Clone, Copy)]
 pub struct Ready<'a> {
     /// The row.
     pub target: &'a Target,
@@ -40,25 +46,27 @@ pub struct BuildEnd {
     pub stderr: String,
 }
 
-/// Variables that cargo or rustup set for xtask itself and that must not reach a cargo for another workspace.
+/// The variables that xtask was started with, less those that cargo or rustup set for xtask itself and that must not reach a
+/// cargo for another workspace.
+pub fn inherited() -> BTreeMap<OsString, OsString> {
+    let set_by_cargo = |name: &str| {
+        name.starts_with("CARGO_PKG_")
+            || name.starts_with("CARGO_BIN_EXE_")
+            || ["CARGO", "CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_MANIFEST_LINKS", "OUT_DIR"].contains(&name)
+    };
+    // The path ahead of `rustc` decides on the compiler, so rustup's and the user's wishes for one are not passed on.
+    let steers = |name: &str| ["RUSTUP_TOOLCHAIN", "CARGO_BUILD_TARGET", "LD_LIBRARY_PATH"].contains(&name);
+    let is_kept =
+        |(name, _): &(OsString, OsString)| !set_by_cargo(&name.to_string_lossy()) && !steers(&name.to_string_lossy());
+    let mut all: BTreeMap<OsString, OsString> = std::env::vars_os().filter(is_kept).collect();
+    all.extend(library_path().filter(|path| !path.is_empty()).map(|path| ("LD_LIBRARY_PATH".into(), path)));
+    all
+}
+
+/// A command with the variables of [`inherited`].
 pub fn clean_command(program: impl Into<OsString>) -> Command {
     let mut command = Command::new(program.into());
-    for (name, _) in std::env::vars_os() {
-        let name_text = name.to_string_lossy();
-        let inherited_from_cargo = name_text.starts_with("CARGO_PKG_")
-            || name_text.starts_with("CARGO_BIN_EXE_")
-            || ["CARGO", "CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_MANIFEST_LINKS", "OUT_DIR"]
-                .contains(&name_text.as_ref());
-        // The path ahead of `rustc` decides on the compiler, so rustup's and the user's wishes for one are not passed on.
-        if inherited_from_cargo || name_text == "RUSTUP_TOOLCHAIN" || name_text == "CARGO_BUILD_TARGET" {
-            command.env_remove(&name);
-        }
-    }
-    match library_path() {
-        Some(path) if path.is_empty() => command.env_remove("LD_LIBRARY_PATH"),
-        Some(path) => command.env("LD_LIBRARY_PATH", path),
-        None => &mut command,
-    };
+    command.env_clear().envs(inherited());
     command
 }
 
@@ -73,26 +81,37 @@ fn library_path() -> Option<OsString> {
     std::env::join_paths(std::env::split_paths(&inherited).filter(|folder| !holds_rustc(folder))).ok()
 }
 
-/// A command inside the environments of all these targets at once.
+/// cargo inside the environments of all these targets at once.
 ///
-/// A `RUSTFLAGS` of the user's would displace every scoped `CARGO_TARGET_<T>_RUSTFLAGS` (cargo takes one or the other), so
-/// it is added to each of them instead.
+/// A `RUSTFLAGS` of the user's would displace every scoped `CARGO_TARGET_<T>_RUSTFLAGS` (cargo takes one or the other). Where a row
+/// has such flags it is added to those of each row instead.
 ///
 /// # Errors
 /// `PATH` cannot be formed.
-pub fn command_in(program: impl Into<OsString>, environments: &[&Environment]) -> Result<Command> {
-    let mut command = clean_command(program);
+pub fn cargo_in(environments: &[&Environment]) -> Result<Command> {
+    let mut command = clean_command("cargo");
     command.env("PATH", path_with(environments)?);
-    let users = users_rustflags();
+    let name = |e: &Environment| format!("CARGO_TARGET_{}_RUSTFLAGS", e.triple.replace(['-', '.'], "_").to_uppercase());
+    let displaced = environments.iter().any(|environment| environment.scoped.contains_key(&name(environment)));
+    let users = users_rustflags().filter(|_| displaced);
     for environment in environments {
         command.envs(&environment.scoped);
-        if let Some(users) = &users {
-            let name = format!("CARGO_TARGET_{}_RUSTFLAGS", environment.triple.replace(['-', '.'], "_").to_uppercase());
-            let ours = environment.scoped.get(&name).map(String::as_str).unwrap_or_default();
-            command.env(name, format!("{ours} {users}").trim());
+        let Some(users) = &users else { continue };
+        let ours = environment.scoped.get(&name(environment)).map(String::as_str).unwrap_or_default();
+        let flags = ours.split_whitespace().map(str::to_owned).chain(users.iter().cloned()).collect::<Vec<_>>();
+        if flags.iter().any(|flag| flag.contains(char::is_whitespace)) {
+            // The variable is split at spaces, a list of the configuration is not.
+            let list = toml::Value::Array(flags.into_iter().map(toml::Value::from).collect());
+            command
+                .env_remove(name(environment))
+                .args(["--config", &format!("target.'{}'.rustflags={list}", environment.triple)]);
+        } else {
+            command.env(name(environment), flags.join(" "));
         }
     }
-    command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    if users.is_some() {
+        command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    }
     if in_ci() && std::env::var_os("CARGO_INCREMENTAL").is_none() {
         // What makes the next build faster makes this one slower by a twentieth (docs/benchmarks.md), and in CI there is no next.
         command.env("CARGO_INCREMENTAL", "0");
@@ -105,14 +124,20 @@ fn in_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| !["", "0", "false"].contains(&value.as_str()))
 }
 
-/// The flags that the user's environment has for every compiler, if any.
-pub fn users_rustflags() -> Option<String> {
-    let encoded = std::env::var("CARGO_ENCODED_RUSTFLAGS").ok().map(|v| v.replace('\x1f', " "));
-    encoded.or_else(|| std::env::var("RUSTFLAGS").ok()).filter(|v| !v.trim().is_empty())
+/// The flags that the user's environment has for every compiler, if any; cargo splits the one variable at a mark of its own and
+/// the other at spaces.
+fn users_rustflags() -> Option<Vec<String>> {
+    let split = |text: String, mark: &[char]| -> Vec<String> {
+        text.split(mark).filter(|flag| !flag.is_empty()).map(str::to_owned).collect()
+    };
+    let encoded = std::env::var("CARGO_ENCODED_RUSTFLAGS").ok().map(|flags| split(flags, &['\x1f']));
+    encoded
+        .or_else(|| Some(split(std::env::var("RUSTFLAGS").ok()?, &[' ', '\t', '\n'])))
+        .filter(|flags| !flags.is_empty())
 }
 
 /// Cargo's options that choose what to build within a package.
-pub const SELECTION: &[&str] = &[
+const SELECTION: &[&str] = &[
     "--lib",
     "--bins",
     "--bin",
@@ -126,51 +151,47 @@ pub const SELECTION: &[&str] = &[
     "--doc",
 ];
 
-/// Those of [`SELECTION`] with which `cargo build` builds no tests.
-const SELECTION_OF_CRATES: &[&str] =
-    &["--lib", "--bins", "--bin", "--examples", "--example", "--benches", "--bench", "--all-targets"];
-
 /// Whether one of these options is among the arguments, as `--option` or `--option=value`.
 pub fn given(args: &[String], options: &[&str]) -> bool {
     args.iter().any(|arg| options.contains(&arg.split('=').next().unwrap_or_default()))
 }
 
-/// The arguments that choose targets, packages and form of output.
-fn arguments(workspace: &Workspace, request: &BuildRequest, targets: &[&Target]) -> Vec<OsString> {
-    // `cargo build` goes on after an error and `cargo test` does not, but `--lib` and its like mean the crate itself to the
-    // one and its tests to the other. `--test` means the same to both.
-    let mut args: Vec<OsString> = if request.tests && given(&request.cargo_args, SELECTION_OF_CRATES) {
-        vec!["test".into(), "--no-run".into()]
-    } else {
-        vec!["build".into(), "--keep-going".into()]
-    };
-    args.push("--manifest-path".into());
-    args.push(workspace.root().join("Cargo.toml").into());
-    if request.tests {
-        // What `cargo test` builds, in the profile in which it does.
-        if !given(&request.cargo_args, SELECTION) {
-            args.extend(["--tests".into(), "--examples".into()]);
-        }
-        if !given(&request.cargo_args, &["--release", "-r", "--profile"]) {
-            args.extend(["--profile".into(), "test".into()]);
-        }
-    }
+/// cargo in the environments of these rows and in the workspace's folder, with `verb` and the arguments that choose packages
+/// and targets.
+fn cargo(workspace: &Workspace, request: &BuildRequest, ready: &[Ready<'_>], verb: &[&str]) -> Result<Command> {
+    let environments: Vec<&Environment> = ready.iter().map(|r| r.environment).collect();
+    let mut command = cargo_in(&environments)?;
+    command.args(verb);
     for package in &request.packages {
-        args.extend(["--package".into(), package.into()]);
+        command.args(["--package", package]);
     }
-    for target in targets {
-        args.extend(["--target".into(), target.triple.clone().into()]);
+    for row in ready {
+        command.args(["--target", &row.target.triple]);
     }
-    args.extend(request.cargo_args.iter().map(OsString::from));
-    args
+    // As an argument, for programs under test see the variable.
+    if std::io::IsTerminal::is_terminal(&std::io::stderr()) && !given(&request.cargo_args, &["--color"]) {
+        command.args(["--color", "always"]);
+    }
+    // Ours already; cargo takes it once.
+    command.args(request.cargo_args.iter().filter(|arg| !verb.contains(&arg.as_str())));
+    command.current_dir(&workspace.folder);
+    Ok(command)
+}
+
+/// A command that would build one row alone, for [`super::features::groups`].
+///
+/// # Errors
+/// The environment cannot be formed.
+pub fn alone(workspace: &Workspace, request: &BuildRequest, ready: Ready<'_>) -> Result<Command> {
+    cargo(workspace, request, &[ready], if request.tests { &["test"] } else { &["build"] })
 }
 
 /// Something that cargo reports while it goes on.
 pub enum Built {
     /// A crate or program is there.
-    Artifact(Artifact),
-    /// A build script has run.
-    Script(BuildScript),
+    Artifact(Box<Artifact>),
+    /// A test program is to be run, or rustdoc.
+    Recorded(Recorded),
 }
 
 /// Runs cargo once for all these targets.
@@ -180,22 +201,54 @@ pub enum Built {
 pub fn build(
     workspace: &Workspace,
     request: &BuildRequest,
+    recorder: &Recorder,
     ready: &[Ready<'_>],
-    mut on_built: impl FnMut(Built),
+    on_built: impl FnMut(Built),
 ) -> Result<BuildEnd> {
-    let environments: Vec<&Environment> = ready.iter().map(|r| r.environment).collect();
-    let targets: Vec<&Target> = ready.iter().map(|r| r.target).collect();
-    let mut command = command_in("cargo", &environments)?;
-    command
-        .args(arguments(workspace, request, &targets))
-        .args(["--message-format", "json-render-diagnostics"])
-        .current_dir(workspace.root())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-        command.env("CARGO_TERM_COLOR", "always");
+    let verb: &[&str] = if request.tests { &["test", "--no-fail-fast"] } else { &["build", "--keep-going"] };
+    let mut command = cargo(workspace, request, ready, verb)?;
+    if request.tests {
+        let rows = ready.iter().map(|r| (r.target.upper(), r.target.name.as_str()));
+        let host = &workspace.toolchain.host;
+        // Proc-macros are tested on the build machine, which may be no row of this run.
+        let own = (host.replace(['-', '.'], "_").to_uppercase(), BUILD_MACHINE);
+        let own = Some(own).filter(|_| !ready.iter().any(|r| r.target.triple == *host));
+        recorder.record(&mut command, rows.chain(own))?;
     }
+    command.args(["--message-format", "json-render-diagnostics"]);
+    if request.tests {
+        command.arg("--").args(&request.test_args);
+    }
+    run(command, on_built)
+}
+
+/// Builds what can be built of these rows' test programs after [`build`] has failed: `cargo test` stops at the first crate that
+/// does not compile, `cargo build` goes on with others.
+///
+/// # Errors
+/// See [`build`].
+pub fn build_the_rest(
+    workspace: &Workspace,
+    request: &BuildRequest,
+    ready: &[Ready<'_>],
+    on_built: impl FnMut(Built),
+) -> Result<()> {
+    // `--lib` and its like mean the crate itself to `cargo build` and its tests to `cargo test`.
+    if given(&request.cargo_args, SELECTION) {
+        return Ok(());
+    }
+    let mut verb = vec!["build", "--keep-going", "--tests", "--examples"];
+    if !given(&request.cargo_args, &["--release", "-r", "--profile"]) {
+        // What `cargo test` builds, in the profile in which it does.
+        verb.extend(["--profile", "test"]);
+    }
+    let mut command = cargo(workspace, request, ready, &verb)?;
+    command.args(["--message-format", "json-render-diagnostics"]);
+    run(command, on_built).map(drop)
+}
+
+fn run(mut command: Command, mut on_built: impl FnMut(Built)) -> Result<BuildEnd> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().context("cannot start cargo")?;
     let stderr = child.stderr.take().expect("stderr is piped");
     let reader = std::thread::spawn(move || {
@@ -206,20 +259,18 @@ pub fn build(
     let stdout = child.stdout.take().expect("stdout is piped");
     for message in Message::parse_stream(BufReader::new(stdout)) {
         match message.context("cannot read cargo's messages")? {
-            Message::CompilerArtifact(artifact) => on_built(Built::Artifact(artifact)),
-            Message::BuildScriptExecuted(script) => on_built(Built::Script(script)),
+            Message::CompilerArtifact(artifact) => on_built(Built::Artifact(Box::new(artifact))),
+            Message::TextLine(line) => {
+                if let Some(call) = Recorded::read(&line) {
+                    on_built(Built::Recorded(call?));
+                }
+            }
             _ => {}
         }
     }
     let status = child.wait().context("cannot wait for cargo")?;
     let stderr = reader.join().unwrap_or_default();
     Ok(BuildEnd { success: status.success(), stderr })
-}
-
-/// The first folder below this target folder of cargo's that a file is in: a triple, or a profile of the build machine's own.
-pub fn target_folder_of(folder: &Path, file: &Path) -> Option<String> {
-    let relative = file.strip_prefix(folder).ok()?;
-    Some(relative.components().next()?.as_os_str().to_string_lossy().into_owned())
 }
 
 /// Seconds since an instant.

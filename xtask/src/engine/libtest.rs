@@ -49,6 +49,8 @@ pub struct Parsed {
     pub counts: Option<Counts>,
     /// Whether a `running N tests` line has no `test result:` after it: the program ended early.
     pub unfinished: bool,
+    /// Tests that the `running N tests` lines announced.
+    pub announced: usize,
     /// The tests by name, in the order of their lines.
     pub cases: Vec<Case>,
 }
@@ -62,13 +64,19 @@ pub fn parse(output: &str) -> Parsed {
                 parsed.counts.get_or_insert_default().add(counts);
                 parsed.unfinished = false;
             }
-        } else if line.strip_prefix("running ").is_some_and(|r| r.ends_with(" tests") || r.ends_with(" test")) {
+        } else if let Some(number) = line.strip_prefix("running ").and_then(announced) {
+            parsed.announced += number;
             parsed.unfinished = true;
         } else if let Some(case) = line.strip_prefix("test ").and_then(case) {
             parsed.cases.push(case);
         }
     }
     parsed
+}
+
+/// `3 tests`
+fn announced(rest: &str) -> Option<usize> {
+    rest.strip_suffix(" tests").or_else(|| rest.strip_suffix(" test"))?.parse().ok()
 }
 
 /// `ok. 3 passed; 0 failed; 1 ignored; 0 measured; …`

@@ -1,13 +1,12 @@
 //! Jobs that wait for a worker, and the turns that some of them take.
 
-use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::tests::Job;
 
 /// A key that no two running jobs share: programs of one package on one row run one after the other, as under `cargo test`;
 /// without rooms those of other rows wait for them, too.
-pub(super) type Turn = (Option<usize>, PathBuf);
+pub(super) type Turn = (Option<usize>, String);
 
 /// Jobs that wait for a worker. The one that is expected to take longest comes first, so that none is left alone at the end;
 /// of one that was never run nothing is known, and it comes before all of them. Jobs that take turns keep their order.
@@ -105,6 +104,7 @@ impl Drop for Closing<'_> {
 #[cfg(test)]
 mod unit {
     use std::collections::BTreeMap;
+    use std::path::PathBuf;
 
     use super::super::tests::Program;
     use super::*;
@@ -114,13 +114,14 @@ mod unit {
         let job = |title: &str| Job {
             row: 0,
             step: None,
+            // Of packages of their own.
+            package: title.to_owned(),
             title: title.to_owned(),
+            harness: true,
             program: Program::Doctests { command: Vec::new(), runner: None },
             args: Vec::new(),
             env: BTreeMap::new(),
-            // Of packages of their own.
-            cwd: PathBuf::from(title),
-            library_path: Vec::new(),
+            cwd: PathBuf::new(),
         };
         let queue = Queue::default();
         let past = [("short", Some(0.1)), ("new", None), ("long", Some(9.0)), ("newer", None), ("as long", Some(9.0))];
@@ -134,15 +135,16 @@ mod unit {
 
     #[test]
     fn programs_of_a_package_take_turns_and_keep_their_order() {
-        let job = |row: usize, folder: &str, title: &str| Job {
+        let job = |row: usize, package: &str, title: &str| Job {
             row,
             step: None,
+            package: package.to_owned(),
             title: title.to_owned(),
+            harness: true,
             program: Program::Doctests { command: Vec::new(), runner: None },
             args: Vec::new(),
             env: BTreeMap::new(),
-            cwd: PathBuf::from(folder),
-            library_path: Vec::new(),
+            cwd: PathBuf::new(),
         };
         for (has_rooms, expected) in [(true, vec!["a1 on 1", "b on 0", "a1 on 0"]), (false, vec!["a1 on 1", "b on 0"])]
         {

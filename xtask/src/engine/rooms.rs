@@ -30,8 +30,8 @@ pub struct Rooms {
     workspace: BTreeSet<PathBuf>,
     /// Folders whose writes belong to a room, and those within that stay the machine's.
     folders: BTreeMap<PathBuf, Role>,
-    /// Folders of packages whose tests have networks of their own.
-    networks: BTreeSet<PathBuf>,
+    /// Ids of packages whose tests have networks of their own.
+    networks: BTreeSet<String>,
     refused: Option<String>,
     /// Rooms that are not open for the first time: what wine's programs share takes a second to come up.
     kept: Mutex<HashMap<String, OpenRoom>>,
@@ -135,17 +135,14 @@ impl Rooms {
         if let Some(room) = self.kept().remove(&name) {
             return Ok(Some(room));
         }
-        let inherited = std::env::vars_os().collect::<Vec<_>>();
-        let own = job.env.iter().map(|(name, value)| (OsString::from(name), value.clone()));
-        let words = job.words();
-        let values: Vec<(OsString, OsString)> =
-            inherited.into_iter().chain(own).chain(words.map(|word| (OsString::new(), word))).collect();
+        let words = job.words().map(|word| (OsString::new(), word));
+        let values: Vec<(OsString, OsString)> = job.env.clone().into_iter().chain(words).collect();
         let mut plan = self.plan(&name, runner.binfmt.clone(), &values)?;
         if let Some(prefix) = prefix(runner) {
             // A server of wine's belongs to one room: it opens files for its programs.
             plan.folders.insert(prefix.into(), Role::Private);
         }
-        plan.network = self.networks.contains(&job.cwd);
+        plan.network = self.networks.contains(&job.package);
         self.make(&plan, runner.kind).map(Some)
     }
 
@@ -257,7 +254,7 @@ fn prefix(runner: &RunnerSpec) -> Option<&String> {
 fn store_name(job: &Job) -> String {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
-    (job.row, &job.cwd).hash(&mut hasher);
+    (job.row, &job.package).hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 

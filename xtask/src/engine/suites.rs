@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use super::build::inherited;
 use super::tests::{Job, JobResult, Program};
 use super::{Row, Run};
 use crate::environment::path_with;
@@ -87,10 +88,10 @@ fn applies(chosen: &Chosen, target: &Target) -> bool {
 /// The environment cannot be formed, or the folder for what is built cannot be emptied.
 pub(super) fn jobs(index: usize, row: &Row<'_>, run: &Run<'_>) -> Result<Vec<Job>> {
     let root = run.workspace.metadata.target_directory.as_std_path().join("cross-flake/suites");
-    let mut shell: BTreeMap<String, OsString> = BTreeMap::new();
-    shell.extend(row.environment.scoped.iter().chain(&row.environment.shell).map(|(k, v)| (k.clone(), v.into())));
-    shell.insert("PATH".to_owned(), path_with(&[row.environment])?);
-    shell.insert("XTASK".to_owned(), std::env::current_exe().context("cannot find xtask itself")?.into());
+    let mut shell: BTreeMap<OsString, OsString> = inherited();
+    shell.extend(row.environment.scoped.iter().chain(&row.environment.shell).map(|(k, v)| (k.into(), v.into())));
+    shell.insert("PATH".into(), path_with(&[row.environment])?);
+    shell.insert("XTASK".into(), std::env::current_exe().context("cannot find xtask itself")?.into());
     let mut jobs = Vec::new();
     for (suite_index, chosen) in run.request.suites.iter().enumerate().filter(|(_, c)| applies(c, row.target)) {
         let suite = &chosen.suite;
@@ -106,12 +107,14 @@ pub(super) fn jobs(index: usize, row: &Row<'_>, run: &Run<'_>) -> Result<Vec<Job
                 std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
             }
             let mut env = shell.clone();
-            env.insert("OUT".to_owned(), out.clone().into());
-            env.insert("KEEP".to_owned(), kept.into());
+            env.insert("OUT".into(), out.clone().into());
+            env.insert("KEEP".into(), kept.into());
             jobs.push(Job {
                 row: index,
                 step: Some(StepId { suite: suite_index, step: step_index }),
+                package: String::new(),
                 title: format!("{}: {}", suite.name, step.name),
+                harness: false,
                 program: Program::Step {
                     lines: lines.to_owned(),
                     runner: direct(row.target),
@@ -126,7 +129,6 @@ pub(super) fn jobs(index: usize, row: &Row<'_>, run: &Run<'_>) -> Result<Vec<Job
                 args: Vec::new(),
                 env,
                 cwd: suite.folder.clone(),
-                library_path: Vec::new(),
             });
         }
     }

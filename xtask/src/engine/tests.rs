@@ -1,6 +1,7 @@
 //! Test programs, run several at a time while cargo still builds others.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
@@ -13,6 +14,7 @@ use nix::unistd::Pid;
 
 use super::libtest::{self, Case, CaseResult, Counts};
 use super::queue::{Queue, Turn};
+use super::reasons;
 use super::rooms::Rooms;
 use super::suites::{Output, StepId};
 use crate::events::human_time;
@@ -34,12 +36,12 @@ pub enum Program {
         /// The runner; none for what belongs to the build machine itself.
         runner: Option<RunnerSpec>,
     },
-    /// `cargo test --doc`, which starts the runner by itself.
+    /// rustdoc, which starts the runner by itself.
     Doctests {
         /// The runner.
         runner: Option<RunnerSpec>,
         /// The whole command line.
-        command: Vec<std::ffi::OsString>,
+        command: Vec<OsString>,
     },
     /// A step of a suite.
     Step {
@@ -61,18 +63,20 @@ pub struct Job {
     pub row: usize,
     /// Which step of which suite it is, if it is one.
     pub step: Option<StepId>,
+    /// The id of the package whose program it is; empty where it is of none.
+    pub package: String,
     /// What people call it: `hello-zlib tests/io`.
     pub title: String,
+    /// It is libtest, or prints as libtest does: a program that ends well without a result has run no test.
+    pub harness: bool,
     /// What to start.
     pub program: Program,
     /// Arguments for the test program.
     pub args: Vec<String>,
-    /// Variables that cargo gives test programs, and those of the target.
-    pub env: BTreeMap<String, std::ffi::OsString>,
-    /// The folder to start in: the package's, as cargo does.
+    /// All its variables; it inherits none.
+    pub env: BTreeMap<OsString, OsString>,
+    /// The folder to start in.
     pub cwd: PathBuf,
-    /// Libraries that the program needs at run time.
-    pub library_path: Vec<PathBuf>,
 }
 
 /// How one test program ended.
@@ -105,7 +109,7 @@ pub struct JobResult {
 impl Job {
     /// The key that keeps it from running beside others; none for a step, which has folders of its own.
     pub(super) fn turn(&self, has_room: bool) -> Option<Turn> {
-        self.step.is_none().then(|| (has_room.then_some(self.row), self.cwd.clone()))
+        self.step.is_none().then(|| (has_room.then_some(self.row), self.package.clone()))
     }
 
     /// The runner of its programs; none for those of the build machine.
@@ -117,12 +121,12 @@ impl Job {
     }
 
     /// Its program and arguments.
-    pub fn words(&self) -> impl Iterator<Item = std::ffi::OsString> {
+    pub fn words(&self) -> impl Iterator<Item = OsString> {
         let file = match &self.program {
             Program::Test { file, .. } => Some(file.into()),
             Program::Doctests { .. } | Program::Step { .. } => None,
         };
-        file.into_iter().chain(self.args.iter().map(std::ffi::OsString::from))
+        file.into_iter().chain(self.args.iter().map(OsString::from))
     }
 
     /// How long it may run.
@@ -227,7 +231,13 @@ struct End {
     timed_out: bool,
     output: String,
     binfmt: Option<bool>,
-    doctests: bool,
+    expects_result: bool,
+}
+
+/// Whether libtest is asked for something else than to run tests and print their results.
+fn prints_no_result(args: &[String]) -> bool {
+    let other = ["--list", "--help", "-h", "--format", "--logfile"];
+    args.iter().any(|arg| other.contains(&arg.split('=').next().unwrap_or_default()))
 }
 
 fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> Result<End> {
@@ -242,7 +252,7 @@ fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> Result<E
     let mut through = |runner: &RunnerSpec, binfmt: bool| -> Result<Command> {
         let file = tempfile::NamedTempFile::new_in(folder).context("cannot make a temporary file")?;
         serde_json::to_writer(file.as_file(), runner).context("cannot describe the runner")?;
-        let mut command = super::build::clean_command(std::env::current_exe().context("cannot find xtask itself")?);
+        let mut command = Command::new(std::env::current_exe().context("cannot find xtask itself")?);
         command.arg("runner");
         if !binfmt {
             command.arg("--no-binfmt");
@@ -273,22 +283,17 @@ fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> Result<E
         }
         Program::Doctests { command: line, runner } => {
             open(runner.as_ref().unwrap_or(&machines))?;
-            let mut command = super::build::clean_command(&line[0]);
+            let mut command = Command::new(&line[0]);
             command.args(&line[1..]);
             command
         }
     };
-    command.envs(&job.env).env(runner::STATUS_VARIABLE, status_file.path());
+    command.env_clear().envs(&job.env).env(runner::STATUS_VARIABLE, status_file.path());
     command.current_dir(&job.cwd).stdin(Stdio::null());
     match (&room, &job.program) {
         (Some(room), Program::Doctests { .. }) => room.enter_later(&mut command)?,
         (Some(room), _) => room.enter(&mut command),
         (None, _) => {}
-    }
-    if !job.library_path.is_empty() {
-        let inherited = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-        let folders = job.library_path.iter().cloned().chain(std::env::split_paths(&inherited));
-        command.env("LD_LIBRARY_PATH", std::env::join_paths(folders).context("cannot form LD_LIBRARY_PATH")?);
     }
     let copy = |file: &File| file.try_clone().context("cannot share a file");
     let mut child = command
@@ -325,7 +330,7 @@ fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> Result<E
         timed_out,
         output: String::from_utf8_lossy(&text).into_owned(),
         binfmt: entered.map(|e| e == Entered::Binfmt),
-        doctests: matches!(job.program, Program::Doctests { .. }),
+        expects_result: job.harness && !prints_no_result(&job.args),
     })
 }
 
@@ -335,24 +340,30 @@ fn judge(result: &mut JobResult, end: End, timeout: Duration) {
     result.timed_out = end.timed_out;
     result.binfmt = end.binfmt;
     result.failure = if end.timed_out {
-        Some(format!("still running after {}", human_time(timeout)))
+        let known = if parsed.announced == 0 { String::new() } else { format!(" of {}", parsed.announced) };
+        let (time, ended) = (human_time(timeout), parsed.cases.len());
+        Some(format!("still running after {time}, which --timeout allows; {ended}{known} tests had ended"))
     } else if !end.status.success() {
         let failed: Vec<&str> =
             parsed.cases.iter().filter(|c| c.result == CaseResult::Failed).map(|c| c.name.as_str()).collect();
         Some(match failed.as_slice() {
-            [] => words_of_the_runner(&end.output).unwrap_or_else(|| how(end.status)),
-            [one] => format!("{one} failed"),
-            [first, rest @ ..] => format!("{first} and {} more failed", rest.len()),
+            [] => match reasons::of_program(&end.output) {
+                Some(cause) => cause,
+                None => how(end.status),
+            },
+            [one] => format!("{one} failed{}", because(&end.output, one)),
+            [first, rest @ ..] => format!("{first} and {} more failed{}", rest.len(), because(&end.output, first)),
         })
     } else if parsed.unfinished {
         Some("ended before its last test, with exit code 0".to_owned())
+    } else if parsed.counts.is_none() && end.expects_result {
+        Some("ran no test: it ended with exit code 0 and printed no `test result`".to_owned())
     } else {
         None
     };
     // A harness of its own prints no counts: the program as a whole is one test then.
-    result.counts = parsed
-        .counts
-        .unwrap_or(Counts { passed: usize::from(result.failure.is_none() && !end.doctests), ..Counts::default() });
+    result.counts =
+        parsed.counts.unwrap_or(Counts { passed: usize::from(result.failure.is_none()), ..Counts::default() });
     result.cases = parsed.cases;
     result.output = end.output;
 }
@@ -375,10 +386,7 @@ fn how(status: ExitStatus) -> String {
     }
 }
 
-/// The words of the runner for a program that it does not run, or those of qemu for a crash, which may be its own doing
-/// (tokio#6361).
-fn words_of_the_runner(output: &str) -> Option<String> {
-    let ours = output.lines().find_map(|line| line.strip_prefix("cross-flake: "));
-    let qemus = |line: &&str| line.contains("QEMU internal SIG") || line.contains("qemu: uncaught target signal");
-    ours.or_else(|| output.lines().find(qemus)).map(str::to_owned)
+/// What a test's panic says, to be put behind its name.
+fn because(output: &str, test: &str) -> String {
+    reasons::of_test(output, test).map(|cause| format!(": {cause}")).unwrap_or_default()
 }

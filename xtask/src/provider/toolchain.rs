@@ -76,6 +76,22 @@ pub fn make(cache: &Cache, toolchain: &Toolchain, libraries: &[(String, PathBuf)
     Ok(farm)
 }
 
+/// What tells the libraries of a target below this folder from others: their names, in which cargo puts a hash of how they were built.
+pub fn std_key(farm: &Path, triple: &str) -> String {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let is_library = |name: &OsString| name.to_string_lossy().starts_with("lib");
+    let files = list(&farm.join("lib/rustlib").join(triple).join("lib"));
+    let mut files: Vec<(OsString, Option<u64>)> = files
+        .iter()
+        .map(|file| (file.file_name(), file.metadata().ok().map(|m| m.len())))
+        .filter(|(name, _)| is_library(name))
+        .collect();
+    files.sort();
+    let mut hasher = DefaultHasher::new();
+    files.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
 /// Whether a twin of this rustc finds its library beside itself, and so another sysroot.
 fn can_move(rustc: &Path) -> bool {
     let names_it = |i: inspect::Inspection| i.rpath.iter().chain(&i.runpath).any(|path| path.starts_with("$ORIGIN"));

@@ -1,4 +1,4 @@
-//! Live progress: a line a target on a terminal, a line an event elsewhere.
+//! Live progress on a terminal: a line a target.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use owo_colors::{OwoColorize, Stream};
 
+use super::lines::Lines;
 use super::{Outcome, table};
 use crate::events::{Event, Phase, View};
 
@@ -16,15 +17,12 @@ pub struct Terminal {
     bars: Mutex<HashMap<String, ProgressBar>>,
 }
 
-/// One line for each thing that ends.
-pub struct Lines;
-
 /// The view that suits the standard error output.
 pub fn view() -> Box<dyn View> {
     if std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("TERM").is_some_and(|t| t != "dumb") {
         Box::new(Terminal { progress: MultiProgress::new(), bars: Mutex::default() })
     } else {
-        Box::new(Lines)
+        Box::new(Lines::new())
     }
 }
 
@@ -80,6 +78,8 @@ impl View for Terminal {
                 });
             }
             Event::Finished { outcome, seconds } => self.end(&outcome.name, &finished(outcome, *seconds)),
+            // The step's own line counts on.
+            Event::Reached { .. } => {}
             Event::Note { text } => {
                 let _ = self.progress.println(text);
             }
@@ -87,18 +87,8 @@ impl View for Terminal {
     }
 }
 
-impl View for Lines {
-    fn event(&self, event: &Event<'_>) {
-        match event {
-            Event::SetupDone { text, .. } | Event::Note { text } => eprintln!("{text}"),
-            Event::Finished { outcome, seconds } => eprintln!("{}", finished(outcome, *seconds)),
-            Event::Setup { .. } | Event::Targets { .. } | Event::Phase { .. } => {}
-        }
-    }
-}
-
 /// `aarch64-linux: passed, 21 tests, 12.3 s (qemu-aarch64 10.0.2 by binfmt)`.
-fn finished(outcome: &Outcome, seconds: f64) -> String {
+pub fn finished(outcome: &Outcome, seconds: f64) -> String {
     let style = table::style(outcome.status);
     let status = outcome.status.to_string();
     let status = status.if_supports_color(Stream::Stderr, |s| s.style(style));
@@ -107,6 +97,7 @@ fn finished(outcome: &Outcome, seconds: f64) -> String {
         _ if outcome.tests.failed > 0 => {
             format!(", {} of {} tests failed", outcome.tests.failed, outcome.tests.passed + outcome.tests.failed)
         }
+        1 => ", 1 test".to_owned(),
         n => format!(", {n} tests"),
     };
     let reason = outcome.reason.as_deref().and_then(|r| r.lines().next()).map(|r| format!(": {r}")).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! What a run ends with, and its views: live lines, a table, JSON, JUnit and markdown.
 
 pub mod files;
+mod lines;
 pub mod live;
 pub mod table;
 
@@ -88,6 +89,8 @@ pub struct Report {
     /// Crates that cargo compiled for the build machine: build scripts, procedural macros and what they need. They are the same
     /// for any number of rows.
     pub crates: usize,
+    /// Rows that one cargo invocation built together: they want the same packages with the same features.
+    pub groups: Vec<Vec<String>>,
     /// The rows, in the order of the table.
     pub targets: Vec<Outcome>,
 }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::path::Path;
 use std::time::SystemTime;
 
-use crate::support::{ARM, BOTH, COMPILER, Cache, Fixture, Xtask, files, names, normal_cache};
+use crate::support::{ARM, BOTH, COMPILER, Cache, Fixture, Xtask, ZLIB, files, names, normal_cache};
 
 /// No network but a loopback that is down, and none of pip's files at hand.
 fn offline(xtask: Xtask) -> Xtask {
@@ -90,8 +92,9 @@ fn a_full_disk_in_the_middle_of_an_install_fails_the_row_that_needs_it() {
     let script = r#"
         set -e
         xtask=$0 cache=$CROSS_FLAKE_CACHE normal=$1
-        mkdir "$cache/wheels" "$cache/zlib-source" "$cache/tmp"
+        mkdir "$cache/wheels" "$cache/toolchains" "$cache/zlib-source" "$cache/tmp"
         ln -s "$normal"/wheels/* "$cache/wheels"
+        ln -s "$normal"/toolchains/* "$cache/toolchains"
         ln -s "$normal"/zlib-source/* "$cache/zlib-source"
         ln -s "$normal/zig-cache" "$cache"
         mount -t tmpfs -o size=100k tmpfs "$cache/tmp"
@@ -215,6 +218,67 @@ fn every_path_may_hold_spaces_and_letters_beyond_ascii() {
     let script = "set -e\neval \"$(\"$0\" env aarch64-linux --shell)\"\ncargo test --quiet";
     odd(fixture.command("sh", &["-c", script, env!("CARGO_BIN_EXE_xtask")])).succeeds();
     assert_eq!(names(&tmp), [""; 0]);
+}
+
+#[test]
+fn what_was_built_with_another_std_or_c_compiler_is_built_again_for_that_target_alone() {
+    let cache = Cache::empty().with_copies(&["std"]).with(&[&COMPILER[..], &ARM, &ZLIB].concat());
+    let fixture = Fixture::new("with-c").with_cache(cache.root());
+    let crates = |reason: &[&str]| {
+        let output = fixture.xtask_for_both("test", &["--json"]).succeeds();
+        output.says(reason);
+        assert_eq!(output.err.contains("is built again"), !reason.is_empty(), "{output}");
+        BOTH.map(|row| output.row(row)["crates"].as_u64().unwrap())
+    };
+    let all = crates(&[]);
+    assert!(all[0] > 0 && all[0] == all[1], "{all:?}");
+    assert_eq!(crates(&[]), [0, 0]);
+    // The object of the build script is for another processor now, and says so.
+    fixture.write("targets.toml", "[target.aarch64-linux]\ncflags = [\"-march=armv8.2-a\"]\n");
+    let reason = ["aarch64-linux is built again from the start: ", "was built with another C toolchain"];
+    assert_eq!(crates(&reason), [0, all[1]]);
+    // Where std is the toolchain's own there is none in the cache.
+    for toolchain in names(&cache.path("std")) {
+        let folder = cache.path("std").join(toolchain).join("aarch64-unknown-linux-gnu/lib");
+        if folder.exists() {
+            fs::write(folder.join("libmore-0.rlib"), "").unwrap();
+            assert_eq!(crates(&["was built with another std"]), [0, all[1]]);
+        }
+    }
+    // By plain cargo, of which nobody knows with what.
+    fs::remove_file(fixture.path("target/aarch64-unknown-linux-gnu/.cross-flake")).unwrap();
+    assert_eq!(crates(&["does not say by what it was built"]), [0, all[1]]);
+    assert_eq!(crates(&[]), [0, 0]);
+}
+
+#[test]
+fn a_wine_prefix_or_session_that_belongs_to_another_user_is_made_anew() {
+    // Nobody else gives files away.
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    Fixture::new("small").xtask(&["setup", "windows-x64"]).succeeds();
+    let parts = [&COMPILER[..], &ZLIB, &["std", "packages/wine"]].concat();
+    let cache = Cache::empty().with(&parts).with_copies(&["wine/x64"]);
+    let fixture = Fixture::new("small").with_cache(cache.root());
+    let give_away = |path: &Path| chown(path, Some(1234), None).unwrap();
+    let test = || {
+        let output = fixture.xtask(&["test", "windows-x64", "--json"]).succeeds();
+        assert_eq!(output.row("windows-x64")["tests"]["passed"], 1, "{output}");
+        output
+    };
+    let prefix = cache.path("wine/x64");
+    give_away(&prefix);
+    test().says(&["making a wine prefix for windows-x64 anew, for the old one belongs to another user"]);
+    assert!(fs::metadata(&prefix).unwrap().uid() == 0);
+    // What Debian's wineserver keeps in the prefix is the name of a folder for temporary files.
+    let session = fixture.path("tmp/wine-abcdef");
+    fs::create_dir(&session).unwrap();
+    give_away(&session);
+    let _ = fs::remove_file(prefix.join("wineserver"));
+    fs::write(prefix.join("wineserver"), "wine-abcdef").unwrap();
+    let again = test();
+    assert!(!again.err.contains("anew"), "{again}");
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn what_fails_beside_others_and_passes_alone_has_passed_and_is_named_in_every_re
         assert_eq!(output.row(target)["tests"], serde_json::json!({ "passed": 2, "failed": 0, "ignored": 0 }));
     }
     // Its first output is shown.
-    output.says(&["tests/port: at first: a_port_of_a_fixed_number failed ────", "AddrInUse"]);
+    output.says(&["tests/port: at first: a_port_of_a_fixed_number failed: ", "AddrInUse"]);
     let read = |name: &str| fs::read_to_string(fixture.root().join(name)).unwrap();
     assert!(read("out.md").contains(&reasons[0]), "{}", read("out.md"));
     let junit = Report::deserialize_from_str(&read("out.xml")).unwrap();
@@ -156,7 +156,11 @@ fn what_fails_beside_others_and_passes_alone_has_passed_and_is_named_in_every_re
     // What fails when it is alone has failed.
     fixture.write("first/tests/port.rs", "#[test] fn fails() { panic!() }");
     let output = xtask.ends_with(1);
-    assert_eq!(output.row("aarch64-linux")["reason"], "first tests/port: fails failed", "{output}");
+    assert_eq!(
+        output.row("aarch64-linux")["reason"],
+        "first tests/port: fails failed: explicit panic (first/tests/port.rs:1)",
+        "{output}"
+    );
 }
 
 #[test]

@@ -32,7 +32,8 @@ fn every_form_of_report_tells_of_the_same_run() {
 
     let json = output.json();
     assert_eq!(serde_json::from_str::<Value>(&read("out.json")).unwrap(), json);
-    assert_eq!(fields(&json), ["provider", "crates", "targets"]);
+    assert_eq!(fields(&json), ["provider", "crates", "groups", "targets"]);
+    assert_eq!(json["groups"], serde_json::json!([BOTH]));
     assert_eq!(json["provider"], "portable");
     let rows = json["targets"].as_array().unwrap();
     assert_eq!(rows.iter().map(|row| &row["name"]).collect::<Vec<_>>(), BOTH);
@@ -61,7 +62,7 @@ fn every_form_of_report_tells_of_the_same_run() {
     assert_eq!((&rows[0]["triple"], &rows[0]["status"]), (&"x86_64-unknown-linux-gnu".into(), &"passed".into()));
     assert_eq!((&rows[1]["triple"], &rows[1]["status"]), (&"aarch64-unknown-linux-gnu".into(), &"failed".into()));
     assert!(rows[0]["reason"].is_null());
-    assert_eq!(rows[1]["reason"], "small: fails_on_arm failed");
+    assert_eq!(rows[1]["reason"], "small: fails_on_arm failed: <because> & \"why\" (src/lib.rs:3)");
     assert_eq!(rows[0]["runner"], "native");
     assert!(rows[1]["runner"].as_str().unwrap().starts_with("qemu-aarch64 "));
 

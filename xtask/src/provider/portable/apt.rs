@@ -329,15 +329,22 @@ impl Apt {
     /// No such package, or its libraries cannot be installed.
     pub fn program(&self, name: &str, suite: &str, unneeded: &[&str]) -> Result<Vec<Package>> {
         let mut packages = self.resolve(&[name], suite)?;
-        let Some(version) = packages.first().map(|p| format!("{name}={}", p.version)) else {
-            bail!("apt does not find {name} again")
-        };
-        let sh = self.shell()?;
-        let text = capture(cmd!(sh, "apt-cache show {version}"))?;
-        let needed = dependencies(&text);
-        let needed: Vec<&str> = needed.into_iter().filter(|n| !unneeded.iter().any(|u| n.starts_with(u))).collect();
-        packages.extend(self.closure(&needed)?);
+        let Some(package) = packages.first() else { bail!("apt does not find {name} again") };
+        let needed = self.dependencies(package)?;
+        let needed = needed.iter().map(String::as_str).filter(|n| !unneeded.iter().any(|u| n.starts_with(u)));
+        packages.extend(self.closure(&needed.collect::<Vec<_>>())?);
         Ok(packages)
+    }
+
+    /// The names of the packages that one depends on, of alternatives the first.
+    ///
+    /// # Errors
+    /// apt fails.
+    pub fn dependencies(&self, package: &Package) -> Result<Vec<String>> {
+        let sh = self.shell()?;
+        let version = format!("{}={}", package.name, package.version);
+        let text = capture(cmd!(sh, "apt-cache show {version}"))?;
+        Ok(dependencies(&text).into_iter().map(str::to_owned).collect())
     }
 
     /// The versions of a package in all known suites.

@@ -1,6 +1,6 @@
 //! The files by which CMake and Meson learn of a target.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::targets::Target;
 
@@ -22,6 +22,8 @@ pub struct Tools<'a> {
     pub pkg_config: Option<&'a Path>,
     /// The folder with the row's own libraries.
     pub prefix: &'a Path,
+    /// That folder and the one with the C library.
+    pub roots: &'a [PathBuf],
     /// Starts the row's programs; none for a row of level `link`.
     pub runner: Option<&'a Path>,
 }
@@ -42,7 +44,6 @@ pub fn cmake(target: &Target, tools: &Tools<'_>) -> String {
     set("CMAKE_ASM_COMPILER", tools.cc);
     set("CMAKE_AR", tools.ar);
     set("CMAKE_RANLIB", tools.ranlib);
-    set("CMAKE_FIND_ROOT_PATH", tools.prefix);
     // Where CMake knows nothing of the system, as of WASI, it has no places to look in below the root.
     set("CMAKE_PREFIX_PATH", tools.prefix);
     if let Some(program) = tools.install_name_tool {
@@ -54,6 +55,8 @@ pub fn cmake(target: &Target, tools: &Tools<'_>) -> String {
     for kind in ["LIBRARY", "INCLUDE", "PACKAGE"] {
         lines.push(format!("set(CMAKE_FIND_ROOT_PATH_MODE_{kind} ONLY)"));
     }
+    let roots: String = tools.roots.iter().map(|root| format!(" [=[{}]=]", root.display())).collect();
+    lines.push(format!("set(CMAKE_FIND_ROOT_PATH{roots})"));
     lines.push("set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)".to_owned());
     lines.join("\n") + "\n"
 }

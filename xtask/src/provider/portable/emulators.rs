@@ -76,12 +76,27 @@ pub struct Bundle {
     name: String,
     /// Packages of the distribution.
     packages: Vec<String>,
+    /// Packages that newer releases have parted from the first one, which depends on them then.
+    parts: Vec<String>,
+    /// Libraries that are fetched with all that they need, unless the machine has them.
+    libraries: Vec<String>,
     origin: Origin,
 }
 
 impl Bundle {
     fn new(name: &str, packages: &[&str], origin: Origin) -> Bundle {
-        Bundle { name: name.to_owned(), packages: packages.iter().map(|p| (*p).to_owned()).collect(), origin }
+        let (parts, libraries) = (Vec::new(), Vec::new());
+        Bundle { name: name.to_owned(), packages: owned(packages), parts, libraries, origin }
+    }
+
+    /// With these packages where the release has parted them from the first one.
+    pub fn with_parts(self, packages: &[&str]) -> Bundle {
+        Bundle { parts: owned(packages), ..self }
+    }
+
+    /// With these libraries where the machine lacks them.
+    pub fn with_libraries(self, packages: &[&str]) -> Bundle {
+        Bundle { libraries: owned(packages), ..self }
     }
 
     fn newer(package: &str) -> Bundle {
@@ -122,7 +137,26 @@ impl Bundle {
         let packages = match self.origin {
             Origin::Newer => apt.resolve(&names, SUITE)?,
             Origin::NewerWhole => apt.resolve(&names, SUITE)?.into_iter().map(Package::whole).collect(),
-            Origin::Own => apt.resolve(&names, &apt.own_suite)?,
+            Origin::Own => {
+                let mut packages = apt.resolve(&names, &apt.own_suite)?;
+                if let Some(first) = packages.iter().find(|package| package.name == self.packages[0]).cloned() {
+                    let needed = apt.dependencies(&first)?;
+                    let parts: Vec<&str> =
+                        self.parts.iter().filter(|part| needed.contains(part)).map(String::as_str).collect();
+                    if !parts.is_empty() {
+                        packages.extend(apt.resolve(&parts, &apt.own_suite)?);
+                    }
+                }
+                if !self.libraries.is_empty() {
+                    let names: Vec<&str> = self.libraries.iter().map(String::as_str).collect();
+                    let known: Vec<String> = packages.iter().map(|package| package.name.clone()).collect();
+                    // They need configuration, too, which is of no use here.
+                    let is_library = |name: &str| name.starts_with("lib") || name == "zlib1g";
+                    let closure = apt.closure(&names)?.into_iter();
+                    packages.extend(closure.filter(|new| is_library(&new.name) && !known.contains(&new.name)));
+                }
+                packages
+            }
             Origin::Program => apt.program(&self.packages[0], &apt.own_suite, &UNNEEDED)?,
             Origin::ProgramOfBackports => apt.program(&self.packages[0], &program_suite(&apt.own_suite), &UNNEEDED)?,
             Origin::Foreign(arch) => {
@@ -137,6 +171,10 @@ impl Bundle {
         };
         Ok((apt.clone(), packages))
     }
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// What fetching these bundles takes; a package that several need counts once.
@@ -193,7 +231,7 @@ impl Emulators {
                 if is_here { Vec::new() } else { vec![qemu_system_bundle(qemu)] }
             }
             Some(RunnerKind::Node) if which("node").is_none() => vec![Bundle::program("nodejs")],
-            Some(RunnerKind::Wine) => super::wine::bundles(target),
+            Some(RunnerKind::Wine) => super::wine::bundles(&self.cache, target),
             _ => Vec::new(),
         }
     }
@@ -218,7 +256,8 @@ impl Emulators {
         events: &Events,
     ) -> Vec<(String, String)> {
         let mut failed: BTreeMap<String, String> = BTreeMap::new();
-        for bundle in self.missing(targets) {
+        // What one bundle holds may make another needless.
+        while let Some(bundle) = self.missing(targets).into_iter().find(|bundle| !failed.contains_key(&bundle.name)) {
             let doing = format!("fetching {}", bundle.name);
             let result = lists().and_then(|apt| {
                 events.step(&bundle.name, &doing, || {

@@ -1,8 +1,9 @@
-//! The provider for a machine without Nix: zig as compiler, linker and libc of every target, emulators and C libraries
+//! The provider for a machine without Nix: clang, LLD and the C libraries of zig for every target, emulators and C libraries
 //! from the distribution's packages, std from rustup or built from its source. Everything is in the cache folder.
 
 pub mod apt;
 pub mod build_systems;
+pub mod clang;
 pub mod emulators;
 pub mod pieces;
 pub mod rust_std;
@@ -14,6 +15,7 @@ pub mod wine;
 pub mod wrappers;
 pub mod zlib;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -22,6 +24,7 @@ use super::{Download, Prepared, Provider, toolchain};
 use crate::cache::{Cache, CacheLock};
 use crate::environment::Environment;
 use crate::events::Events;
+use crate::machine;
 use crate::signals;
 use crate::targets::{Level, Target};
 use crate::workspace::Workspace;
@@ -125,7 +128,11 @@ impl Provider for Portable {
                 let wanted: Vec<&Target> = targets.iter().filter(|t| t.zig.is_some()).collect();
                 if !wanted.is_empty() {
                     match zig() {
-                        Ok(()) => zlib::provide(&self.cache, &wanted, events, |row, reason| failures.add(row, reason)),
+                        Ok(()) => {
+                            let failed = |row, reason| failures.add(row, reason);
+                            clang::provide(&self.cache, &wanted, events, failed);
+                            zlib::provide(&self.cache, &wanted, events, failed);
+                        }
                         Err(error) => failures.take(wanted.iter().map(|t| t.name.clone()), Err(error)),
                     }
                 }
@@ -168,6 +175,22 @@ impl Provider for Portable {
             })
             .collect()
     }
+}
+
+/// Does the same for each of these rows, several at once; `failed` hears of each row for which that is not possible.
+fn for_each_row(rows: &[&Target], work: impl Fn(&Target) -> Result<()> + Sync, failed: impl Fn(String, String) + Sync) {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..machine::cores() {
+            scope.spawn(|| {
+                while let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(error) = signals::check().and_then(|()| work(row)) {
+                        failed(row.name.clone(), format!("{error:#}"));
+                    }
+                }
+            });
+        }
+    });
 }
 
 /// Something that is done once, and whose failure is the same for all who need it.
@@ -259,6 +282,8 @@ impl Portable {
             environment.runner = Some(emulators.runner(target)?);
         }
         wrappers.write(target, &mut environment)?;
+        let std = toolchain::std_key(farm, &target.triple);
+        environment.inputs.extend([("std".to_owned(), std), ("C toolchain".to_owned(), wrappers.key(target))]);
         let mut flags = target.rustflags.clone();
         // cargo knows the target by name only; this makes it build everything again when the specification changes.
         flags.extend(target.spec.as_deref().map(|spec| format!("-Cmetadata={}", rust_std::spec_key(spec))));

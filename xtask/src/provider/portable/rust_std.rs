@@ -361,7 +361,7 @@ impl RustStd {
                 continue;
             }
             crates += 1;
-            let text = format!("{doing}: {crates} crates done");
+            let text = format!("{doing}: {crates} crates and {} targets done", built.len());
             events.send(Event::Setup { key: "std", text: &text });
             // The package that depends on all of a target's libraries. It needs no more than their metadata, so some of them may
             // still be compiled.
@@ -370,7 +370,10 @@ impl RustStd {
             if artifact.target.name == PACKAGE.replace('-', "_")
                 && let Some(index) = missing.iter().position(is_of)
             {
-                built.push(missing.swap_remove(index));
+                let target = missing.swap_remove(index);
+                built.push(target);
+                let text = format!("std for {target} ({} of {})", built.len(), targets.len());
+                events.send(Event::Reached { text: &text });
             }
         }
         let status = child.wait().context("cannot wait for cargo")?;

@@ -1,10 +1,12 @@
 //! The scripts and files that make zig and the emulators look like the tools that builds expect.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use super::build_systems::{self, Tools};
+use super::clang::{Clang, Programs};
 use super::wheels::ZIG;
 use super::zlib;
 use crate::cache::Cache;
@@ -108,7 +110,9 @@ impl Wrappers {
     /// zig as a row's compiler; `mode` is `cc` or `c++`.
     fn compiler(&self, target: &Target, zig_target: &str, mode: &str) -> Result<PathBuf> {
         let cpu = target.zig_cpu.iter().map(|cpu| format!("-mcpu={cpu}"));
-        let flags: Vec<String> = cpu.chain(target.cflags.iter().cloned()).collect();
+        // zig has its own words for processors, which are in `cpu`.
+        let cflags = target.cflags.iter().filter(|flag| !flag.starts_with("-m"));
+        let flags: Vec<String> = cpu.chain(cflags.cloned()).collect();
         let values = [
             ("@ZIG@", quote(&ZIG.program(&self.cache))),
             ("@MODE@", mode.to_owned()),
@@ -154,8 +158,14 @@ impl Wrappers {
         }
 
         let Some(zig_target) = target.zig_target() else { return Ok(()) };
-        let cc = self.compiler(target, &zig_target, "cc")?;
-        let cxx = self.compiler(target, &zig_target, "c++")?;
+        let clang = Clang::new(&self.cache, target);
+        let (cc, cxx) = match &clang {
+            Some(clang) => {
+                let Programs { cc, cxx } = clang.write()?;
+                (cc, cxx)
+            }
+            None => (self.compiler(target, &zig_target, "cc")?, self.compiler(target, &zig_target, "c++")?),
+        };
         let (ar, ranlib) = (self.bin.join("zig-ar"), self.bin.join("zig-ranlib"));
         for (name, tool) in [("CC", &cc), ("CXX", &cxx), ("AR", &ar), ("RANLIB", &ranlib)] {
             scoped.insert(format!("{name}_{lower}"), text(tool));
@@ -193,6 +203,12 @@ impl Wrappers {
 
         if target.has_libc() {
             let prefix = zlib::prefix(&self.cache, target);
+            let mut roots = vec![prefix.clone()];
+            if let Some(clang) = &clang {
+                let flags = shell_words::join(clang.libclang()?);
+                scoped.insert(format!("BINDGEN_EXTRA_CLANG_ARGS_{lower}"), flags);
+                roots.insert(0, clang.sysroot());
+            }
             scoped.insert(format!("PKG_CONFIG_ALLOW_CROSS_{lower}"), "1".into());
             // LIBDIR replaces the machine's own list, so that no library of the build machine is found.
             scoped.insert(format!("PKG_CONFIG_LIBDIR_{lower}"), text(&prefix.join("lib/pkgconfig")));
@@ -208,6 +224,7 @@ impl Wrappers {
                 install_name_tool: install_name_tool.as_deref(),
                 pkg_config: pkg_config.as_deref(),
                 prefix: &prefix,
+                roots: &roots,
                 runner: runner_program.as_deref(),
             };
             let folder = format!("rows/{}", target.name);
@@ -220,6 +237,18 @@ impl Wrappers {
             shell.insert("MESON_CROSS_FILE".into(), text(&file));
         }
         Ok(())
+    }
+
+    /// What differs between two C toolchains of a row of which objects are not the same: their scripts and options, which name the
+    /// compiler by its version, the processor, the oldest glibc and folders of libraries.
+    pub fn key(&self, target: &Target) -> String {
+        let name = &target.name;
+        let files = ["cc", "c++", "ld"].map(|tool| format!("bin/{name}-{tool}"));
+        let mut hasher = DefaultHasher::new();
+        for file in files.iter().chain([&format!("rows/{name}/clang.cfg")]) {
+            std::fs::read(self.cache.path(file)).ok().hash(&mut hasher);
+        }
+        format!("{:016x}", hasher.finish())
     }
 
     /// The program by which the Go toolchain starts what it built, in a folder of the row alone: rows that differ in their C

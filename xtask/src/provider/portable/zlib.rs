@@ -1,18 +1,16 @@
 //! zlib for every row, compiled from the source that the crate libz-sys carries, which cargo fetches and verifies.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use super::capture;
+use super::clang::Clang;
 use super::wheels::ZIG;
+use super::{capture, for_each_row};
 use crate::cache::Cache;
 use crate::events::Events;
-use crate::machine;
 use crate::provider::Download;
-use crate::signals;
 use crate::targets::Target;
 
 /// The crate with the source, and the version of zlib in it.
@@ -43,18 +41,7 @@ pub fn provide(cache: &Cache, targets: &[&Target], events: &Events, failed: impl
     let doing = format!("compiling zlib for {} targets", wanted.len());
     let all = events.step("zlib", &doing, || {
         let source = source(cache)?;
-        let next = AtomicUsize::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..machine::cores() {
-                scope.spawn(|| {
-                    while let Some(target) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if let Err(error) = signals::check().and_then(|()| compile(cache, &source, target)) {
-                            failed(target.name.clone(), format!("cannot compile zlib: {error:#}"));
-                        }
-                    }
-                });
-            }
-        });
+        for_each_row(&wanted, |target| compile(cache, &source, target).context("cannot compile zlib"), &failed);
         Ok(())
     });
     if let Err(error) = all {
@@ -117,13 +104,18 @@ fn compile(cache: &Cache, source: &Path, target: &Target) -> Result<()> {
             .filter(|f| !f.file_name().is_some_and(|n| n.to_string_lossy().starts_with("gz") && target.triple.starts_with("wasm")))
             .collect();
         let define = if target.is_windows() { "-DZLIB_UNUSED" } else { "-DHAVE_UNISTD_H" };
-        let cflags = &target.cflags;
-        // One file at a time: for Windows zig takes no more with `-c`.
-        for file in &files {
-            capture(cmd!(
-                sh,
-                "{zig} cc -target {zig_target} {cpu...} {cflags...} -O2 -fPIC -fno-sanitize=undefined {define} -I {source} -c {file}"
-            ))?;
+        if let Some(clang) = Clang::new(cache, target) {
+            let cc = clang.write()?.cc;
+            capture(cmd!(sh, "{cc} -O2 -fPIC {define} -I {source} -c {files...}"))?;
+        } else {
+            let cflags = &target.cflags;
+            // One file at a time: for Windows zig takes no more with `-c`.
+            for file in &files {
+                capture(cmd!(
+                    sh,
+                    "{zig} cc -target {zig_target} {cpu...} {cflags...} -O2 -fPIC -fno-sanitize=undefined {define} -I {source} -c {file}"
+                ))?;
+            }
         }
         let lib = new.join("lib");
         sh.create_dir(&lib)?;

@@ -1,0 +1,69 @@
+#!/bin/sh
+# C compiler, C++ compiler and linker of one row: the clang in zig, unchanged, over the toolchain that sysroot.sh has made.
+# Both providers write a copy for each row, with the marks below filled in.
+ZIG=@ZIG@
+ROW=@ROW@
+TARGET=@TARGET@       # zig's name for it
+TOOLCHAIN=@TOOLCHAIN@ # what sysroot.sh has made
+CONFIG=@CONFIG@       # the row's options, in clang's words; they include those of the toolchain
+DRIVER=@DRIVER@       # --driver-mode=g++ for C++
+LD=@LD@               # the linker, ld.sh
+
+# Whatever has to be known of the command, also of what is in its response files.
+words=" $* "
+case $words in *" @"*) for a do case $a in @?*) [ ! -f "${a#@}" ] || words="$words$(tr '\n' ' ' <"${a#@}")" ;; esac done ;; esac
+
+case $words in
+# Two questions that gcc answers and clang does not, and one that gcc answers without a vendor.
+" -print-sysroot ") echo "$TOOLCHAIN/sysroot"; exit ;;
+" -print-prog-name=ld " | " --print-prog-name=ld ") echo "$LD"; exit ;;
+" -dumpmachine ")
+    machine=$("$ZIG" clang --config "$CONFIG" -dumpmachine)
+    echo "${machine%%-unknown-*}-${machine#*-unknown-}"
+    exit
+    ;;
+esac
+
+# The target is the row's: cc, CMake and others name it in rustc's words, which are not always clang's. And what `native` means
+# is the machine that builds, which the programs are not for: the row's processor stays.
+# Start files come by their bare names where rustc has found none in its own folder, and clang adds those of the sysroot; or they
+# are those of that folder, which are for the musl in it.
+case $words in
+*" --target"* | *" -target "* | *"=native "* | *" -dynamic "* | *crt1.o* | *crt[in].o* | *crtbegin* | *crtend* | */self-contained*)
+    skip= nostart=
+    for a do
+        shift
+        if [ "$skip" ]; then skip=; continue; fi
+        case $a in
+        --target=* | -target=* | -march=native | -mcpu=native | -mtune=native | -dynamic) continue ;;
+        -target | --target) skip=1; continue ;;
+        crt1.o | [SMgr]crt1.o | rcrt1.o | crt[in].o | crtbegin*.o | crtend*.o | */self-contained/*.o) nostart=-nostartfiles; continue ;;
+        -L*/self-contained) continue ;;
+        esac
+        set -- "$@" "$a"
+    done
+    [ -z "$nostart" ] || for a do
+        shift
+        [ "$a" = -nostartfiles ] || set -- "$@" "$a"
+    done
+    ;;
+esac
+
+more=
+case $TARGET:$words in
+# zig's word for a program that musl's loader starts, which is there where musl is.
+*-musl*:*" -dynamic "*) ;;
+*-musl*:*" -c "* | *-musl*:*" -S "* | *-musl*:*" -E "* | *-musl*:*" -M "* | *-musl*:*" -MM "* | *-musl*:*" -fsyntax-only "*) ;;
+*-musl*:*" -shared "* | *-musl*:*" -r "* | *-musl*:*" -static"*) ;;
+# rustc alone names the libraries that a compiler adds. It wants such a program, and there is no loader to run it.
+*-musl*:*" -nodefaultlibs "*)
+    echo "cross-flake: \`-crt-static\` asks for a program that needs musl's loader and libc.so, and row $ROW has neither when its programs run; -Clink-arg=-dynamic links it for a system that has them" >&2
+    exit 1
+    ;;
+# As zig does: programs for musl are static.
+*-musl*:*" -no-pie "* | *-musl*:*" -nopie "*) more=-static ;;
+*-musl*) more=-static-pie ;;
+# clang looks for the machine's glibc before it believes in this long double, and hears of warnings only from the command.
+powerpc64le-*-gnu*) more=-Wno-unsupported-abi ;;
+esac
+exec "$ZIG" clang $DRIVER --config "$CONFIG" ${more:+--start-no-unused-arguments "$more" --end-no-unused-arguments} "$@"
