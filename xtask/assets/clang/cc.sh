@@ -34,7 +34,7 @@ esac
 # Start files come by their bare names where rustc has found none in its own folder, and clang adds those of the sysroot; or they
 # are those of that folder, which are for the musl in it.
 case $words in
-*" --target"* | *" -target "* | *"=native "* | *" -dynamic "* | *rsbegin.o* | *crt1.o* | *crt[in].o* | *crtbegin* | *crtend* | */self-contained*)
+*" --target"* | *" -target "* | *"=native "* | *" -dynamic "* | *" -mmacos"* | *" -isysroot"* | *rsbegin.o* | *crt1.o* | *crt[in].o* | *crtbegin* | *crtend* | */self-contained*)
     # Only here what is in a response file stands for it: rustc writes an argument a line, others all in one; both quote as xargs reads it.
     for a do
         shift
@@ -95,6 +95,17 @@ case $TARGET in
         set -- "$@" "$a"
     done
     set -- --start-no-unused-arguments "-mmacosx-version-min=${MACOSX_DEPLOYMENT_TARGET:-$floor}" --end-no-unused-arguments "$@"
+    ;;
+esac
+
+case $TARGET in
+*-wasi)
+    # clang's driver for WebAssembly knows no --ld-path.
+    for a do
+        shift
+        case $a in -fuse-ld=*) ;; *) set -- "$@" "$a" ;; esac
+    done
+    set -- --start-no-unused-arguments "-fuse-ld=$LD" --end-no-unused-arguments "$@"
     ;;
 esac
 
