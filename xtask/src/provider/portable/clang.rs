@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
+use super::sysroot::Sysroot;
 use super::wheels::ZIG;
 use super::wrappers::quote;
 use super::{capture, for_each_row, zlib};
@@ -88,7 +89,9 @@ impl<'a> Clang<'a> {
 
     /// Folders with `include` and `lib` that the compiler searches after the sysroot.
     pub fn prefixes(&self) -> Vec<PathBuf> {
-        if self.target.has_libc() { vec![zlib::prefix(self.cache, self.target)] } else { Vec::new() }
+        let packages = Sysroot::of_builds(self.target).map(|root| root.prefixes(self.cache)).unwrap_or_default();
+        let zlib = self.target.has_libc().then(|| zlib::prefix(self.cache, self.target));
+        packages.into_iter().chain(zlib).collect()
     }
 
     /// Makes the toolchain, if it is not there.
