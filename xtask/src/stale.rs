@@ -3,7 +3,7 @@
 //! cargo compares sources, flags of Rust and the version of the compiler. It knows nothing of std, which rustup may have brought
 //! since or which was built from source: its fresh crates fail with `E0463: can't find crate`. Nor does it know what a C compiler
 //! is but a path, so that build scripts keep objects for another processor or another glibc. So each triple's folder says what it
-//! was built by, and goes when that has changed; those of other triples stay.
+//! was built by, and what cargo would build upon goes when that has changed; other triples stay as they are.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -25,7 +25,7 @@ const LOCK: &str = ".cross-flake-lock";
 /// that it makes itself.
 const CACHE_TAG: (&str, &str) = ("CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\n");
 
-/// Removes what was built for these environments by other ones, and says so. `cargo_args` are cargo's, for they may name a target
+/// Removes what was built for these environments by other ones and would be built upon, and says so. `cargo_args` are cargo's, for they may name a target
 /// folder.
 ///
 /// # Errors
@@ -91,7 +91,7 @@ fn identity(environment: &Environment) -> Identity {
     environment.inputs.clone().into_iter().chain([variables]).collect()
 }
 
-/// Empties the folder of a triple, if it is of another identity, and gives the reason then.
+/// Has cargo build the folder of a triple again, if it is of another identity, and gives the reason then.
 fn refresh(folder: &Path, wanted: &Identity) -> Result<Option<String>> {
     let mark = folder.join(MARK);
     let failed = || format!("cannot write {}", folder.display());
@@ -110,11 +110,28 @@ fn refresh(folder: &Path, wanted: &Identity) -> Result<Option<String>> {
         }
     };
     if why.is_some() {
-        fs::remove_dir_all(folder).with_context(failed)?;
+        forget(folder).with_context(failed)?;
     }
     fs::create_dir_all(folder).with_context(failed)?;
     crate::cache::write_whole(&mark, &serde_json::to_vec(wanted)?, false)?;
     Ok(why)
+}
+
+/// What cargo keeps below a profile's folder to build upon (The Cargo Book, "Build cache"). Programs stand beside these, and may be
+/// somebody's release: they stay until they are built again.
+const INTERMEDIATE: [&str; 4] = [".fingerprint", "build", "deps", "incremental"];
+
+/// Makes cargo build everything in the folder of a triple again.
+fn forget(folder: &Path) -> std::io::Result<()> {
+    for profile in fs::read_dir(folder)? {
+        for part in INTERMEDIATE.map(|name| profile.as_ref().map(|entry| entry.path().join(name))) {
+            match part {
+                Ok(part) if part.is_dir() => fs::remove_dir_all(part)?,
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -131,8 +148,11 @@ mod tests {
         let folder = target.path().join("x-y-z");
         let build = |identity: &[(&str, &str)]| {
             let why = refresh(&folder, &inputs(identity)).unwrap();
-            let was_empty = !folder.join("debug").exists();
-            fs::create_dir_all(folder.join("debug")).unwrap();
+            let was_empty = !folder.join("debug/deps").exists();
+            fs::create_dir_all(folder.join("debug/deps")).unwrap();
+            // What was built before stays.
+            assert!(why.is_none() || folder.join("debug/program").exists());
+            fs::write(folder.join("debug/program"), "").unwrap();
             (was_empty, why)
         };
         let first = [("std", "1"), ("C compiler", "1")];

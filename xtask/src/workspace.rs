@@ -310,20 +310,20 @@ impl Workspace {
         Ok(packages)
     }
 
-    /// The folders of those members whose tests want a network of their own.
+    /// The ids of those members whose tests want a network of their own.
     ///
     /// # Errors
     /// A malformed setting.
-    pub fn private_networks(&self) -> Result<BTreeSet<PathBuf>> {
-        let mut folders = BTreeSet::new();
+    pub fn private_networks(&self) -> Result<BTreeSet<String>> {
+        let mut ids = BTreeSet::new();
         for member in self.metadata.workspace_packages() {
             let context = || format!("[package.metadata.cross-flake] in {}", member.manifest_path);
             let own = settings(&member.metadata).with_context(context)?.network;
             if own.or(self.settings.network) == Some(Network::Private) {
-                folders.extend(member.manifest_path.parent().map(|folder| folder.as_std_path().to_owned()));
+                ids.insert(member.id.repr.clone());
             }
         }
-        Ok(folders)
+        Ok(ids)
     }
 }
 

@@ -18,6 +18,11 @@ case $words in
 " -print-sysroot ") echo "$TOOLCHAIN/sysroot"; exit ;;
 " -print-prog-name=ld " | " --print-prog-name=ld ") echo "$LD"; exit ;;
 " -dumpmachine ")
+    case $TARGET in
+    # gcc's name for it, which older configure scripts know: clang's is x86_64-w64-windows-gnu.
+    x86-windows-*) echo i686-w64-mingw32; exit ;;
+    *-windows-*) echo "${TARGET%%-*}-w64-mingw32"; exit ;;
+    esac
     machine=$("$ZIG" clang --config "$CONFIG" -dumpmachine)
     echo "${machine%%-unknown-*}-${machine#*-unknown-}"
     exit
@@ -29,7 +34,18 @@ esac
 # Start files come by their bare names where rustc has found none in its own folder, and clang adds those of the sysroot; or they
 # are those of that folder, which are for the musl in it.
 case $words in
-*" --target"* | *" -target "* | *"=native "* | *" -dynamic "* | *crt1.o* | *crt[in].o* | *crtbegin* | *crtend* | */self-contained*)
+*" --target"* | *" -target "* | *"=native "* | *" -dynamic "* | *rsbegin.o* | *crt1.o* | *crt[in].o* | *crtbegin* | *crtend* | */self-contained*)
+    # Only here what is in a response file stands for it: rustc writes an argument a line, others all in one; both quote as xargs reads it.
+    for a do
+        shift
+        if [ "$a" != "${a#@?}" ] && [ -f "${a#@}" ]; then
+            while IFS= read -r b; do [ -z "$b" ] || set -- "$@" "$b"; done <<END
+$(xargs printf '%s\n' <"${a#@}")
+END
+        else
+            set -- "$@" "$a"
+        fi
+    done
     skip= nostart=
     for a do
         shift
@@ -39,6 +55,8 @@ case $words in
         -target | --target) skip=1; continue ;;
         crt1.o | [SMgr]crt1.o | rcrt1.o | crt[in].o | crtbegin*.o | crtend*.o | */self-contained/*.o) nostart=-nostartfiles; continue ;;
         -L*/self-contained) continue ;;
+        # For 32-bit Windows: they tell gcc's unwinder of its tables, and libunwind finds them by itself.
+        rsbegin.o | rsend.o | */rsbegin.o | */rsend.o) continue ;;
         esac
         set -- "$@" "$a"
     done
@@ -46,6 +64,36 @@ case $words in
         shift
         [ "$a" = -nostartfiles ] || set -- "$@" "$a"
     done
+    ;;
+esac
+
+case $TARGET in
+*-macos*)
+    # The oldest macOS that programs of the row run on. Options and a variable may say a later one, and an earlier one is what rustc
+    # takes for its target where nobody has said anything.
+    floor=${TARGET#*-macos.} floor=${floor%%-*} isysroot=
+    # clang takes the SDK in SDKROOT. What is none has the build machine's headers, or nothing.
+    [ -e "${SDKROOT:-}/usr/lib/libSystem.tbd" ] || unset SDKROOT
+    for a do
+        shift
+        if [ "$isysroot" ]; then
+            isysroot=
+            [ -e "$a/usr/lib/libSystem.tbd" ] || {
+                echo "cross-flake: \`-isysroot $a\` is no SDK of macOS, for it has no usr/lib/libSystem.tbd: that of row $ROW is used" >&2
+                continue
+            }
+            set -- "$@" -isysroot
+        fi
+        case $a in
+        -isysroot) isysroot=1; continue ;;
+        -mmacosx-version-min=* | -mmacos-version-min=*)
+            version=${a#*=}
+            [ "${version%%.*}" -ge "${floor%%.*}" ] || continue
+            ;;
+        esac
+        set -- "$@" "$a"
+    done
+    set -- --start-no-unused-arguments "-mmacosx-version-min=${MACOSX_DEPLOYMENT_TARGET:-$floor}" --end-no-unused-arguments "$@"
     ;;
 esac
 

@@ -52,8 +52,8 @@ impl Queue {
     }
 
     /// The next job; none when all are taken and no more will come.
-    pub(super) fn next(&self, has_rooms: bool) -> Option<Taken> {
-        let turn = |job: &Job| job.turn(has_rooms);
+    pub(super) fn next(&self, has_room: impl Fn(&Job) -> bool) -> Option<Taken> {
+        let turn = |job: &Job| job.turn(has_room(job));
         let mut state = self.state();
         loop {
             let mut seen: Vec<Turn> = state.taken.clone();
@@ -129,7 +129,7 @@ mod unit {
             queue.push(job(title), seconds);
         }
         drop(queue.closed_at_the_end());
-        let order: Vec<String> = std::iter::from_fn(|| queue.next(true)).map(|taken| taken.job.title).collect();
+        let order: Vec<String> = std::iter::from_fn(|| queue.next(|_| true)).map(|taken| taken.job.title).collect();
         assert_eq!(order, ["new", "newer", "long", "as long", "short"]);
     }
 
@@ -154,12 +154,12 @@ mod unit {
             queue.push(job(0, "a", "a2 on 0"), Some(9.0));
             queue.push(job(0, "b", "b on 0"), Some(3.0));
             drop(queue.closed_at_the_end());
-            let first: Vec<Taken> = (0..expected.len()).map(|_| queue.next(has_rooms).unwrap()).collect();
+            let first: Vec<Taken> = (0..expected.len()).map(|_| queue.next(|_| has_rooms).unwrap()).collect();
             assert_eq!(first.iter().map(|taken| taken.job.title.as_str()).collect::<Vec<_>>(), expected);
             // Others ran while they did.
             assert!(first.iter().all(|taken| queue.ended(taken)));
             let rest: Vec<String> = std::iter::from_fn(|| {
-                let taken = queue.next(has_rooms)?;
+                let taken = queue.next(|_| has_rooms)?;
                 assert!(!queue.ended(&taken), "it was alone");
                 Some(taken.job.title)
             })

@@ -30,8 +30,8 @@ pub struct Rooms {
     workspace: BTreeSet<PathBuf>,
     /// Folders whose writes belong to a room, and those within that stay the machine's.
     folders: BTreeMap<PathBuf, Role>,
-    /// Folders of packages whose tests have networks of their own.
-    networks: BTreeSet<PathBuf>,
+    /// Ids of packages whose tests have networks of their own.
+    networks: BTreeSet<String>,
     refused: Option<String>,
     /// Rooms that are not open for the first time: what wine's programs share takes a second to come up.
     kept: Mutex<HashMap<String, OpenRoom>>,
@@ -106,6 +106,13 @@ impl Rooms {
         self.refused.as_deref()
     }
 
+    /// Returns true if a job can have a room. wine whose prefix is not known, as that of the provider nix, has none: it would be the same
+    /// prefix in several rooms.
+    pub fn has_one_for(&self, job: &Job) -> bool {
+        let homeless = |runner: &RunnerSpec| runner.kind == RunnerKind::Wine && prefix(runner).is_none();
+        self.refused.is_none() && !job.runner().is_some_and(homeless)
+    }
+
     /// Opens a room with all that programs have, in which nothing is started.
     fn try_out(&self) -> Result<()> {
         let mut plan = self.plan("probe", BTreeMap::new(), &[])?;
@@ -121,7 +128,7 @@ impl Rooms {
     /// # Errors
     /// It cannot be made, although others could.
     pub fn open(&self, job: &Job, runner: &RunnerSpec) -> Result<Option<OpenRoom>> {
-        if self.refused.is_some() {
+        if !self.has_one_for(job) {
             return Ok(None);
         }
         let name = store_name(job);
@@ -131,13 +138,11 @@ impl Rooms {
         let words = job.words().map(|word| (OsString::new(), word));
         let values: Vec<(OsString, OsString)> = job.env.clone().into_iter().chain(words).collect();
         let mut plan = self.plan(&name, runner.binfmt.clone(), &values)?;
-        if runner.kind == RunnerKind::Wine
-            && let Some(prefix) = runner.env.get("WINEPREFIX")
-        {
+        if let Some(prefix) = prefix(runner) {
             // A server of wine's belongs to one room: it opens files for its programs.
             plan.folders.insert(prefix.into(), Role::Private);
         }
-        plan.network = self.networks.contains(&job.cwd);
+        plan.network = self.networks.contains(&job.package);
         self.make(&plan, runner.kind).map(Some)
     }
 
@@ -238,6 +243,11 @@ impl Rooms {
         room.write(&document)?;
         Ok(room)
     }
+}
+
+/// The folder that wine takes for a machine.
+fn prefix(runner: &RunnerSpec) -> Option<&String> {
+    runner.env.get("WINEPREFIX").filter(|_| runner.kind == RunnerKind::Wine)
 }
 
 /// The name of the store that the rooms of a package on a row have in common.

@@ -108,8 +108,16 @@ pub struct JobResult {
 
 impl Job {
     /// The key that keeps it from running beside others; none for a step, which has folders of its own.
-    pub(super) fn turn(&self, has_rooms: bool) -> Option<Turn> {
-        self.step.is_none().then(|| (has_rooms.then_some(self.row), self.package.clone()))
+    pub(super) fn turn(&self, has_room: bool) -> Option<Turn> {
+        self.step.is_none().then(|| (has_room.then_some(self.row), self.package.clone()))
+    }
+
+    /// The runner of its programs; none for those of the build machine.
+    pub(super) fn runner(&self) -> Option<&RunnerSpec> {
+        match &self.program {
+            Program::Test { runner, .. } | Program::Doctests { runner, .. } => runner.as_ref(),
+            Program::Step { runner, .. } => Some(runner),
+        }
     }
 
     /// Its program and arguments.
@@ -152,9 +160,9 @@ pub fn run_all(queue: &Queue, limits: &Limits, on_end: impl Fn(JobResult) + Sync
     std::thread::scope(|scope| {
         for _ in 0..limits.jobs.max(1) {
             scope.spawn(|| {
-                while let Some(taken) = queue.next(limits.rooms.refused().is_none()) {
+                while let Some(taken) = queue.next(|job| limits.rooms.has_one_for(job)) {
                     let result = run(&taken.job, limits);
-                    let differs = queue.ended(&taken) || limits.rooms.refused().is_none();
+                    let differs = queue.ended(&taken) || limits.rooms.has_one_for(&taken.job);
                     if result.failure.is_some() && differs && taken.job.step.is_none() {
                         again.lock().unwrap_or_else(PoisonError::into_inner).push((taken.job, result));
                     } else {

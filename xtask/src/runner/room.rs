@@ -159,15 +159,13 @@ fn furnish(plan: &Plan, all_ids: bool, failed: &mut BTreeMap<PathBuf, String>) -
         let store = Path::new(&by_number(&stores)).join(name_of(path));
         let done = match role {
             Role::Shared => bind(file, path),
-            Role::Memory => mount_memory(path),
+            Role::Memory => mount_memory(path).and_then(|()| make_places(path, path, &opened)),
             Role::Private => overlay(path, file, &store, all_ids),
             Role::Temporary => overlay(path, file, &store, true).or_else(|_| {
                 let empty = store.join("empty");
                 fs::create_dir_all(&empty)?;
                 fs::set_permissions(&empty, Permissions::from_mode(file.metadata()?.mode()))?;
-                for (inner, _, file) in opened.iter().filter(|(inner, ..)| inner != path && inner.starts_with(path)) {
-                    place_for(file, &empty.join(inner.strip_prefix(path).unwrap_or(inner)))?;
-                }
+                make_places(&empty, path, &opened)?;
                 bind(&File::open(&empty)?, path)
             }),
         };
@@ -190,13 +188,18 @@ fn name_of(path: &Path) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-/// Something that a folder or file of the machine's can be mounted on.
-fn place_for(file: &File, path: &Path) -> io::Result<()> {
-    if file.metadata()?.is_dir() {
-        return fs::create_dir_all(path);
+/// Makes, in an empty folder that stands for another, files and folders to mount on all that is opened within that.
+fn make_places(empty: &Path, path: &Path, opened: &[(&Path, Role, File)]) -> Result<()> {
+    for (inner, _, file) in opened.iter().filter(|(inner, ..)| *inner != path && inner.starts_with(path)) {
+        let place = empty.join(inner.strip_prefix(path)?);
+        if file.metadata()?.is_dir() {
+            fs::create_dir_all(place)?;
+        } else {
+            place.parent().map_or(Ok(()), fs::create_dir_all)?;
+            File::options().append(true).create(true).open(place)?;
+        }
     }
-    path.parent().map_or(Ok(()), fs::create_dir_all)?;
-    File::options().append(true).create(true).open(path).map(drop)
+    Ok(())
 }
 
 /// The path of an open file, whatever has been mounted over its own. It also has none of the characters that an overlay's options
