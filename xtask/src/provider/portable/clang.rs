@@ -276,6 +276,20 @@ mod tests {
     const LLD: &str = "#!/bin/sh\nfor a do case $a in --bad*|-I*) echo \"ld.lld: error: unknown argument '$a'\" >&2; exit 1 ;; esac; done\nprintf '%s ' \"$@\"\n";
 
     #[test]
+    fn a_shared_library_that_needs_a_later_glibc_is_explained() {
+        let zig = "#!/bin/sh\nfor version in 2.4 2.34 2.33; do\n\
+                   echo \"ld.lld: error: undefined reference: stat@GLIBC_$version\" >&2\ndone\nexit 1\n";
+        let folder = tempfile::tempdir().unwrap();
+        let (_, ld) = filled(folder.path(), "aarch64-linux", zig);
+        let output = run(&ld, &["x.o"]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            said.contains("a shared library needs glibc 2.34, this row promises 2.28") && !output.status.success(),
+            "{said}"
+        );
+    }
+
+    #[test]
     fn an_option_that_the_linker_does_not_know_is_looked_up() {
         let folder = tempfile::tempdir().unwrap();
         let (_, ld) = filled(folder.path(), "riscv64-linux-musl", LLD);
