@@ -142,7 +142,7 @@ if [ "$library" ]; then
     # Debian's rule for names of packages.
     case $DEBIAN:$library in
     :* | *:*[!a-z0-9+.-]*) ;;
-    *) echo "Try the package lib$library-dev, if Debian calls it so: \`cargo xtask sysroot $ROW lib$library-dev\` unpacks the distribution's and names the folder for -L." >&2 ;;
+    *) echo "Try the package lib$library-dev, if Debian calls it so: \`cargo xtask sysroot $ROW lib$library-dev\` adds the distribution's to the row's builds." >&2 ;;
     esac
 fi
 runtime=$(printf '%s\n' "$said" | sed -n 's/.*cannot open .*libclang_rt\.\([a-z_-]*\)[^/]*: No such file.*/\1/p' | head -n 1)
@@ -166,6 +166,9 @@ case $TARGET in
 *) exit $code ;;
 esac
 floor=${TARGET#*-linux-gnu*.}
+# Of a shared library that was built elsewhere.
+needed=$(printf '%s\n' "$said" | sed -n 's/.*: error: undefined reference: .*@GLIBC_\([0-9.]*\)$/\1/p' | sort -uV | tail -n 1)
+[ -z "$needed" ] || say "a shared library needs glibc $needed, this row promises $floor; link its archive instead, or write glibc = \"$needed\" for [target.$ROW] in targets.toml where all machines that are to run the program have it"
 symbols=$(printf '%s\n' "$said" | sed -n 's/.*: error: undefined symbol: \([A-Za-z_][A-Za-z0-9_]*\)$/\1/p' | sort -u)
 [ "$symbols" ] || exit $code
 scratch=$(mktemp -d) || exit $code

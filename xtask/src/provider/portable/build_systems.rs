@@ -26,6 +26,10 @@ pub struct Tools<'a> {
     pub prefix: &'a Path,
     /// That folder and the one with the C library.
     pub roots: &'a [PathBuf],
+    /// Folders with the descriptions that pkg-config reads.
+    pub descriptions: &'a [PathBuf],
+    /// Debian's name for the architecture in the names of folders, where there are packages of Debian.
+    pub multiarch: Option<String>,
     /// Starts the row's programs; none for a row of level `link`.
     pub runner: Option<&'a Path>,
 }
@@ -60,6 +64,9 @@ pub fn cmake(target: &Target, tools: &Tools<'_>) -> String {
     for kind in ["LIBRARY", "INCLUDE", "PACKAGE"] {
         lines.push(format!("set(CMAKE_FIND_ROOT_PATH_MODE_{kind} ONLY)"));
     }
+    if let Some(name) = &tools.multiarch {
+        lines.push(format!("set(CMAKE_LIBRARY_ARCHITECTURE {name})"));
+    }
     let roots: String = tools.roots.iter().map(|root| format!(" [=[{}]=]", root.display())).collect();
     lines.push(format!("set(CMAKE_FIND_ROOT_PATH{roots})"));
     lines.push("set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)".to_owned());
@@ -85,6 +92,7 @@ pub fn meson(target: &Target, tools: &Tools<'_>) -> String {
     // Meson 1.3 renamed it.
     binaries.extend(tools.pkg_config.iter().flat_map(|program| [("pkg-config", *program), ("pkgconfig", *program)]));
     binaries.extend(tools.runner.map(|program| ("exe_wrapper", program)));
+    let descriptions: Vec<String> = tools.descriptions.iter().map(|folder| path(folder)).collect();
     let lines = |pairs: Vec<(&str, String)>| -> String {
         pairs.into_iter().map(|(name, value)| format!("{name} = {value}\n")).collect()
     };
@@ -92,7 +100,7 @@ pub fn meson(target: &Target, tools: &Tools<'_>) -> String {
         "[binaries]\n{}\n[properties]\n{}\n[host_machine]\n{}",
         lines(binaries.into_iter().map(|(name, program)| (name, path(program))).collect()),
         lines(vec![
-            ("pkg_config_libdir", path(&tools.prefix.join("lib/pkgconfig"))),
+            ("pkg_config_libdir", format!("[{}]", descriptions.join(", "))),
             // Also where the build machine could run the programs by itself.
             ("needs_exe_wrapper", "true".to_owned()),
         ]),

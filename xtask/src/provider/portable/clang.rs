@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
+use super::sysroot::Sysroot;
 use super::wheels::ZIG;
 use super::wrappers::quote;
 use super::{capture, for_each_row, zlib};
@@ -97,7 +98,9 @@ impl<'a> Clang<'a> {
 
     /// Folders with `include` and `lib` that the compiler searches after the sysroot.
     pub fn prefixes(&self) -> Vec<PathBuf> {
-        if self.target.has_libc() { vec![zlib::prefix(self.cache, self.target)] } else { Vec::new() }
+        let packages = Sysroot::of_builds(self.target).map(|root| root.prefixes(self.cache)).unwrap_or_default();
+        let zlib = self.target.has_libc().then(|| zlib::prefix(self.cache, self.target));
+        packages.into_iter().chain(zlib).collect()
     }
 
     /// Makes the toolchain, if it is not there.
@@ -272,6 +275,20 @@ mod tests {
 
     /// Refuses one option, as LLD does, and prints what it takes.
     const LLD: &str = "#!/bin/sh\nfor a do case $a in --bad*|-I*) echo \"ld.lld: error: unknown argument '$a'\" >&2; exit 1 ;; esac; done\nprintf '%s ' \"$@\"\n";
+
+    #[test]
+    fn a_shared_library_that_needs_a_later_glibc_is_explained() {
+        let zig = "#!/bin/sh\nfor version in 2.4 2.34 2.33; do\n\
+                   echo \"ld.lld: error: undefined reference: stat@GLIBC_$version\" >&2\ndone\nexit 1\n";
+        let folder = tempfile::tempdir().unwrap();
+        let (_, ld) = filled(folder.path(), "aarch64-linux", zig);
+        let output = run(&ld, &["x.o"]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            said.contains("a shared library needs glibc 2.34, this row promises 2.28") && !output.status.success(),
+            "{said}"
+        );
+    }
 
     #[test]
     fn an_option_that_the_linker_does_not_know_is_looked_up() {

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use super::build_systems::{self, Tools};
 use super::clang::{Clang, Programs};
+use super::sysroot::Sysroot;
 use super::wheels::ZIG;
 use super::zlib;
 use crate::cache::Cache;
@@ -250,8 +251,14 @@ impl Wrappers {
             }
             scoped.insert(format!("PKG_CONFIG_ALLOW_CROSS_{lower}"), "1".into());
             // LIBDIR replaces the machine's own list, so that no library of the build machine is found.
-            scoped.insert(format!("PKG_CONFIG_LIBDIR_{lower}"), text(&prefix.join("lib/pkgconfig")));
-            shell.insert("PKG_CONFIG_LIBDIR".into(), text(&prefix.join("lib/pkgconfig")));
+            let packages = Sysroot::of_builds(target);
+            let mut descriptions = packages.as_ref().map(|root| root.pkg_config(&self.cache)).unwrap_or_default();
+            descriptions.push(prefix.join("lib/pkgconfig"));
+            roots.splice(0..0, packages.as_ref().map(|root| root.view(&self.cache)));
+            let folders = std::env::join_paths(&descriptions).context("a folder with a colon in its name")?;
+            let folders = folders.to_string_lossy().into_owned();
+            scoped.insert(format!("PKG_CONFIG_LIBDIR_{lower}"), folders.clone());
+            shell.insert("PKG_CONFIG_LIBDIR".into(), folders);
             let pkg_config = doctor::which("pkg-config");
             let install_name_tool = if target.is_macos() { self.install_name_tool()? } else { None };
             let tools = Tools {
@@ -265,6 +272,8 @@ impl Wrappers {
                 pkg_config: pkg_config.as_deref(),
                 prefix: &prefix,
                 roots: &roots,
+                descriptions: &descriptions,
+                multiarch: packages.and_then(|root| root.multiarch(&self.cache)),
                 runner: runner_program.as_deref(),
             };
             let folder = format!("rows/{}", target.name);
