@@ -124,6 +124,9 @@ let
     "-linux-"
     "-freebsd"
     "-freestanding"
+    "-windows-"
+    "-wasi"
+    "-macos"
   ];
 
   # A script of the portable provider's with its marks filled in.
@@ -145,6 +148,9 @@ let
             "cc.sh"
             "ld.sh"
             "linker-options.txt"
+            "frameworks.py"
+            "windres.sh"
+            "xcrun.sh"
           ];
       };
     in
@@ -163,7 +169,7 @@ let
           // {
             "@CPU@" = lib.escapeShellArg (row.zig-cpu or "");
             "@OPTIONS@" = "${../xtask/assets/clang/linker-options.txt}";
-            "@LLD@" = "${lib.getExe pkgs.zig} ld.lld";
+            "@LLD@" = "${lib.getBin pkgs.lld}/bin/lld";
             "@DEBIAN@" = row.debian or "";
             "@CACHE@" = zigCache;
             "@CXX@" = ''"$ZIG_GLOBAL_CACHE_DIR/c++-${baseNameOf "${toolchain}"}"'';

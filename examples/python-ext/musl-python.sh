@@ -4,8 +4,8 @@
 #   musl-python.sh SOURCE BUILD_ROOT MUSL_ROOT INTO
 #
 # SOURCE      the unpacked source of CPython, of the same minor version as the one in BUILD_ROOT
-# BUILD_ROOT  `cargo xtask sysroot x86_64-linux python3.13-minimal libpython3.13-stdlib`: the build platform's own
-# MUSL_ROOT   `cargo xtask sysroot aarch64-linux musl`: the loader, from the glibc row of the same processor
+# BUILD_ROOT  `cargo xtask sysroot --apart x86_64-linux python3.13-minimal libpython3.13-stdlib`: the build platform's own
+# MUSL_ROOT   `cargo xtask sysroot --apart aarch64-linux musl`: the loader, from the glibc row of the same processor
 # INTO        the folder to make, PYTHON_ROOT of test.sh
 #
 # To be run in `cargo xtask shell aarch64-linux-musl`, whose CC it uses. OUT is as in test.sh.

@@ -56,6 +56,32 @@ impl Environment {
         }
     }
 
+    /// Lets the variables of whoever calls win over scoped ones, and gives the names of those that did. `own` is the folder of the
+    /// cache: values that name it come from a shell of ours.
+    pub fn let_caller_win(&mut self, own: &str, caller: impl Fn(&str) -> Option<String>) -> Vec<String> {
+        let mut won = Vec::new();
+        for (name, value) in &mut self.scoped {
+            let Some(callers) = caller(name).filter(|callers| !callers.is_empty() && callers != value) else {
+                continue;
+            };
+            if name.ends_with("_RUNNER") || callers.contains(own) {
+                continue;
+            }
+            if name.ends_with("_RUSTFLAGS") {
+                // What a shell of ours has added already is not added again.
+                if !callers.contains(value.as_str()) {
+                    *value = format!("{value} {callers}");
+                } else {
+                    *value = callers;
+                }
+                continue;
+            }
+            *value = callers;
+            won.push(name.clone());
+        }
+        won
+    }
+
     /// Lines that a POSIX shell can `eval`.
     pub fn to_shell(&self) -> String {
         let mut out = String::new();
@@ -94,6 +120,26 @@ pub fn path_with(environments: &[&Environment]) -> Result<OsString> {
 mod tests {
     use super::*;
     use crate::targets::Table;
+
+    #[test]
+    fn variables_of_the_caller_win_unless_they_are_ours() {
+        let table = Table::built_in().unwrap();
+        let mut environment = Environment::new("portable", &table.rows()[0]);
+        let names = ["CC_x", "CXX_x", "CARGO_TARGET_X_RUNNER", "CARGO_TARGET_X_RUSTFLAGS", "AR_x"];
+        for name in names {
+            environment.scoped.insert(name.into(), "ours".into());
+        }
+        let caller = |name: &str| match name {
+            "CC_x" => Some("/opt/cc".to_owned()),
+            "CXX_x" => Some("/cache/bin/other-c++".to_owned()),
+            "AR_x" => Some(String::new()),
+            "CARGO_TARGET_X_RUNNER" | "CARGO_TARGET_X_RUSTFLAGS" => Some("theirs".to_owned()),
+            _ => None,
+        };
+        assert_eq!(environment.let_caller_win("/cache", caller), ["CC_x"]);
+        let values = names.map(|name| environment.scoped[name].as_str());
+        assert_eq!(values, ["/opt/cc", "ours", "ours", "ours theirs", "ours"]);
+    }
 
     #[test]
     fn shell_lines_survive_quotes_and_spaces() {

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue};
 
+use crate::provider::portable::sysroot;
 use crate::runner::RunnerKind;
 
 /// The table that ships with cross-flake.
@@ -142,7 +143,7 @@ pub struct Target {
     /// More flags for the C compiler, in the words of clang and gcc; among them the processor, where there is a `zig_cpu`.
     #[serde(default)]
     pub cflags: Vec<String>,
-    /// Flags for rustc, in `CARGO_TARGET_<TRIPLE>_RUSTFLAGS`.
+    /// Flags for rustc and rustdoc, in `CARGO_TARGET_<TRIPLE>_RUSTFLAGS` and `…_RUSTDOCFLAGS`.
     #[serde(default)]
     pub rustflags: Vec<String>,
     /// The oldest glibc that the programs run with.
@@ -172,6 +173,9 @@ pub struct Target {
     /// Debian's name for the architecture, of which packages are taken for the target.
     #[serde(default)]
     pub debian: Option<String>,
+    /// Debian's packages for its builds, beside the C library: their headers, libraries, and descriptions for pkg-config.
+    #[serde(default)]
+    pub packages: Vec<String>,
     /// The target's name in nixpkgs' `pkgsCross`.
     #[serde(default)]
     pub nixpkgs: Option<String>,
@@ -220,6 +224,11 @@ impl Target {
     /// Whether the triple's system is Windows.
     pub fn is_windows(&self) -> bool {
         self.triple.contains("-windows")
+    }
+
+    /// A program for WASI.
+    pub fn is_wasi(&self) -> bool {
+        self.triple.contains("wasi")
     }
 
     /// Whether the triple's system is macOS.
@@ -368,6 +377,35 @@ impl Table {
     }
 }
 
+/// Writes the field `packages` of a row into a workspace's own table, and leaves the rest of the file, comments included.
+///
+/// # Errors
+/// The file is no table of targets, cannot be written, or is the one that ships with cross-flake.
+pub fn set_packages(file: &Path, row: &str, packages: &[String]) -> Result<()> {
+    let text = if file.exists() {
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?
+    } else {
+        String::new()
+    };
+    if text == BUILT_IN {
+        bail!("{} is the table that ships with cross-flake: `--apart` leaves it alone", file.display());
+    }
+    let mut document: toml_edit::DocumentMut =
+        text.parse().with_context(|| format!("cannot read {}", file.display()))?;
+    let rows = document.entry("target").or_insert_with(|| {
+        let mut rows = toml_edit::Table::new();
+        // Only the rows have a line of their own.
+        rows.set_implicit(true);
+        rows.into()
+    });
+    let rows = rows.as_table_like_mut().with_context(|| format!("{}: `target` is no table", file.display()))?;
+    let fields = rows.entry(row).or_insert_with(|| toml_edit::Table::new().into());
+    let fields =
+        fields.as_table_like_mut().with_context(|| format!("{}: `target.{row}` is no table", file.display()))?;
+    fields.insert("packages", toml_edit::value(toml_edit::Array::from_iter(packages)));
+    crate::cache::write_whole(file, document.to_string().as_bytes(), false)
+}
+
 /// The rows of one file, each checked for unknown fields and wrong types, so that an error can name the line.
 fn source_rows(source: &Source<'_>) -> Result<Vec<(String, toml::Table)>> {
     let document = source.parse()?;
@@ -472,6 +510,15 @@ fn validate(row: &Target) -> std::result::Result<(), (&'static str, String)> {
         }
         if row.glibc.is_none() {
             return bad("debian", "needs `glibc`: Debian's packages are for no other C library");
+        }
+    }
+    if let Some(package) = row.packages.first() {
+        if row.debian.is_none() {
+            return bad("packages", "needs `debian`: the architecture of which packages are taken");
+        }
+        let name = row.packages.iter().find(|name| !sysroot::is_name(name)).unwrap_or(package);
+        if !sysroot::is_name(name) {
+            return Err(("packages", format!("`{name}` is no name of a package of Debian")));
         }
     }
     match row.runner {
@@ -585,6 +632,32 @@ mod tests {
         let error = error("[target.aarch64-linux]\nzig-cpu = \"cortex_a72\"\n");
         assert!(error.contains(":2: row `aarch64-linux`, field `zig-cpu`: is for zig's libraries alone"), "{error}");
         user("[target.aarch64-linux]\nzig-cpu = \"cortex_a72\"\ncflags = [\"-mcpu=cortex-a72\"]\n").unwrap();
+    }
+
+    #[test]
+    fn packages_are_written_into_a_table_that_keeps_its_comments() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("targets.toml");
+        let packages = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        set_packages(&file, "aarch64-linux", &packages(&["liblzma-dev"])).unwrap();
+        let new = "[target.aarch64-linux]\npackages = [\"liblzma-dev\"]\n";
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), new);
+        let before = "# Ours.\n[target.aarch64-linux] # new\nglibc = \"2.31\" # old\n";
+        std::fs::write(&file, before).unwrap();
+        set_packages(&file, "aarch64-linux", &packages(&["a1", "b1"])).unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(text, format!("{before}packages = [\"a1\", \"b1\"]\n"));
+        assert_eq!(user(&text).unwrap().find("aarch64-linux").unwrap().packages, ["a1", "b1"]);
+        std::fs::write(&file, BUILT_IN).unwrap();
+        assert!(set_packages(&file, "aarch64-linux", &packages(&["a1"])).is_err());
+    }
+
+    #[test]
+    fn packages_are_debians_names_for_rows_that_have_some() {
+        assert!(
+            error("[target.windows-x64]\npackages = [\"zlib1g-dev\"]\n").contains("field `packages`: needs `debian`")
+        );
+        assert!(error("[target.aarch64-linux]\npackages = [\"-y\"]\n").contains("`-y` is no name of a package"));
     }
 
     #[test]

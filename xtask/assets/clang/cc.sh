@@ -18,6 +18,11 @@ case $words in
 " -print-sysroot ") echo "$TOOLCHAIN/sysroot"; exit ;;
 " -print-prog-name=ld " | " --print-prog-name=ld ") echo "$LD"; exit ;;
 " -dumpmachine ")
+    case $TARGET in
+    # gcc's name for it, which older configure scripts know: clang's is x86_64-w64-windows-gnu.
+    x86-windows-*) echo i686-w64-mingw32; exit ;;
+    *-windows-*) echo "${TARGET%%-*}-w64-mingw32"; exit ;;
+    esac
     machine=$("$ZIG" clang --config "$CONFIG" -dumpmachine)
     echo "${machine%%-unknown-*}-${machine#*-unknown-}"
     exit
@@ -29,7 +34,18 @@ esac
 # Start files come by their bare names where rustc has found none in its own folder, and clang adds those of the sysroot; or they
 # are those of that folder, which are for the musl in it.
 case $words in
-*" --target"* | *" -target "* | *"=native "* | *" -dynamic "* | *crt1.o* | *crt[in].o* | *crtbegin* | *crtend* | */self-contained*)
+*" --target"* | *" -target "* | *"=native "* | *" -dynamic "* | *" -mmacos"* | *" -isysroot"* | *rsbegin.o* | *crt1.o* | *crt[in].o* | *crtbegin* | *crtend* | */self-contained*)
+    # Only here what is in a response file stands for it: rustc writes an argument a line, others all in one; both quote as xargs reads it.
+    for a do
+        shift
+        if [ "$a" != "${a#@?}" ] && [ -f "${a#@}" ]; then
+            while IFS= read -r b; do [ -z "$b" ] || set -- "$@" "$b"; done <<END
+$(xargs printf '%s\n' <"${a#@}")
+END
+        else
+            set -- "$@" "$a"
+        fi
+    done
     skip= nostart=
     for a do
         shift
@@ -37,8 +53,11 @@ case $words in
         case $a in
         --target=* | -target=* | -march=native | -mcpu=native | -mtune=native | -dynamic) continue ;;
         -target | --target) skip=1; continue ;;
-        crt1.o | [SMgr]crt1.o | rcrt1.o | crt[in].o | crtbegin*.o | crtend*.o | */self-contained/*.o) nostart=-nostartfiles; continue ;;
+        crt1.o | [SMgr]crt1.o | crt[in].o | crtbegin*.o | crtend*.o) [ -f "$a" ] || { nostart=yes; continue; } ;;
+        */self-contained/*.o) nostart=yes; continue ;;
         -L*/self-contained) continue ;;
+        # For 32-bit Windows: they tell gcc's unwinder of its tables, and libunwind finds them by itself.
+        rsbegin.o | rsend.o | */rsbegin.o | */rsend.o) continue ;;
         esac
         set -- "$@" "$a"
     done
@@ -49,12 +68,53 @@ case $words in
     ;;
 esac
 
+case $TARGET in
+*-macos*)
+    # The oldest macOS that programs of the row run on. Options and a variable may say a later one, and an earlier one is what rustc
+    # takes for its target where nobody has said anything.
+    floor=${TARGET#*-macos.} floor=${floor%%-*} isysroot=
+    # clang takes the SDK in SDKROOT. What is none has the build machine's headers, or nothing.
+    [ -e "${SDKROOT:-}/usr/lib/libSystem.tbd" ] || unset SDKROOT
+    for a do
+        shift
+        if [ "$isysroot" ]; then
+            isysroot=
+            [ -e "$a/usr/lib/libSystem.tbd" ] || {
+                echo "cross-flake: \`-isysroot $a\` is no SDK of macOS, for it has no usr/lib/libSystem.tbd: that of row $ROW is used" >&2
+                continue
+            }
+            set -- "$@" -isysroot
+        fi
+        case $a in
+        -isysroot) isysroot=1; continue ;;
+        -mmacosx-version-min=* | -mmacos-version-min=*)
+            version=${a#*=}
+            [ "${version%%.*}" -ge "${floor%%.*}" ] || continue
+            ;;
+        esac
+        set -- "$@" "$a"
+    done
+    set -- --start-no-unused-arguments "-mmacosx-version-min=${MACOSX_DEPLOYMENT_TARGET:-$floor}" --end-no-unused-arguments "$@"
+    ;;
+esac
+
+case $TARGET in
+*-wasi)
+    # clang's driver for WebAssembly knows no --ld-path.
+    for a do
+        shift
+        case $a in -fuse-ld=*) ;; *) set -- "$@" "$a" ;; esac
+    done
+    set -- --start-no-unused-arguments "-fuse-ld=$LD" --end-no-unused-arguments "$@"
+    ;;
+esac
+
 more=
 case $TARGET:$words in
 # zig's word for a program that musl's loader starts, which is there where musl is.
 *-musl*:*" -dynamic "*) ;;
 *-musl*:*" -c "* | *-musl*:*" -S "* | *-musl*:*" -E "* | *-musl*:*" -M "* | *-musl*:*" -MM "* | *-musl*:*" -fsyntax-only "*) ;;
-*-musl*:*" -shared "* | *-musl*:*" -r "* | *-musl*:*" -static"*) ;;
+*-musl*:*" -shared "* | *-musl*:*" -r "* | *-musl*:*" -static "* | *-musl*:*" -static-pie "*) ;;
 # rustc alone names the libraries that a compiler adds. It wants such a program, and there is no loader to run it.
 *-musl*:*" -nodefaultlibs "*)
     echo "cross-flake: \`-crt-static\` asks for a program that needs musl's loader and libc.so, and row $ROW has neither when its programs run; -Clink-arg=-dynamic links it for a system that has them" >&2

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use cargo_metadata::Package;
 use clap::Args;
 
-use super::{Place, announce, events, find_targets, one_environment};
+use super::{Place, announce, events, find_targets, one_environment, prepare};
 use crate::engine::build::cargo_in;
 use crate::engine::suites::Chosen;
 use crate::engine::{self, Request};
@@ -372,7 +372,7 @@ fn finish(
     for name in &names {
         events.send(Event::Phase { target: name, phase: Phase::SettingUp });
     }
-    let prepared = provider.prepare(workspace, targets, events)?;
+    let prepared = prepare(&*provider, workspace, targets, events)?;
     signals::check()?;
     let environments: Vec<&Environment> = prepared.iter().filter_map(|row| row.environment.as_ref().ok()).collect();
     stale::remove(workspace, &environments, &request.cargo_args, events)?;

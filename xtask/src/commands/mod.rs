@@ -100,7 +100,29 @@ pub fn set_up(
     events: &Events,
 ) -> Result<Vec<Prepared>> {
     announce(events, &provider.missing(workspace, targets, events)?);
-    provider.prepare(workspace, targets, events)
+    prepare(provider, workspace, targets, events)
+}
+
+/// Sets targets up, and lets scoped variables of the caller's own win over ours; each of those is named.
+///
+/// # Errors
+/// What keeps every target from being set up.
+fn prepare(
+    provider: &dyn Provider,
+    workspace: &Workspace,
+    targets: &[Target],
+    events: &Events,
+) -> Result<Vec<Prepared>> {
+    let mut prepared = provider.prepare(workspace, targets, events)?;
+    let cache = cache_name();
+    for row in &mut prepared {
+        let Ok(environment) = &mut row.environment else { continue };
+        let won = environment.let_caller_win(&cache, |name| std::env::var(name).ok());
+        if !won.is_empty() {
+            events.note(&format!("{}: {} of your environment stays", row.target, won.join(", ")));
+        }
+    }
+    Ok(prepared)
 }
 
 fn cache_name() -> String {

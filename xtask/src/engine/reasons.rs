@@ -40,9 +40,15 @@ fn linkers(line: &str) -> Option<String> {
 
 /// What a build script says: a compiler's error, its panic, or else its last words.
 fn of_script(output: &str) -> Option<String> {
-    let said: Vec<&str> = output.lines().map(str::trim).map(|line| line.trim_start_matches("cargo:warning=")).collect();
-    let compiler = said.iter().find(|line| line.contains("error:") && !line.starts_with("error"));
-    compiler.map(|line| (*line).to_owned()).or_else(|| panic(output))
+    // cargo repeats what a script says of itself as `warning: PACKAGE@VERSION: …`.
+    let repeated = |line: &'_ str| {
+        let (package, said) = line.strip_prefix("warning: ")?.split_once(": ")?;
+        (package.contains('@') && !package.contains(' ')).then(|| said.to_owned())
+    };
+    let plain = |line: &str| repeated(line).unwrap_or_else(|| line.trim_start_matches("cargo:warning=").to_owned());
+    let said: Vec<String> = output.lines().map(str::trim).map(plain).collect();
+    let compiler = said.into_iter().find(|line| line.contains("error:") && !line.starts_with("error"));
+    compiler.or_else(|| panic(output))
 }
 
 /// What a panic says and where, by libstd's words: `thread 'main' panicked at src/main.rs:1:2:` and the message below.
@@ -108,6 +114,8 @@ mod tests {
         };
         let compiler = cargo("  cargo:warning=x.c:1:1: fatal error: 'y.h' file not found");
         assert_eq!(of_build(&compiler), "a build script failed: x.c:1:1: fatal error: 'y.h' file not found");
+        let repeated = cargo("").replace("error: failed", "warning: a@1.0.0: x.c:2:1: error: no\nerror: failed");
+        assert_eq!(of_build(&repeated), "a build script failed: x.c:2:1: error: no");
         let panic = cargo(
             "\n  thread 'main' (7) panicked at build.rs:3:5:\n  no bindings\n  note: run with `RUST_BACKTRACE=1`",
         );

@@ -39,11 +39,11 @@ use namespace::Namespace;
 use reaper::{wait_for, watched_signals};
 use refusal::{Refusal, Step, explain};
 use room::{Door, ROOM_VARIABLE, Room};
-use spec::{environment, root_of_caller};
+use spec::{environment, root_in};
 
 pub use namespace::probe;
 pub use reaper::{descendants, sweep};
-pub use spec::{Entered, PREFIX, RunnerKind, RunnerSpec, STATUS_VARIABLE, Status};
+pub use spec::{Entered, PREFIX, ROOT_VARIABLE, RunnerKind, RunnerSpec, STATUS_VARIABLE, Status};
 
 /// A number of /proc/self/status; those that we ask for are written in hexadecimal or have one digit.
 fn status_mask(name: &str) -> u64 {
@@ -90,7 +90,7 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
         emulator.splice(end..end, folders.into_iter().map(OsString::from));
     }
     if spec.kind == RunnerKind::Native
-        && let Some(root) = root_of_caller()
+        && let Some(root) = root_in(&environment)
     {
         emulator.extend(loader_in(&root, Path::new(program))?);
     }

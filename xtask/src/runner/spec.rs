@@ -126,7 +126,7 @@ pub(super) fn environment(spec: &RunnerSpec, program: &Path, room: Option<&Room>
         }
     }
     if spec.kind == RunnerKind::QemuUser
-        && let Some(root) = root_of_caller()
+        && let Some(root) = root_in(&all)
     {
         all.insert("QEMU_LD_PREFIX".into(), root.into());
     }
@@ -156,9 +156,9 @@ fn for_guest((ours, loads): (&str, bool), callers: Option<&str>, preloaded: Opti
     (!words.is_empty()).then(|| words.join(","))
 }
 
-/// The folder that [`ROOT_VARIABLE`] names.
-pub(super) fn root_of_caller() -> Option<PathBuf> {
-    env::var_os(ROOT_VARIABLE).filter(|root| !root.is_empty()).map(PathBuf::from)
+/// The folder that [`ROOT_VARIABLE`] names in a program's environment.
+pub(super) fn root_in(environment: &BTreeMap<OsString, OsString>) -> Option<PathBuf> {
+    environment.get(OsStr::new(ROOT_VARIABLE)).filter(|root| !root.is_empty()).map(PathBuf::from)
 }
 
 #[cfg(test)]

@@ -329,3 +329,40 @@ fn packages_of_a_target_are_fetched_once_and_replaced_whole() {
     assert!(!root.join("mine").exists());
     assert_eq!(names(&fixture.root().join("deep")), ["root"]);
 }
+
+#[test]
+fn packages_join_the_builds_and_the_programs_of_their_row() {
+    // Compilers go by the name of their row, and this one is changed.
+    let cache = Cache::ready();
+    let fixture = Fixture::new("small").with_cache(cache.root());
+    let packages = fixture.xtask(&["sysroot", "aarch64-linux", "liblzma-dev"]);
+    packages.succeeds().says(&[
+        "liblzma.so needs glibc ",
+        "so liblzma.a is linked",
+        "has packages = [\"liblzma-dev\"] now",
+    ]);
+    let again = packages.succeeds();
+    assert!(!again.err.contains("has packages"), "{again}");
+    fixture.write("x.c", "#include <lzma.h>\n#include <stdio.h>\nint main(void) { puts(lzma_version_string()); }\n");
+    let script = "set -e\n\
+                  case $(pkg-config --cflags --libs liblzma) in *-I/usr*|*-L/usr*) exit 9 ;; esac\n\
+                  $CC x.c -o x $(pkg-config --cflags --libs liblzma)\n\
+                  $CROSSCOMPILING_EMULATOR ./x\n\
+                  \"$0\" inspect x\n";
+    let build = || {
+        let shell = ["shell", "aarch64-linux", "--", "sh", "-c", script, env!("CARGO_BIN_EXE_xtask")];
+        let output = fixture.xtask(&shell).succeeds();
+        assert!(output.out.starts_with("5."), "{output}");
+        output.out
+    };
+    // By default the program runs where the row promises, for it brings the library along.
+    assert!(!build().contains("liblzma"));
+    // With Debian's own glibc the shared library is linked, and found when the program runs.
+    fixture.write("targets.toml", "[target.aarch64-linux]\npackages = [\"liblzma-dev\"]\nglibc = \"2.41\"\n");
+    assert!(build().contains("liblzma.so.5"));
+    // What the caller has set stays, and is named.
+    let own =
+        fixture.xtask(&["env", "aarch64-linux"]).env("PKG_CONFIG_LIBDIR_aarch64_unknown_linux_gnu", "/mine").succeeds();
+    own.says(&["aarch64-linux: PKG_CONFIG_LIBDIR_aarch64_unknown_linux_gnu of your environment stays"]);
+    assert_eq!(own.json()["scoped"]["PKG_CONFIG_LIBDIR_aarch64_unknown_linux_gnu"], "/mine");
+}

@@ -10,6 +10,7 @@ mod compilers;
 mod costs;
 mod environments;
 mod failures;
+mod families;
 mod interruptions;
 mod mistakes;
 mod nix;

@@ -18,12 +18,18 @@ pub struct Tools<'a> {
     pub strip: Option<&'a Path>,
     /// Changes the names of libraries in Mach-O files; for macOS only.
     pub install_name_tool: Option<&'a Path>,
+    /// Compiles resources; for Windows only.
+    pub windres: Option<&'a Path>,
     /// The build machine's pkg-config, if it has one.
     pub pkg_config: Option<&'a Path>,
     /// The folder with the row's own libraries.
     pub prefix: &'a Path,
     /// That folder and the one with the C library.
     pub roots: &'a [PathBuf],
+    /// Folders with the descriptions that pkg-config reads.
+    pub descriptions: &'a [PathBuf],
+    /// Debian's name for the architecture in the names of folders, where there are packages of Debian.
+    pub multiarch: Option<String>,
     /// Starts the row's programs; none for a row of level `link`.
     pub runner: Option<&'a Path>,
 }
@@ -46,6 +52,9 @@ pub fn cmake(target: &Target, tools: &Tools<'_>) -> String {
     set("CMAKE_RANLIB", tools.ranlib);
     // Where CMake knows nothing of the system, as of WASI, it has no places to look in below the root.
     set("CMAKE_PREFIX_PATH", tools.prefix);
+    if let Some(program) = tools.windres {
+        set("CMAKE_RC_COMPILER", program);
+    }
     if let Some(program) = tools.install_name_tool {
         set("CMAKE_INSTALL_NAME_TOOL", program);
     }
@@ -54,6 +63,9 @@ pub fn cmake(target: &Target, tools: &Tools<'_>) -> String {
     }
     for kind in ["LIBRARY", "INCLUDE", "PACKAGE"] {
         lines.push(format!("set(CMAKE_FIND_ROOT_PATH_MODE_{kind} ONLY)"));
+    }
+    if let Some(name) = &tools.multiarch {
+        lines.push(format!("set(CMAKE_LIBRARY_ARCHITECTURE {name})"));
     }
     let roots: String = tools.roots.iter().map(|root| format!(" [=[{}]=]", root.display())).collect();
     lines.push(format!("set(CMAKE_FIND_ROOT_PATH{roots})"));
@@ -75,10 +87,12 @@ pub fn meson(target: &Target, tools: &Tools<'_>) -> String {
     let quote = |text: &str| format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"));
     let path = |path: &Path| quote(&path.to_string_lossy());
     let mut binaries = vec![("c", tools.cc), ("cpp", tools.cxx), ("ar", tools.ar), ("ranlib", tools.ranlib)];
+    binaries.extend(tools.windres.map(|program| ("windres", program)));
     binaries.extend(tools.strip.map(|program| ("strip", program)));
     // Meson 1.3 renamed it.
     binaries.extend(tools.pkg_config.iter().flat_map(|program| [("pkg-config", *program), ("pkgconfig", *program)]));
     binaries.extend(tools.runner.map(|program| ("exe_wrapper", program)));
+    let descriptions: Vec<String> = tools.descriptions.iter().map(|folder| path(folder)).collect();
     let lines = |pairs: Vec<(&str, String)>| -> String {
         pairs.into_iter().map(|(name, value)| format!("{name} = {value}\n")).collect()
     };
@@ -86,7 +100,7 @@ pub fn meson(target: &Target, tools: &Tools<'_>) -> String {
         "[binaries]\n{}\n[properties]\n{}\n[host_machine]\n{}",
         lines(binaries.into_iter().map(|(name, program)| (name, path(program))).collect()),
         lines(vec![
-            ("pkg_config_libdir", path(&tools.prefix.join("lib/pkgconfig"))),
+            ("pkg_config_libdir", format!("[{}]", descriptions.join(", "))),
             // Also where the build machine could run the programs by itself.
             ("needs_exe_wrapper", "true".to_owned()),
         ]),
@@ -106,7 +120,7 @@ fn system(target: &Target) -> &'static str {
         () if target.is_windows() => "Windows",
         () if target.is_macos() => "Darwin",
         () if target.triple.contains("freebsd") => "FreeBSD",
-        () if target.triple.contains("wasi") => "WASI",
+        () if target.is_wasi() => "WASI",
         () => "Generic",
     }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
+use super::sysroot::Sysroot;
 use super::wheels::ZIG;
 use super::wrappers::quote;
 use super::{capture, for_each_row, zlib};
@@ -17,10 +18,15 @@ use crate::events::Events;
 use crate::targets::Target;
 
 /// What makes a toolchain: `sysroot.sh`, and the families of targets that it knows.
-const RECIPE: [(&str, &str); 3] = [
+const RECIPE: [(&str, &str); 8] = [
     ("sysroot.sh", include_str!("../../../assets/clang/sysroot.sh")),
     ("elf.sh", include_str!("../../../assets/clang/elf.sh")),
     ("freestanding.sh", include_str!("../../../assets/clang/freestanding.sh")),
+    ("windows.sh", include_str!("../../../assets/clang/windows.sh")),
+    ("wasi.sh", include_str!("../../../assets/clang/wasi.sh")),
+    ("macos.sh", include_str!("../../../assets/clang/macos.sh")),
+    ("frameworks.txt", include_str!("../../../assets/clang/frameworks.txt")),
+    ("libraries.txt", include_str!("../../../assets/clang/libraries.txt")),
 ];
 
 const CC: &str = include_str!("../../../assets/clang/cc.sh");
@@ -40,6 +46,8 @@ pub struct Programs {
     pub cc: PathBuf,
     /// The C++ compiler.
     pub cxx: PathBuf,
+    /// The linker.
+    pub ld: PathBuf,
 }
 
 /// Makes the toolchains of these rows; `failed` hears of each row for which that is not possible.
@@ -65,7 +73,9 @@ impl<'a> Clang<'a> {
     /// The toolchain of a row; `None` where there is no recipe for its family of targets.
     pub fn new(cache: &'a Cache, target: &'a Target) -> Option<Clang<'a>> {
         let zig_target = target.zig_target()?;
-        let known = ["-linux-", "-freebsd", "-freestanding"].iter().any(|family| zig_target.contains(family));
+        let known = ["-linux-", "-freebsd", "-freestanding", "-windows-", "-wasi", "-macos"]
+            .iter()
+            .any(|family| zig_target.contains(family));
         known.then_some(Clang { cache, target, zig_target })
     }
 
@@ -88,7 +98,9 @@ impl<'a> Clang<'a> {
 
     /// Folders with `include` and `lib` that the compiler searches after the sysroot.
     pub fn prefixes(&self) -> Vec<PathBuf> {
-        if self.target.has_libc() { vec![zlib::prefix(self.cache, self.target)] } else { Vec::new() }
+        let packages = Sysroot::of_builds(self.target).map(|root| root.prefixes(self.cache)).unwrap_or_default();
+        let zlib = self.target.has_libc().then(|| zlib::prefix(self.cache, self.target));
+        packages.into_iter().chain(zlib).collect()
     }
 
     /// Makes the toolchain, if it is not there.
@@ -130,7 +142,7 @@ impl<'a> Clang<'a> {
             ("@TOOLCHAIN@", quote(&folder)),
             ("@CONFIG@", quote(&config)),
             ("@LD@", quote(&cache.path(&ld))),
-            ("@LLD@", format!("{zig} ld.lld")),
+            ("@LLD@", quote(&cache.path("bin/rust-lld"))),
             ("@CXX@", quote(&folder.with_file_name(self.name().replace("toolchains/", "c++-")))),
             ("@OPTIONS@", quote(&options)),
             ("@DEBIAN@", target.debian.clone().unwrap_or_default()),
@@ -140,8 +152,8 @@ impl<'a> Clang<'a> {
         let fill =
             |script: &str| values.iter().fold(script.to_owned(), |text, (mark, value)| text.replace(mark, value));
         let script = |path: &str, text: String| cache.write(path, text.as_bytes(), true);
-        script(&ld, fill(LD))?;
         Ok(Programs {
+            ld: script(&ld, fill(LD))?,
             cc: script(&cc, fill(CC).replace("@DRIVER@", ""))?,
             cxx: script(&format!("bin/{name}-c++"), fill(CC).replace("@DRIVER@", "--driver-mode=g++"))?,
         })
@@ -245,6 +257,7 @@ mod tests {
         let quiet = |option: &str| format!("--start-no-unused-arguments {option} --end-no-unused-arguments");
         assert_eq!(passed_on(row, &["a.c"]), format!("{} a.c", quiet("-static-pie")));
         assert_eq!(passed_on(row, &["-no-pie", "a.c"]), format!("{} -no-pie a.c", quiet("-static")));
+        assert_eq!(passed_on(row, &["-static-libgcc", "a.c"]), format!("{} -static-libgcc a.c", quiet("-static-pie")));
         for args in [&["-c", "a.c"][..], &["-shared", "a.o"], &["-static", "a.o"], &["-r", "a.o"]] {
             assert_eq!(passed_on(row, args), args.join(" "));
         }
@@ -253,12 +266,29 @@ mod tests {
         let refused = "cross-flake: `-crt-static` asks for a program that needs musl's loader";
         assert!(passed_on(row, &["-pie", "a.o", "-nodefaultlibs"]).starts_with(refused));
         let file = tempfile::NamedTempFile::new().unwrap();
+        let line = format!("@{}", file.path().display());
         std::fs::write(file.path(), "-pie\na.o\n-nodefaultlibs\n").unwrap();
-        assert!(passed_on(row, &[&format!("@{}", file.path().display())]).starts_with(refused));
+        assert!(passed_on(row, &[&line]).starts_with(refused));
+        std::fs::write(file.path(), "-static-pie\nrcrt1.o\n\"a b.o\"\n-nostartfiles\n").unwrap();
+        assert_eq!(passed_on(row, &[&line]), "-static-pie a b.o");
     }
 
     /// Refuses one option, as LLD does, and prints what it takes.
     const LLD: &str = "#!/bin/sh\nfor a do case $a in --bad*|-I*) echo \"ld.lld: error: unknown argument '$a'\" >&2; exit 1 ;; esac; done\nprintf '%s ' \"$@\"\n";
+
+    #[test]
+    fn a_shared_library_that_needs_a_later_glibc_is_explained() {
+        let zig = "#!/bin/sh\nfor version in 2.4 2.34 2.33; do\n\
+                   echo \"ld.lld: error: undefined reference: stat@GLIBC_$version\" >&2\ndone\nexit 1\n";
+        let folder = tempfile::tempdir().unwrap();
+        let (_, ld) = filled(folder.path(), "aarch64-linux", zig);
+        let output = run(&ld, &["x.o"]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            said.contains("a shared library needs glibc 2.34, this row promises 2.28") && !output.status.success(),
+            "{said}"
+        );
+    }
 
     #[test]
     fn an_option_that_the_linker_does_not_know_is_looked_up() {

@@ -9,6 +9,7 @@ use xshell::{Shell, cmd};
 
 use super::apt::{Apt, NEWER_SUITE, Package};
 use super::capture;
+use super::sysroot::Sysroot;
 use super::wheels::WASMTIME;
 use crate::cache::Cache;
 use crate::commands::doctor::which;
@@ -333,6 +334,10 @@ impl Emulators {
             env: BTreeMap::new(),
             binfmt: self.binfmt(target),
         };
+        let root = Sysroot::of_builds(target).zip(target.interpreter.as_deref());
+        if let Some(root) = root.and_then(|(root, interpreter)| root.for_programs(&self.cache, interpreter)) {
+            spec.env.insert(runner::ROOT_VARIABLE.to_owned(), text(&root));
+        }
         match kind {
             RunnerKind::Native => spec.label = "native".to_owned(),
             RunnerKind::QemuUser if is_native(target) => {

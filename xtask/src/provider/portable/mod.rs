@@ -31,6 +31,7 @@ use crate::workspace::Workspace;
 use apt::{Apt, BACKPORTS, NEWER_SUITE};
 use emulators::Emulators;
 use rust_std::RustStd;
+use sysroot::Sysroot;
 use wheels::{WASMTIME, ZIG};
 use wrappers::Wrappers;
 
@@ -73,7 +74,10 @@ impl Provider for Portable {
     fn is_ready(&self, workspace: &Workspace, target: &Target) -> bool {
         let std = RustStd::new(&self.cache, &workspace.toolchain);
         let zig = target.zig.is_none() || ZIG.is_installed(&self.cache);
-        zig && std.has(target) && Emulators::new(&self.cache).missing(std::slice::from_ref(target)).is_empty()
+        let packages = Sysroot::of_builds(target).is_none_or(|root| root.folder(&self.cache).exists());
+        zig && packages
+            && std.has(target)
+            && Emulators::new(&self.cache).missing(std::slice::from_ref(target)).is_empty()
     }
 
     fn missing(&self, workspace: &Workspace, targets: &[Target], events: &Events) -> Result<Vec<Download>> {
@@ -110,6 +114,12 @@ impl Provider for Portable {
                 Err(error) => events.note(&format!("{error:#}")),
             }
         }
+        for root in targets.iter().filter_map(Sysroot::of_builds) {
+            match root.downloads(&self.cache, events) {
+                Ok(sizes) => downloads.extend(sizes),
+                Err(error) => events.note(&format!("{error:#}")),
+            }
+        }
         Ok(downloads)
     }
 
@@ -124,6 +134,13 @@ impl Provider for Portable {
         // Whoever asks first fetches it, and the others wait for that.
         let zig = || zig.get(|| ZIG.install(&self.cache, lists, events));
         std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for (target, root) in targets.iter().filter_map(|target| Some((target, Sysroot::of_builds(target)?))) {
+                    if let Err(error) = root.install(&self.cache, events) {
+                        failures.add(target.name.clone(), format!("{error:#}"));
+                    }
+                }
+            });
             scope.spawn(|| {
                 let wanted: Vec<&Target> = targets.iter().filter(|t| t.zig.is_some()).collect();
                 if !wanted.is_empty() {
@@ -285,6 +302,10 @@ impl Portable {
         let std = toolchain::std_key(farm, &target.triple);
         environment.inputs.extend([("std".to_owned(), std), ("C toolchain".to_owned(), wrappers.key(target))]);
         let mut flags = target.rustflags.clone();
+        if !flags.is_empty() {
+            // rustdoc links doctests.
+            environment.scoped.insert(format!("CARGO_TARGET_{}_RUSTDOCFLAGS", target.upper()), flags.join(" "));
+        }
         // cargo knows the target by name only; this makes it build everything again when the specification changes.
         flags.extend(target.spec.as_deref().map(|spec| format!("-Cmetadata={}", rust_std::spec_key(spec))));
         if !flags.is_empty() {

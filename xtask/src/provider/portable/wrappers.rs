@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use super::build_systems::{self, Tools};
 use super::clang::{Clang, Programs};
+use super::sysroot::Sysroot;
 use super::wheels::ZIG;
 use super::zlib;
 use crate::cache::Cache;
@@ -23,6 +24,12 @@ const ZIG_TOOL: &str = include_str!("../../../assets/zig-tool.sh");
 
 /// Starts Go programs in node.
 const GO_WASM: &str = include_str!("../../../assets/go-wasm.cjs");
+
+/// Compiles resources for Windows.
+const WINDRES: &str = include_str!("../../../assets/clang/windres.sh");
+
+/// Answers what Apple's xcrun is asked.
+const XCRUN: &str = include_str!("../../../assets/clang/xcrun.sh");
 
 /// A copy of xtask in the cache, under whose other names programs of a target are started.
 const RUNNER: &str = "cross-flake-runner";
@@ -48,6 +55,17 @@ impl Wrappers {
         // The names under which rustc looks for a dlltool.
         for arch in ["x86_64", "i686", "aarch64"] {
             wrappers.script(&format!("{arch}-w64-mingw32-dlltool"), &format!("exec {zig} dlltool \"$@\"\n"))?;
+        }
+        // Those under which crates look for windres, and for the ar that goes with it.
+        let windres = WINDRES.replace("@ZIG@", &zig).replace("@CACHE@", &quote(&cache.path("zig-cache")));
+        for prefix in ["x86_64-w64-mingw32-", "i686-w64-mingw32-", "aarch64-w64-mingw32-", "llvm-", ""] {
+            cache.write(&format!("bin/{prefix}windres"), windres.as_bytes(), true)?;
+            if prefix.ends_with("mingw32-") {
+                wrappers.script(&format!("{prefix}ar"), &format!("exec {zig} ar \"$@\"\n"))?;
+            }
+        }
+        if let Some(lld) = wrappers.rust_program("rust-lld") {
+            wrappers.start_llvm("rust-lld", &lld)?;
         }
         // `cargo xtask clean` and a rebuild of xtask must not take the runner away from an open shell.
         let own = std::env::current_exe().context("cannot find xtask itself")?;
@@ -79,11 +97,15 @@ impl Wrappers {
         self.cache.write(&format!("bin/{name}"), format!("#!/bin/sh\n{body}").as_bytes(), true)
     }
 
-    /// rust-objcopy, which is llvm-objcopy, llvm-strip and more, for every format and machine. None if the toolchain has no such
-    /// program.
-    fn llvm(&self) -> Option<PathBuf> {
+    /// One of LLVM's programs that the toolchain has beside rustc. `None` if it has not.
+    fn rust_program(&self, name: &str) -> Option<PathBuf> {
         let Toolchain { sysroot, host, .. } = &self.toolchain;
-        Some(sysroot.join("lib/rustlib").join(host).join("bin/rust-objcopy")).filter(|program| program.exists())
+        Some(sysroot.join("lib/rustlib").join(host).join("bin").join(name)).filter(|program| program.exists())
+    }
+
+    /// rust-objcopy, which is llvm-objcopy, llvm-strip and more, for every format and machine.
+    fn llvm(&self) -> Option<PathBuf> {
+        self.rust_program("rust-objcopy")
     }
 
     /// A script that starts one of LLVM's programs. It looks for libLLVM in a folder beside its own (`RUNPATH` is
@@ -161,7 +183,11 @@ impl Wrappers {
         let clang = Clang::new(&self.cache, target);
         let (cc, cxx) = match &clang {
             Some(clang) => {
-                let Programs { cc, cxx } = clang.write()?;
+                let Programs { cc, cxx, ld } = clang.write()?;
+                if target.is_wasi() {
+                    // rust-lld would do, but for libc++, which is made when it is first linked.
+                    scoped.insert(format!("CARGO_TARGET_{upper}_LINKER"), text(&ld));
+                }
                 (cc, cxx)
             }
             None => (self.compiler(target, &zig_target, "cc")?, self.compiler(target, &zig_target, "c++")?),
@@ -174,6 +200,20 @@ impl Wrappers {
         if let Some(floor) = target.macos_floor() {
             // zig has it in the target's name; maturin, setuptools and rustc ask for it by this.
             shell.insert("MACOSX_DEPLOYMENT_TARGET".into(), floor.to_owned());
+        }
+        let mut windres = None;
+        if target.is_windows() {
+            // The crate embed-resource asks for RC, winresource and autoconf for WINDRES, CMake for either.
+            let program = self.bin.join(format!("{}-w64-mingw32-windres", target.arch()));
+            scoped.insert(format!("RC_{lower}"), text(&program));
+            shell.extend([("RC".into(), text(&program)), ("WINDRES".into(), text(&program))]);
+            windres = Some(program);
+        }
+        if let Some(clang) = clang.as_ref().filter(|_| target.is_macos()) {
+            let folder = format!("rows/{}/bin", target.name);
+            let script = XCRUN.replace("@SYSROOT@", &quote(&clang.sysroot()));
+            self.cache.write(&format!("{folder}/xcrun"), script.as_bytes(), true)?;
+            environment.path.push(self.cache.path(&folder));
         }
         if target.is_linux() {
             // Properties of .NET's Native AOT: MSBuild takes them from the environment.
@@ -211,8 +251,14 @@ impl Wrappers {
             }
             scoped.insert(format!("PKG_CONFIG_ALLOW_CROSS_{lower}"), "1".into());
             // LIBDIR replaces the machine's own list, so that no library of the build machine is found.
-            scoped.insert(format!("PKG_CONFIG_LIBDIR_{lower}"), text(&prefix.join("lib/pkgconfig")));
-            shell.insert("PKG_CONFIG_LIBDIR".into(), text(&prefix.join("lib/pkgconfig")));
+            let packages = Sysroot::of_builds(target);
+            let mut descriptions = packages.as_ref().map(|root| root.pkg_config(&self.cache)).unwrap_or_default();
+            descriptions.push(prefix.join("lib/pkgconfig"));
+            roots.splice(0..0, packages.as_ref().map(|root| root.view(&self.cache)));
+            let folders = std::env::join_paths(&descriptions).context("a folder with a colon in its name")?;
+            let folders = folders.to_string_lossy().into_owned();
+            scoped.insert(format!("PKG_CONFIG_LIBDIR_{lower}"), folders.clone());
+            shell.insert("PKG_CONFIG_LIBDIR".into(), folders);
             let pkg_config = doctor::which("pkg-config");
             let install_name_tool = if target.is_macos() { self.install_name_tool()? } else { None };
             let tools = Tools {
@@ -222,9 +268,12 @@ impl Wrappers {
                 ranlib: &ranlib,
                 strip: strip_program.as_deref(),
                 install_name_tool: install_name_tool.as_deref(),
+                windres: windres.as_deref(),
                 pkg_config: pkg_config.as_deref(),
                 prefix: &prefix,
                 roots: &roots,
+                descriptions: &descriptions,
+                multiarch: packages.and_then(|root| root.multiarch(&self.cache)),
                 runner: runner_program.as_deref(),
             };
             let folder = format!("rows/{}", target.name);
