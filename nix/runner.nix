@@ -50,6 +50,12 @@ let
       ]
   );
 
+  # Lets a program hear under qemu that another is missing; spawn.c says how.
+  spawn = pkgs.runCommand "spawn-for-${row.name}" { } ''
+    mkdir $out
+    ${compiler.wrap [ ]}/bin/${row.name}-cc -O2 -fPIC -shared -o $out/spawn.so ${../xtask/assets/spawn.c} -ldl
+  '';
+
   # wine wants a home and a prefix that can be written, also where a build has none, and makes the prefix once.
   wine = pkgs.wineWow64Packages.minimal;
   startWine = pkgs.writeShellScript "wine-for-${row.name}" ''
@@ -90,7 +96,10 @@ let
       label = "qemu-${row.qemu} ${pkgs.qemu-user.version}";
       command = [ "${pkgs.qemu-user}/bin/qemu-${row.qemu}" ];
       env =
-        lib.optionalAttrs row.isGlibc { QEMU_LD_PREFIX = "${runtime}"; }
+        lib.optionalAttrs row.isGlibc {
+          QEMU_LD_PREFIX = "${runtime}";
+          QEMU_SET_ENV = "LD_PRELOAD=${spawn}/spawn.so";
+        }
         // lib.optionalAttrs (row ? qemu-cpu) { QEMU_CPU = row.qemu-cpu; };
       # A test may start programs of other rows, too.
       binfmt = lib.listToAttrs (

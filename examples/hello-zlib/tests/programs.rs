@@ -77,6 +77,15 @@ fn a_childs_exit_code_arrives() {
 
 #[test]
 #[cfg_attr(not(has_processes), ignore = "this target has no processes")]
+fn a_program_that_is_not_there_is_not_found() {
+    for program in ["no-such-program", "./no-such-program", "/no/such/program"] {
+        let error = Command::new(program).spawn().err().map(|error| error.kind());
+        assert_eq!(error, Some(std::io::ErrorKind::NotFound), "{program}");
+    }
+}
+
+#[test]
+#[cfg_attr(not(has_processes), ignore = "this target has no processes")]
 fn several_children_run_at_once() {
     thread::scope(|scope| {
         for length in [10, 1000, 100_000] {
