@@ -13,9 +13,10 @@ use crate::cache::{Cache, disk_usage};
 use crate::events::human_bytes;
 use crate::provider::portable::apt::Apt;
 use crate::provider::portable::wheels::{WASMTIME, ZIG};
-use crate::provider::{self, nix};
+use crate::provider::{self, Provider, nix};
 use crate::runner;
 use crate::suites::{MissingTool, Suites};
+use crate::targets::Target;
 use crate::workspace::Workspace;
 
 /// Say what this machine has and, for each thing that is missing, what that costs and what to type
@@ -114,17 +115,7 @@ impl Doctor {
                     findings.push(Finding::ok("--provider auto", auto));
                 }
                 if let Ok(provider) = self.place.provider(&workspace) {
-                    let ready = workspace.table.rows().iter().filter(|t| provider.is_ready(&workspace, t)).count();
-                    let all = workspace.table.rows().len();
-                    findings.push(Finding {
-                        name: "targets",
-                        state: if ready == all { State::Ok } else { State::Limited },
-                        what: format!("{ready} of {all} need no set-up any more"),
-                        costs: (ready < all)
-                            .then(|| "the first use of the others fetches and builds what they need".into()),
-                        remedy: (ready < all)
-                            .then(|| "cargo xtask setup   (--dry-run says how much it fetches)".into()),
-                    });
+                    findings.extend(targets(&workspace, &*provider));
                 }
                 findings.extend(suites(&workspace));
             }
@@ -148,23 +139,28 @@ impl Doctor {
                 "apt install gcc libc6-dev",
             ),
         });
-        findings.push(pip());
-        if let Ok(cache) = Cache::locate() {
+        let cache = Cache::locate();
+        let debian = Apt::open(cache.as_ref().unwrap_or(&Cache::none()), &super::events()).err();
+        let debian = debian.map(|error| format!("{error:#}"));
+        let debian = debian.as_deref();
+        findings.push(pip(debian));
+        if let Ok(cache) = cache {
             findings.push(cache_folder(&cache));
             for (name, wheel, costs) in
                 [("zig", &ZIG, "first use fetches it"), ("wasmtime", &WASMTIME, "first use of wasm32-wasi fetches it")]
             {
-                findings.push(if wheel.is_installed(&cache) {
-                    Finding::ok(name, format!("{} in {}", wheel.version, wheel.program(&cache).display()))
-                } else {
-                    Finding::bad(name, State::Limited, "not here yet", costs, "")
+                findings.push(match wheel.obstacle(&cache, debian) {
+                    Some(reason) => Finding::bad(name, State::Limited, format!("cannot be had here: {reason}"), "", ""),
+                    None if wheel.is_installed(&cache) => {
+                        Finding::ok(name, format!("{} in {}", wheel.version, wheel.program(&cache).display()))
+                    }
+                    None => Finding::bad(name, State::Limited, "not here yet", costs, ""),
                 });
             }
+            findings.push(emulators(&cache, debian));
         }
-        if let Ok(cache) = Cache::locate() {
-            findings.push(emulators(&cache));
-        }
-        findings.push(program("node", &["--version"], "wasm32-web uses the distribution's instead", ""));
+        let node = debian.map_or("wasm32-web uses the distribution's instead", |_| "wasm32-web is skipped");
+        findings.push(program("node", &["--version"], node, ""));
         findings.push(nix());
         findings
     }
@@ -206,14 +202,43 @@ fn nix() -> Finding {
 }
 
 /// What was unpacked from the distribution's packages.
-fn emulators(cache: &Cache) -> Finding {
+fn emulators(cache: &Cache, debian: Option<&str>) -> Finding {
     let entries = std::fs::read_dir(cache.path("packages")).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
-    if names.is_empty() {
-        return Finding::bad("emulators", State::Limited, "not here yet", "first use of a target fetches its own", "");
+    match debian {
+        _ if !names.is_empty() => Finding::ok("emulators", names.join(", ")),
+        Some(reason) => Finding::bad("emulators", State::Limited, format!("cannot be had here: {reason}"), "", ""),
+        None => Finding::bad("emulators", State::Limited, "not here yet", "first use of a target fetches its own", ""),
     }
-    Finding::ok("emulators", names.join(", "))
+}
+
+/// How many targets are ready, and which cannot be, by what a set-up itself would say.
+fn targets(workspace: &Workspace, provider: &dyn Provider) -> Vec<Finding> {
+    let events = super::events();
+    let rows = workspace.table.rows();
+    let missing: Vec<&Target> = rows.iter().filter(|target| !provider.is_ready(workspace, target)).collect();
+    let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
+    for target in &missing {
+        let Some(reason) = provider.obstacle(workspace, target, &events) else { continue };
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, names)) => names.push(&target.name),
+            None => reasons.push((reason, vec![&target.name])),
+        }
+    }
+    let hopeless: usize = reasons.iter().map(|(_, names)| names.len()).sum();
+    let (ready, all, left) = (rows.len() - missing.len(), rows.len(), missing.len() - hopeless);
+    let costs = format!("the first use of {left} others fetches and builds what they need");
+    let remedy = "cargo xtask setup   (--dry-run says how much it fetches)";
+    let what = format!("{ready} of {all} need no set-up any more");
+    let state = if ready == all { State::Ok } else { State::Limited };
+    let (costs, remedy) = if left > 0 { (costs.as_str(), remedy) } else { ("", "") };
+    let finding = |(reason, names): (String, Vec<&str>)| {
+        let costs = format!("these are skipped: {}", names.join(", "));
+        Finding::bad("targets", State::Limited, reason, &costs, "")
+    };
+    let counts = Finding::bad("targets", state, what, costs, remedy);
+    std::iter::once(counts).chain(reasons.into_iter().map(finding)).collect()
 }
 
 fn program(name: &'static str, args: &[&str], costs: &str, remedy: &str) -> Finding {
@@ -255,11 +280,16 @@ fn distribution() -> Finding {
     }
 }
 
-fn pip() -> Finding {
+fn pip(debian: Option<&str>) -> Finding {
     let version = says("python3", &["-m", "pip", "--version"]).or_else(|| says("pip", &["--version"]));
     match version {
         Some(version) => Finding::ok("pip", version),
-        None if which("python3").is_some() => Finding::ok("pip", "the distribution's, fetched when needed"),
+        None if which("python3").is_some() && debian.is_none() => {
+            Finding::ok("pip", "the distribution's, fetched when needed")
+        }
+        None if which("python3").is_some() => {
+            Finding::bad("pip", State::Limited, "not on PATH", "zig cannot be fetched", "apt install python3-pip")
+        }
         None => {
             Finding::bad("pip", State::Limited, "no python3 on PATH", "zig cannot be fetched", "apt install python3")
         }

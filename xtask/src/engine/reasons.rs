@@ -47,6 +47,14 @@ fn of_script(output: &str) -> Option<String> {
     };
     let plain = |line: &str| repeated(line).unwrap_or_else(|| line.trim_start_matches("cargo:warning=").to_owned());
     let said: Vec<String> = output.lines().map(str::trim).map(plain).collect();
+    // The words of the crate pkg-config, which name what to install on this machine.
+    let library = said.iter().find_map(|line| line.split_once("The system library `")?.1.split('`').next());
+    if let Some(library) = library {
+        let package = if library.starts_with("lib") { format!("{library}-dev") } else { format!("lib{library}-dev") };
+        return Some(format!(
+            "pkg-config finds no `{library}` for the target; if {package} is Debian's package with it, `cargo xtask sysroot TARGET {package}` adds that"
+        ));
+    }
     let compiler = said.into_iter().find(|line| line.contains("error:") && !line.starts_with("error"));
     compiler.or_else(|| panic(output))
 }
@@ -112,6 +120,10 @@ mod tests {
                 "error: failed to run custom build command for `a v1.0.0`\n\nCaused by:\n  process didn't exit successfully\n  --- stderr\n{said}\n"
             )
         };
+        let library = cargo(
+            "  thread 'main' panicked at build.rs:2:81:\n  called `Result::unwrap()` on an `Err` value:\n  The system library `lzma` required by crate `a` was not found.",
+        );
+        assert!(of_build(&library).contains("finds no `lzma` for the target; if liblzma-dev is Debian's"));
         let compiler = cargo("  cargo:warning=x.c:1:1: fatal error: 'y.h' file not found");
         assert_eq!(of_build(&compiler), "a build script failed: x.c:1:1: fatal error: 'y.h' file not found");
         let repeated = cargo("").replace("error: failed", "warning: a@1.0.0: x.c:2:1: error: no\nerror: failed");

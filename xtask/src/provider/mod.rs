@@ -89,6 +89,11 @@ pub trait Provider {
     /// Whether a row needs no set-up any more. Asks no network.
     fn is_ready(&self, workspace: &Workspace, target: &Target) -> bool;
 
+    /// Why [`Provider::prepare`] cannot set a row up here, as far as that is known without a network.
+    fn obstacle(&self, _workspace: &Workspace, _target: &Target, _events: &Events) -> Option<String> {
+        None
+    }
+
     /// What [`Provider::prepare`] would have to fetch for these rows. May ask the network for sizes.
     ///
     /// # Errors

@@ -1,9 +1,10 @@
 //! Environments: printed, evaluated by a shell, entered, and mixed with what the user's own environment holds.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 
-use crate::support::{BOTH, Fixture};
+use crate::support::{BOTH, Cache, Fixture};
 
 /// What the program of the fixture `small` prints without arguments, and without a flag of the user's.
 const ON_ARM: &str = "aarch64  false\n";
@@ -185,4 +186,24 @@ fn the_documentation_of_the_environment_has_every_variable() {
     let absent: Vec<&String> = documented.difference(&set).collect();
     let some = ["RUSTDOCFLAGS", "RUSTFLAGS"].map(|name| format!("CARGO_TARGET_<TRIPLE>_{name}"));
     assert_eq!(absent, [&some[0], &some[1], "GOARM", "MACOSX_DEPLOYMENT_TARGET"]);
+}
+
+#[test]
+fn the_doctor_promises_nothing_that_this_machine_will_not_get() {
+    let cache = Cache::empty();
+    let fixture = Fixture::new("small").with_cache(cache.root());
+    // A machine of another distribution.
+    fs::write(fixture.path("os-release"), "ID=ubuntu\nPRETTY_NAME=\"Ubuntu 24.04 LTS\"\n").unwrap();
+    let script =
+        format!("mount --bind '{}' /etc/os-release && exec \"$0\" \"$@\"", fixture.path("os-release").display());
+    let doctor =
+        fixture.xtask(&["doctor"]).env("CROSS_FLAKE_STD", "source").under(&["unshare", "-rm", "sh", "-c", &script]);
+    let output = doctor.run();
+    for promise in ["first use of a target fetches its own", "the distribution's, fetched", "uses the distribution's"] {
+        assert!(!output.out.contains(promise), "{promise}\n{output}");
+    }
+    // What `setup` says of such rows, too.
+    let reason = "emulators come from Debian's packages, and Ubuntu 24.04 LTS is not Debian";
+    let of_row = output.out.split_once("these are skipped: ").unwrap_or_else(|| panic!("{output}")).1;
+    assert!(output.out.contains(reason) && of_row.lines().next().unwrap().contains("aarch64-linux"), "{output}");
 }

@@ -80,6 +80,19 @@ impl Provider for Portable {
             && Emulators::new(&self.cache).missing(std::slice::from_ref(target)).is_empty()
     }
 
+    fn obstacle(&self, workspace: &Workspace, target: &Target, events: &Events) -> Option<String> {
+        let debian = Apt::open(&self.cache, events).err().map(|error| format!("{error:#}"));
+        let wheels = [(&ZIG, target.zig.is_some()), (&WASMTIME, Emulators::new(&self.cache).wants_wasmtime(target))];
+        let wheel = wheels.iter().filter(|(_, wanted)| *wanted);
+        if let Some(reason) = wheel.filter_map(|(wheel, _)| wheel.obstacle(&self.cache, debian.as_deref())).next() {
+            return Some(reason);
+        }
+        let emulators = !Emulators::new(&self.cache).missing(std::slice::from_ref(target)).is_empty();
+        let packages = Sysroot::of_builds(target).is_some_and(|root| !root.folder(&self.cache).exists());
+        let std = RustStd::new(&self.cache, &workspace.toolchain).needs_packages(target);
+        debian.filter(|_| emulators || packages || std)
+    }
+
     fn missing(&self, workspace: &Workspace, targets: &[Target], events: &Events) -> Result<Vec<Download>> {
         let std = RustStd::new(&self.cache, &workspace.toolchain);
         let emulators = Emulators::new(&self.cache);

@@ -100,6 +100,12 @@ impl RustStd {
         targets.iter().any(|t| !self.has(t)) && !has_source()
     }
 
+    /// Whether nothing but the distribution's packages can bring a row's libraries.
+    pub fn needs_packages(&self, target: &Target) -> bool {
+        let by_rustup = std::env::var(VARIABLE).map_or(true, |choice| choice != "source") && self.of_rustup().is_ok();
+        self.needs_source(std::slice::from_ref(target)) && !(by_rustup && target.spec.is_none())
+    }
+
     /// The distribution's package with the source of exactly this compiler.
     ///
     /// # Errors
@@ -176,8 +182,8 @@ impl RustStd {
         self.build(&source, &wanted, &tools, events, failed)
     }
 
-    /// Asks rustup for prebuilt libraries, where the toolchain is rustup's and may be written.
-    fn add_with_rustup(&self, targets: &[&Target], events: &Events) -> Result<()> {
+    /// The name by which rustup knows the toolchain, if it is rustup's and this user may change it.
+    fn of_rustup(&self) -> Result<&OsStr> {
         let sysroot = &self.toolchain.sysroot;
         let toolchains = sysroot.parent().filter(|p| p.ends_with("toolchains"));
         let (Some(_), Some(name)) = (toolchains, sysroot.file_name()) else {
@@ -186,6 +192,12 @@ impl RustStd {
         if nix::unistd::access(sysroot, nix::unistd::AccessFlags::W_OK).is_err() {
             bail!("{} may not be changed by this user", sysroot.display());
         }
+        Ok(name)
+    }
+
+    /// Asks rustup for prebuilt libraries, where the toolchain is rustup's and may be written.
+    fn add_with_rustup(&self, targets: &[&Target], events: &Events) -> Result<()> {
+        let name = self.of_rustup()?;
         let sh = Shell::new()?;
         let known = capture(cmd!(sh, "rustup target list --toolchain {name}"))?;
         let known: HashSet<&str> = known.lines().filter_map(|l| l.split_whitespace().next()).collect();

