@@ -42,7 +42,8 @@ pub fn remove(
         fs::create_dir_all(&folder).with_context(failed)?;
         fs::write(folder.join(CACHE_TAG.0), CACHE_TAG.1).with_context(failed)?;
     }
-    let lock = File::create(folder.join(LOCK)).with_context(failed)?;
+    // A run that builds nothing changes no file.
+    let lock = File::options().create(true).append(true).open(folder.join(LOCK)).with_context(failed)?;
     lock.lock().with_context(failed)?;
     for environment in environments {
         let own = folder.join(&environment.triple);
