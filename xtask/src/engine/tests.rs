@@ -228,7 +228,8 @@ fn run_in(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> JobResult {
 /// How a process ended, and what it left.
 struct End {
     status: ExitStatus,
-    timed_out: bool,
+    /// All that it had printed when its time was over, if that came.
+    timed_out: Option<String>,
     output: String,
     binfmt: Option<bool>,
     expects_result: bool,
@@ -303,17 +304,17 @@ fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> Result<E
         .with_context(|| format!("cannot start {}", job.title))?;
     let pid = Pid::from_raw(child.id().cast_signed());
     let (start, timeout) = (Instant::now(), job.timeout(limits));
-    let mut timed_out = false;
+    let mut timed_out: Option<Vec<u8>> = None;
     let status = loop {
         if let Some(status) = child.try_wait().context("cannot wait for a test")? {
             break status;
         }
-        if !timed_out && start.elapsed() > timeout {
-            timed_out = true;
+        if timed_out.is_none() && start.elapsed() > timeout {
+            timed_out = Some(std::fs::read(output.path()).context("cannot read a test's output")?);
             // The runner ends every process that the test has started; see `runner`.
             let _ = kill(pid, Signal::SIGTERM);
         }
-        if timed_out && start.elapsed() > timeout + GRACE {
+        if timed_out.is_some() && start.elapsed() > timeout + GRACE {
             let _ = child.kill();
         }
         std::thread::sleep(POLL);
@@ -327,7 +328,7 @@ fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> Result<E
     let entered = serde_json::from_slice::<runner::Status>(&entered).ok().map(|s| s.entered);
     Ok(End {
         status,
-        timed_out,
+        timed_out: timed_out.map(|text| String::from_utf8_lossy(&text).into_owned()),
         output: String::from_utf8_lossy(&text).into_owned(),
         binfmt: entered.map(|e| e == Entered::Binfmt),
         expects_result: job.harness && !prints_no_result(&job.args),
@@ -336,10 +337,11 @@ fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> Result<E
 
 /// What the end of a process means.
 fn judge(result: &mut JobResult, end: End, timeout: Duration) {
-    let parsed = libtest::parse(&end.output);
-    result.timed_out = end.timed_out;
+    // What a test still says while it is ended is not its own doing: a child that it waits for is ended, too.
+    let parsed = libtest::parse(end.timed_out.as_ref().unwrap_or(&end.output));
+    result.timed_out = end.timed_out.is_some();
     result.binfmt = end.binfmt;
-    result.failure = if end.timed_out {
+    result.failure = if end.timed_out.is_some() {
         let known = if parsed.announced == 0 { String::new() } else { format!(" of {}", parsed.announced) };
         let (time, ended) = (human_time(timeout), parsed.cases.len());
         Some(format!("still running after {time}, which --timeout allows; {ended}{known} tests had ended"))

@@ -50,8 +50,9 @@ pub fn provide(cache: &Cache, target: &Target, zig: impl Fn() -> Result<()>, eve
                 let (source, library) = (new.join("spawn.c"), new.join("spawn.so"));
                 sh.write_file(&source, SOURCE)?;
                 let (zig, zig_target) = (ZIG.program(cache), target.zig_target().context("the row has no `zig`")?);
-                let (cpu, cflags) = (target.zig_cpu.iter().map(|cpu| format!("-mcpu={cpu}")), &target.cflags);
-                let line = cmd!(sh, "{zig} cc -target {zig_target} {cpu...} {cflags...} -shared -fPIC -O2 -s");
+                // In zig's words; the row's flags are in clang's.
+                let cpu = target.zig_cpu.iter().map(|cpu| format!("-mcpu={cpu}"));
+                let line = cmd!(sh, "{zig} cc -target {zig_target} {cpu...} -shared -fPIC -O2 -s");
                 capture(line.args(["-fno-sanitize=undefined", "-o"]).arg(library).arg(source)).map(drop)
             })
         })
