@@ -17,6 +17,13 @@ case $words in
 # Two questions that gcc answers and clang does not.
 " -print-sysroot ") echo "$TOOLCHAIN/sysroot"; exit ;;
 " -print-prog-name=ld " | " --print-prog-name=ld ") echo "$LD"; exit ;;
+# The name that gcc has for it, and older configure scripts: clang's own is x86_64-w64-windows-gnu.
+*" -dumpmachine "* | *" --print-target-triple "*)
+    case $TARGET in
+    x86-windows-*) echo i686-w64-mingw32; exit ;;
+    *-windows-*) echo "${TARGET%%-*}-w64-mingw32"; exit ;;
+    esac
+    ;;
 esac
 
 # The target is the row's: cc, CMake and others name it in rustc's words, which are not always clang's. And what `native` means
@@ -24,7 +31,7 @@ esac
 # Start files come by their bare names where rustc has found none in its own folder, and clang adds those of the sysroot; or they
 # are those of that folder, which are for the musl in it.
 case $words in
-*" --target"* | *" -target "* | *"=native "* | *crt1.o* | *crt[in].o* | *crtbegin* | *crtend* | */self-contained*)
+*" --target"* | *" -target "* | *"=native "* | *rsbegin.o* | *crt1.o* | *crt[in].o* | *crtbegin* | *crtend* | */self-contained*)
     skip= nostart=
     for a do
         shift
@@ -34,6 +41,8 @@ case $words in
         -target | --target) skip=1; continue ;;
         crt1.o | [SMgr]crt1.o | rcrt1.o | crt[in].o | crtbegin*.o | crtend*.o | */self-contained/*.o) nostart=-nostartfiles; continue ;;
         -L*/self-contained) continue ;;
+        # For 32-bit Windows: they tell gcc's unwinder of its tables, and libunwind finds them by itself.
+        rsbegin.o | rsend.o | */rsbegin.o | */rsend.o) continue ;;
         esac
         set -- "$@" "$a"
     done
@@ -41,6 +50,35 @@ case $words in
         shift
         [ "$a" = -nostartfiles ] || set -- "$@" "$a"
     done
+    ;;
+esac
+
+case $TARGET in
+*-macos*)
+    # The oldest macOS that programs of the row run on, unless a variable or an option of clang's own says another.
+    floor=${TARGET#*-macos.}
+    export MACOSX_DEPLOYMENT_TARGET="${MACOSX_DEPLOYMENT_TARGET:-${floor%%-*}}"
+    # clang takes the SDK in SDKROOT. What is none has the build machine's headers, or nothing.
+    [ -e "${SDKROOT:-}/usr/lib/libSystem.tbd" ] || unset SDKROOT
+    case $words in *" -isysroot"*)
+        isysroot=
+        for a do
+            shift
+            if [ "$isysroot" ]; then
+                isysroot=
+                [ -e "$a/usr/lib/libSystem.tbd" ] || {
+                    echo "cross-flake: \`-isysroot $a' is no SDK of macOS, for it has no usr/lib/libSystem.tbd: that of row $ROW is used" >&2
+                    continue
+                }
+                set -- "$@" -isysroot
+            elif [ "$a" = -isysroot ]; then
+                isysroot=1
+                continue
+            fi
+            set -- "$@" "$a"
+        done
+        ;;
+    esac
     ;;
 esac
 

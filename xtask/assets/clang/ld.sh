@@ -6,19 +6,27 @@ ROW=@ROW@
 TARGET=@TARGET@           # zig's name for it
 CPU=@CPU@                 # zig's name for the processor; may be empty
 TOOLCHAIN=@TOOLCHAIN@     # what sysroot.sh has made
+RUST_LLD=@RUST_LLD@       # rust-lld of the Rust toolchain
 CXX=@CXX@                 # the folder that has libc++.a, or will have it
 OPTIONS=@OPTIONS@         # linker-options.tsv
 DEBIAN=@DEBIAN@           # Debian's name for the architecture; may be empty
 ZIG_GLOBAL_CACHE_DIR=${ZIG_GLOBAL_CACHE_DIR:-@CACHE@}
 export ZIG_GLOBAL_CACHE_DIR
 
-# LLD, in the form that this family of targets wants.
-lld() { @LLD@ "$@"; }
+# LLD, in the form that this family of targets wants. zig's knows MinGW's options and those of macOS not at all.
+lld() {
+    case $TARGET in
+    *-windows-*) "$RUST_LLD" -flavor gnu "$@" ;;
+    *-macos*) "$RUST_LLD" -flavor darwin "$@" ;;
+    *-wasi) "$ZIG" wasm-ld "$@" ;;
+    *) "$ZIG" ld.lld "$@" ;;
+    esac
+}
 say() { echo "cross-flake: $*" >&2; }
 
 words=" $* "
 case $TARGET:$words in
-*-gnu*:*" -static "*)
+*-linux-gnu*:*" -static "*)
     say "a static program with glibc cannot be had: row $ROW has glibc as shared libraries only; take the row with musl of this architecture (\`cargo xtask list'), whose programs are static"
     exit 1
     ;;
@@ -46,10 +54,31 @@ code=$?
 tab=$(printf '\t')
 
 # ── Options that LLD does not know ───────────────────────────────────────────────────────────────
-unknown=$(printf '%s\n' "$said" | sed -n "s/.*: error: unknown argument '\([^']*\)'.*/\1/p")
-if [ "$unknown" ]; then
+# In the words of LLD for ELF and Mach-O, and of that for MinGW and WebAssembly. Apple's -ld_classic reads as -l.
+unknown=$(printf '%s\n' "$said" | sed -n "
+    s/.*: error: unknown argument '\([^']*\)'.*/\1/p
+    s/.*: error: unknown argument: //p
+    s/.*: error: library not found for \(-ld_[a-z]*\)$/\1/p")
+# Windows makes no difference between Ws2_32 and ws2_32.
+capitals=
+case $TARGET in *-windows-*)
+    for library in $(printf '%s\n' "$said" | sed -n 's/.*unable to find library -l\(.*[A-Z].*\)/\1/p'); do
+        small=$(echo "$library" | tr '[:upper:]' '[:lower:]')
+        [ ! -e "$TOOLCHAIN/sysroot/usr/lib/lib$small.a" ] || capitals="$capitals $library"
+    done
+    ;;
+esac
+if [ "$unknown$capitals" ]; then
     again=yes
+    for library in $capitals; do
+        for a do
+            shift
+            [ "$a" != "-l$library" ] || a=$(echo "$a" | tr '[:upper:]' '[:lower:]')
+            set -- "$@" "$a"
+        done
+    done
     while IFS= read -r option; do
+        [ "$option" ] || continue
         verdict= with= reason=
         while IFS=$tab read -r name verdict with reason; do
             case $option in "$name" | "$name="* | "-$name" | "-$name="*) break ;; esac
@@ -62,7 +91,7 @@ if [ "$unknown" ]; then
                 shift
                 if [ "$skip" ]; then skip=; continue; fi
                 if [ "$a" = "$option" ]; then
-                    [ "$with" != VALUE ] || skip=1
+                    case $with:$option in VALUE:*=*) ;; VALUE:*) skip=1 ;; esac
                     [ "$verdict" = drop ] || set -- "$@" "$with"
                     continue
                 fi
@@ -88,7 +117,7 @@ fi
 printf '%s\n' "$said" >&2
 
 # ── Libraries that are not there ─────────────────────────────────────────────────────────────────
-library=$(printf '%s\n' "$said" | sed -n 's/.*unable to find library -l\(.*\)/\1/p' | head -n 1)
+library=$(printf '%s\n' "$said" | sed -n 's/.*\(unable to find library\|library not found for\) -l\(.*\)/\2/p' | head -n 1)
 if [ "$library" ]; then
     say "no library \`$library' for $ROW in its own folders or those of -L; those of this machine are not searched"
     case $DEBIAN:$library in
@@ -96,6 +125,16 @@ if [ "$library" ]; then
     *) echo "If Debian has it, in the package lib$library-dev perhaps: \`cargo xtask sysroot $ROW lib$library-dev' unpacks it and names the folder for -L." >&2 ;;
     esac
 fi
+
+# ── Frameworks of macOS ──────────────────────────────────────────────────────────────────────────
+framework=$(printf '%s\n' "$said" | sed -n 's/.*framework not found for -framework \(.*\)/\1/p' | head -n 1)
+[ -z "$framework" ] ||
+    say "no framework $framework for $ROW: there are stubs of those that Rust crates declare (ls '$TOOLCHAIN/sysroot/System/Library/Frameworks'); for others set SDKROOT to the folder of an SDK of macOS, MacOSX.sdk, which Apple's Xcode has"
+case $TARGET:$said:$words in
+*-macos*:*"undefined symbol: "*:*" -syslibroot $TOOLCHAIN/sysroot "*" -framework "*)
+    say "the stubs of frameworks for $ROW have the names that Rust crates declare; if one of the undefined symbols belongs to a framework and is not among them, set SDKROOT to the folder of an SDK of macOS, MacOSX.sdk, which Apple's Xcode has"
+    ;;
+esac
 
 # ── Functions that came with a later glibc ───────────────────────────────────────────────────────
 case $TARGET in

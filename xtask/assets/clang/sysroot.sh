@@ -21,6 +21,9 @@ zig=$1 target=$2 cpu=$3 out=$4 part=${5:-}
 case $target in
 *-linux-gnu* | *-linux-musl* | *-freebsd*) family=elf ;;
 *-freestanding*) family=freestanding ;;
+*-windows-gnu) family=windows ;;
+*-macos*) family=macos ;;
+*-wasi) family=wasi ;;
 *)
     echo "cross-flake: no recipe for a sysroot of $target" >&2
     exit 1
@@ -45,7 +48,7 @@ echo 'int main(void) { return 0; }' | tee question.c >question.cc
 # build OPTIONS...: has zig make a program; prints its calls, one a line. What is stripped is smaller, and zig keeps one set of
 # libraries for all stripped programs.
 build() {
-    "$zig" build-exe -target "$target" ${cpu:+"-mcpu=$cpu"} -O ReleaseFast -fstrip --name answer "$@" >said 2>&1 || {
+    "$zig" "${kind:-build-exe}" -target "$target" ${cpu:+"-mcpu=$cpu"} -O ReleaseFast -fstrip --name answer "$@" >said 2>&1 || {
         cat said >&2
         echo "cross-flake: zig makes no program for $target" >&2
         exit 1
@@ -103,11 +106,13 @@ options= folders= site= defines= word=
 for next in $said; do
     case $word in
     # The versions of kernel and C library in it are zig's own; FreeBSD's decides what its headers show.
-    -target) triple=$(echo "$next" | sed 's/\(linux\)[0-9.]*-/\1-/; s/\(gnu[a-z]*\)[0-9.]*$/\1/; s/-unknown$//') ;;
+    -target) triple=$(echo "$next" | sed 's/\(linux\)[0-9.]*-/\1-/; s/\(gnu[a-z]*\)[0-9.]*$/\1/; s/-unknown$//; s/unknown-windows/w64-windows/; s/^i386-w64/i686-w64/') ;;
     -isystem) case $next in lib/libcxx* | lib/include) ;; *) [ ! -d "$next" ] || folders="$next $folders" ;; esac ;;
     -mabi=* | -mfloat-abi=* | -mhard-float | -mthumb) options="$options $word" ;;
     -D_LIBC*) site="$site $word" ;;
     -DNDEBUG) ;;
+    # MinGW-w64's headers define them where nobody else does.
+    -D__MSVCRT_VERSION__=* | -D_WIN32_WINNT=* | -D__CRT__NO_INLINE) ;;
     -D*) defines="$defines $word" ;;
     esac
     word=$next
