@@ -91,17 +91,6 @@ freebsd() {
     for name in kvm memstat procstat devstat; do "$zig" ar rcs "$usr_lib/lib$name.a"; done
 }
 
-libcxx() {
-    said=$(build question.cc -lc++ -fPIE --verbose-link | grep -v '^ar ' | tail -n 1)
-    place "$said" libc++.a part1.a
-    place "$said" libc++abi.a libc++abi.a
-    join libc++.a part1.a libc++abi.a
-    mv libc++abi.a "$out/libc++abi.a"
-    ln -sf libc++.a "$out/libstdc++.a"
-    # Last, for it is what others look for.
-    mv libc++.a "$out/libc++.a"
-}
-
 # The version of glibc in which each of its functions came, one a line. zig keeps the assembly of its stubs beside them.
 versions() {
     said=$(call)

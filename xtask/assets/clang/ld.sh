@@ -8,7 +8,7 @@ CPU=@CPU@                 # zig's name for the processor; may be empty
 TOOLCHAIN=@TOOLCHAIN@     # what sysroot.sh has made
 RUST_LLD=@RUST_LLD@       # rust-lld of the Rust toolchain
 CXX=@CXX@                 # the folder that has libc++.a, or will have it
-OPTIONS=@OPTIONS@         # linker-options.tsv
+OPTIONS=@OPTIONS@         # linker-options.txt
 DEBIAN=@DEBIAN@           # Debian's name for the architecture; may be empty
 ZIG_GLOBAL_CACHE_DIR=${ZIG_GLOBAL_CACHE_DIR:-@CACHE@}
 export ZIG_GLOBAL_CACHE_DIR
@@ -28,6 +28,12 @@ words=" $* "
 case $TARGET:$words in
 *-linux-gnu*:*" -static "*)
     say "a static program with glibc cannot be had: row $ROW has glibc as shared libraries only; take the row with musl of this architecture (\`cargo xtask list'), whose programs are static"
+    exit 1
+    ;;
+esac
+case $TARGET:$words in
+*-macos*:*" -r "*)
+    say "LLD joins no objects of macOS into one, which is what \`-r\` asks for: make an archive of them for $ROW"
     exit 1
     ;;
 esac
@@ -51,14 +57,13 @@ link "$@" && {
     exit
 }
 code=$?
-tab=$(printf '\t')
 
 # ── Options that LLD does not know ───────────────────────────────────────────────────────────────
 # In the words of LLD for ELF and Mach-O, and of that for MinGW and WebAssembly. Apple's -ld_classic reads as -l.
 unknown=$(printf '%s\n' "$said" | sed -n "
     s/.*: error: unknown argument '\([^']*\)'.*/\1/p
     s/.*: error: unknown argument: //p
-    s/.*: error: library not found for \(-ld_[a-z]*\)$/\1/p")
+    s/.*: error: library not found for \(-ld_[a-z]*\|-ld64\)$/\1/p")
 # Windows makes no difference between Ws2_32 and ws2_32.
 capitals=
 case $TARGET in *-windows-*)
@@ -79,9 +84,12 @@ if [ "$unknown$capitals" ]; then
     done
     while IFS= read -r option; do
         [ "$option" ] || continue
-        verdict= with= reason=
-        while IFS=$tab read -r name verdict with reason; do
-            case $option in "$name" | "$name="* | "-$name" | "-$name="*) break ;; esac
+        verdict=
+        while read -r name verdict with reason; do
+            case $name in
+            *\*) name=${name%?}; case $option in "$name"*) break ;; esac ;;
+            *) case $option in "$name" | "$name="* | "-$name" | "-$name="*) break ;; esac ;;
+            esac
             verdict=
         done <"$OPTIONS"
         case $verdict in
@@ -91,16 +99,22 @@ if [ "$unknown$capitals" ]; then
                 shift
                 if [ "$skip" ]; then skip=; continue; fi
                 if [ "$a" = "$option" ]; then
-                    case $with:$option in VALUE:*=*) ;; VALUE:*) skip=1 ;; esac
-                    [ "$verdict" = drop ] || set -- "$@" "$with"
+                    case $verdict:$with:$option in
+                    replace:*) set -- "$@" "$with${option#*"$name"}" ;;
+                    drop:VALUE:*=*) ;;
+                    drop:VALUE:*) skip=1 ;;
+                    esac
                     continue
                 fi
                 set -- "$@" "$a"
             done
             ;;
-        refuse) say "the linker option $option cannot be had for $ROW: $reason" again= ;;
+        refuse)
+            say "the linker option $option cannot be had for $ROW: $reason"
+            again=
+            ;;
         *)
-            say "the linker LLD does not know the option $option, which a build script, RUSTFLAGS, LDFLAGS or the build system passed for $ROW; leave it out for this target"
+            say "the linker option $option is unknown to LLD, which links for $ROW; a build script, RUSTFLAGS, LDFLAGS or the build system has passed it: leave it out for this target"
             again=
             ;;
         esac
@@ -125,6 +139,9 @@ if [ "$library" ]; then
     *) echo "If Debian has it, in the package lib$library-dev perhaps: \`cargo xtask sysroot $ROW lib$library-dev' unpacks it and names the folder for -L." >&2 ;;
     esac
 fi
+
+runtime=$(printf '%s\n' "$said" | sed -n 's/.*cannot open .*libclang_rt\.\([a-z_-]*\)[^/]*: No such file.*/\1/p' | head -n 1)
+[ -z "$runtime" ] || say "zig has no runtime library \`$runtime' of clang's for $ROW: sanitizers, profiles and coverage of C cannot be had there"
 
 # ── Frameworks of macOS ──────────────────────────────────────────────────────────────────────────
 framework=$(printf '%s\n' "$said" | sed -n 's/.*framework not found for -framework \(.*\)/\1/p' | head -n 1)

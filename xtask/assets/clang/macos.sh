@@ -1,5 +1,7 @@
 # macOS, part of sysroot.sh: stubs of the libraries that are in every macOS, so that no SDK of Apple's is needed to link with them.
 
+position=
+
 libraries() {
     said=$(call)
     place "$said" libcompiler_rt.a "$builtins"
@@ -53,15 +55,4 @@ stubs() {
         }
         BEGIN { targets = "[ x86_64-macos, arm64-macos ]" }
     ' "$here/libraries.txt" "$here/frameworks.txt"
-}
-
-libcxx() {
-    said=$(build question.cc -lc++ --verbose-link | grep -v '^ar ' | tail -n 1)
-    place "$said" libc++.a part1.a
-    place "$said" libc++abi.a libc++abi.a
-    join libc++.a part1.a libc++abi.a
-    mv libc++abi.a "$out/libc++abi.a"
-    ln -sf libc++.a "$out/libstdc++.a"
-    # Last, for it is what others look for.
-    mv libc++.a "$out/libc++.a"
 }

@@ -89,6 +89,21 @@ write() {
 root=$out/sysroot
 include=$root/usr/include usr_lib=$root/usr/lib
 
+# archive NAME: zig's name of a static library.
+archive() { echo "lib$1.a"; }
+# libcxx: puts libc++ with libc++abi in it into OUT.
+libcxx() {
+    said=$(build question.cc -lc++ $position --verbose-link | grep -v '^ar ' | tail -n 1)
+    place "$said" "$(archive c++)" part1.a
+    place "$said" "$(archive c++abi)" libc++abi.a
+    join libc++.a part1.a libc++abi.a
+    mv libc++abi.a "$out/libc++abi.a"
+    ln -sf libc++.a "$out/libstdc++.a"
+    # Last, for it is what others look for.
+    mv libc++.a "$out/libc++.a"
+}
+position=-fPIE
+
 . "$here/$family.sh"
 
 case $part in

@@ -1,5 +1,7 @@
 # WASI, part of sysroot.sh.
 
+position=
+
 libraries() {
     # Where clang looks in a sysroot for WASI's.
     mkdir "$root/lib"

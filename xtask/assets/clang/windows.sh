@@ -1,5 +1,8 @@
 # Windows with MinGW-w64's headers and libraries, part of sysroot.sh.
 
+archive() { echo "$1.lib"; }
+position=
+
 libraries() {
     # Where clang looks for MinGW's in a sysroot.
     ln -s usr/include "$root/include"
@@ -83,15 +86,4 @@ import_libraries() {
     cd ..
     mv import/*.a "$usr_lib"
     set -f
-}
-
-libcxx() {
-    said=$(build question.cc -lc++ --verbose-link | grep -v '^ar ' | tail -n 1)
-    place "$said" c++.lib part1.a
-    place "$said" c++abi.lib libc++abi.a
-    join libc++.a part1.a libc++abi.a
-    mv libc++abi.a "$out/libc++abi.a"
-    ln -sf libc++.a "$out/libstdc++.a"
-    # Last, for it is what others look for.
-    mv libc++.a "$out/libc++.a"
 }

@@ -25,7 +25,7 @@ const RECIPE: [(&str, &str); 3] = [
 
 const CC: &str = include_str!("../../../assets/clang/cc.sh");
 const LD: &str = include_str!("../../../assets/clang/ld.sh");
-const OPTIONS: &str = include_str!("../../../assets/clang/linker-options.tsv");
+const OPTIONS: &str = include_str!("../../../assets/clang/linker-options.txt");
 
 /// The C toolchain of one row.
 pub struct Clang<'a> {
@@ -114,7 +114,7 @@ impl<'a> Clang<'a> {
     pub fn write(&self) -> Result<Programs> {
         let Clang { cache, target, .. } = self;
         let (folder, name) = (self.folder(), &target.name);
-        let options = cache.write("bin/linker-options.tsv", OPTIONS.as_bytes(), false)?;
+        let options = cache.write("bin/linker-options.txt", OPTIONS.as_bytes(), false)?;
         let prefixes: Vec<String> = self.prefixes().iter().map(|prefix| quote(prefix)).collect();
         let (cc, ld) = (format!("bin/{name}-cc"), format!("bin/{name}-ld"));
         let config = cache.write(&format!("rows/{name}/clang.cfg"), self.config(&cache.path(&ld)).as_bytes(), false)?;
