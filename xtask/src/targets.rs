@@ -222,6 +222,11 @@ impl Target {
         self.triple.contains("-windows")
     }
 
+    /// A program for WASI.
+    pub fn is_wasi(&self) -> bool {
+        self.triple.contains("wasi")
+    }
+
     /// Whether the triple's system is macOS.
     pub fn is_macos(&self) -> bool {
         self.triple.contains("-apple-darwin")

@@ -57,7 +57,7 @@ case $TARGET in
 *-macos*)
     # The oldest macOS that programs of the row run on, unless a variable or an option of clang's own says another.
     floor=${TARGET#*-macos.}
-    export MACOSX_DEPLOYMENT_TARGET="${MACOSX_DEPLOYMENT_TARGET:-${floor%%-*}}"
+    set -- --start-no-unused-arguments "-mmacosx-version-min=${MACOSX_DEPLOYMENT_TARGET:-${floor%%-*}}" --end-no-unused-arguments "$@"
     # clang takes the SDK in SDKROOT. What is none has the build machine's headers, or nothing.
     [ -e "${SDKROOT:-}/usr/lib/libSystem.tbd" ] || unset SDKROOT
     case $words in *" -isysroot"*)

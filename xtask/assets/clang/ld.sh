@@ -145,8 +145,10 @@ runtime=$(printf '%s\n' "$said" | sed -n 's/.*cannot open .*libclang_rt\.\([a-z_
 
 # ── Frameworks of macOS ──────────────────────────────────────────────────────────────────────────
 framework=$(printf '%s\n' "$said" | sed -n 's/.*framework not found for -framework \(.*\)/\1/p' | head -n 1)
-[ -z "$framework" ] ||
+[ -z "$framework" ] || {
     say "no framework $framework for $ROW: there are stubs of those that Rust crates declare (ls '$TOOLCHAIN/sysroot/System/Library/Frameworks'); for others set SDKROOT to the folder of an SDK of macOS, MacOSX.sdk, which Apple's Xcode has"
+    exit $code
+}
 case $TARGET:$said:$words in
 *-macos*:*"undefined symbol: "*:*" -syslibroot $TOOLCHAIN/sysroot "*" -framework "*)
     say "the stubs of frameworks for $ROW have the names that Rust crates declare; if one of the undefined symbols belongs to a framework and is not among them, set SDKROOT to the folder of an SDK of macOS, MacOSX.sdk, which Apple's Xcode has"

@@ -10,6 +10,9 @@ libraries() {
     clang -c -x assembler /dev/null -o "$usr_lib/crtbegin.o"
     cp "$usr_lib/crtbegin.o" "$usr_lib/crtend.o"
 
+    # That LLD links is what clang wants to know before it makes objects for it to compile.
+    echo '-fuse-ld=lld' >>"$out/clang.cfg"
+
     said=$(call -lunwind)
     place "$said" crt2.obj "$usr_lib/crt2.o"
     place "$said" compiler_rt.lib "$builtins"

@@ -18,6 +18,8 @@ pub struct Tools<'a> {
     pub strip: Option<&'a Path>,
     /// Changes the names of libraries in Mach-O files; for macOS only.
     pub install_name_tool: Option<&'a Path>,
+    /// Compiles resources; for Windows only.
+    pub windres: Option<&'a Path>,
     /// The build machine's pkg-config, if it has one.
     pub pkg_config: Option<&'a Path>,
     /// The folder with the row's own libraries.
@@ -46,6 +48,9 @@ pub fn cmake(target: &Target, tools: &Tools<'_>) -> String {
     set("CMAKE_RANLIB", tools.ranlib);
     // Where CMake knows nothing of the system, as of WASI, it has no places to look in below the root.
     set("CMAKE_PREFIX_PATH", tools.prefix);
+    if let Some(program) = tools.windres {
+        set("CMAKE_RC_COMPILER", program);
+    }
     if let Some(program) = tools.install_name_tool {
         set("CMAKE_INSTALL_NAME_TOOL", program);
     }
@@ -75,6 +80,7 @@ pub fn meson(target: &Target, tools: &Tools<'_>) -> String {
     let quote = |text: &str| format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"));
     let path = |path: &Path| quote(&path.to_string_lossy());
     let mut binaries = vec![("c", tools.cc), ("cpp", tools.cxx), ("ar", tools.ar), ("ranlib", tools.ranlib)];
+    binaries.extend(tools.windres.map(|program| ("windres", program)));
     binaries.extend(tools.strip.map(|program| ("strip", program)));
     // Meson 1.3 renamed it.
     binaries.extend(tools.pkg_config.iter().flat_map(|program| [("pkg-config", *program), ("pkgconfig", *program)]));
@@ -106,7 +112,7 @@ fn system(target: &Target) -> &'static str {
         () if target.is_windows() => "Windows",
         () if target.is_macos() => "Darwin",
         () if target.triple.contains("freebsd") => "FreeBSD",
-        () if target.triple.contains("wasi") => "WASI",
+        () if target.is_wasi() => "WASI",
         () => "Generic",
     }
 }

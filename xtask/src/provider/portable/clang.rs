@@ -17,10 +17,15 @@ use crate::events::Events;
 use crate::targets::Target;
 
 /// What makes a toolchain: `sysroot.sh`, and the families of targets that it knows.
-const RECIPE: [(&str, &str); 3] = [
+const RECIPE: [(&str, &str); 8] = [
     ("sysroot.sh", include_str!("../../../assets/clang/sysroot.sh")),
     ("elf.sh", include_str!("../../../assets/clang/elf.sh")),
     ("freestanding.sh", include_str!("../../../assets/clang/freestanding.sh")),
+    ("windows.sh", include_str!("../../../assets/clang/windows.sh")),
+    ("wasi.sh", include_str!("../../../assets/clang/wasi.sh")),
+    ("macos.sh", include_str!("../../../assets/clang/macos.sh")),
+    ("frameworks.txt", include_str!("../../../assets/clang/frameworks.txt")),
+    ("libraries.txt", include_str!("../../../assets/clang/libraries.txt")),
 ];
 
 const CC: &str = include_str!("../../../assets/clang/cc.sh");
@@ -40,6 +45,8 @@ pub struct Programs {
     pub cc: PathBuf,
     /// The C++ compiler.
     pub cxx: PathBuf,
+    /// The linker.
+    pub ld: PathBuf,
 }
 
 /// Makes the toolchains of these rows; `failed` hears of each row for which that is not possible.
@@ -62,7 +69,9 @@ impl<'a> Clang<'a> {
     /// The toolchain of a row; `None` where there is no recipe for its family of targets.
     pub fn new(cache: &'a Cache, target: &'a Target) -> Option<Clang<'a>> {
         let zig_target = target.zig_target()?;
-        let known = ["-linux-", "-freebsd", "-freestanding"].iter().any(|family| zig_target.contains(family));
+        let known = ["-linux-", "-freebsd", "-freestanding", "-windows-", "-wasi", "-macos"]
+            .iter()
+            .any(|family| zig_target.contains(family));
         known.then_some(Clang { cache, target, zig_target })
     }
 
@@ -127,7 +136,7 @@ impl<'a> Clang<'a> {
             ("@TOOLCHAIN@", quote(&folder)),
             ("@CONFIG@", quote(&config)),
             ("@LD@", quote(&cache.path(&ld))),
-            ("@LLD@", format!("{zig} ld.lld")),
+            ("@RUST_LLD@", quote(&cache.path("bin/rust-lld"))),
             ("@CXX@", quote(&folder.with_file_name(self.name().replace("toolchains/", "c++-")))),
             ("@OPTIONS@", quote(&options)),
             ("@DEBIAN@", target.debian.clone().unwrap_or_default()),
@@ -137,8 +146,8 @@ impl<'a> Clang<'a> {
         let fill =
             |script: &str| values.iter().fold(script.to_owned(), |text, (mark, value)| text.replace(mark, value));
         let script = |path: &str, text: String| cache.write(path, text.as_bytes(), true);
-        script(&ld, fill(LD))?;
         Ok(Programs {
+            ld: script(&ld, fill(LD))?,
             cc: script(&cc, fill(CC).replace("@DRIVER@", ""))?,
             cxx: script(&format!("bin/{name}-c++"), fill(CC).replace("@DRIVER@", "--driver-mode=g++"))?,
         })

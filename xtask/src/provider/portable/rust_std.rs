@@ -414,7 +414,7 @@ impl RustStd {
                     _ => {}
                 }
             }
-            if target.triple.contains("wasi")
+            if target.is_wasi()
                 && let Some(zig) = &target.zig
             {
                 wasi::self_contained(&self.cache, zig, &lib)?;

@@ -23,6 +23,12 @@ const ZIG_TOOL: &str = include_str!("../../../assets/zig-tool.sh");
 /// Starts Go programs in node.
 const GO_WASM: &str = include_str!("../../../assets/go-wasm.cjs");
 
+/// Compiles resources for Windows.
+const WINDRES: &str = include_str!("../../../assets/clang/windres.sh");
+
+/// Answers what Apple's xcrun is asked.
+const XCRUN: &str = include_str!("../../../assets/clang/xcrun.sh");
+
 /// A copy of xtask in the cache, under whose other names programs of a target are started.
 const RUNNER: &str = "cross-flake-runner";
 
@@ -47,6 +53,17 @@ impl Wrappers {
         // The names under which rustc looks for a dlltool.
         for arch in ["x86_64", "i686", "aarch64"] {
             wrappers.script(&format!("{arch}-w64-mingw32-dlltool"), &format!("exec {zig} dlltool \"$@\"\n"))?;
+        }
+        // Those under which crates look for windres, and for the ar that goes with it.
+        let windres = WINDRES.replace("@ZIG@", &zig).replace("@CACHE@", &quote(&cache.path("zig-cache")));
+        for prefix in ["x86_64-w64-mingw32-", "i686-w64-mingw32-", "aarch64-w64-mingw32-", "llvm-", ""] {
+            cache.write(&format!("bin/{prefix}windres"), windres.as_bytes(), true)?;
+            if prefix.ends_with("mingw32-") {
+                wrappers.script(&format!("{prefix}ar"), &format!("exec {zig} ar \"$@\"\n"))?;
+            }
+        }
+        if let Some(lld) = wrappers.rust_program("rust-lld") {
+            wrappers.start_llvm("rust-lld", &lld)?;
         }
         // `cargo xtask clean` and a rebuild of xtask must not take the runner away from an open shell.
         let own = std::env::current_exe().context("cannot find xtask itself")?;
@@ -78,11 +95,15 @@ impl Wrappers {
         self.cache.write(&format!("bin/{name}"), format!("#!/bin/sh\n{body}").as_bytes(), true)
     }
 
-    /// rust-objcopy, which is llvm-objcopy, llvm-strip and more, for every format and machine. None if the toolchain has no such
-    /// program.
-    fn llvm(&self) -> Option<PathBuf> {
+    /// One of LLVM's programs that the toolchain has beside rustc. `None` if it has not.
+    fn rust_program(&self, name: &str) -> Option<PathBuf> {
         let Toolchain { sysroot, host, .. } = &self.toolchain;
-        Some(sysroot.join("lib/rustlib").join(host).join("bin/rust-objcopy")).filter(|program| program.exists())
+        Some(sysroot.join("lib/rustlib").join(host).join("bin").join(name)).filter(|program| program.exists())
+    }
+
+    /// rust-objcopy, which is llvm-objcopy, llvm-strip and more, for every format and machine.
+    fn llvm(&self) -> Option<PathBuf> {
+        self.rust_program("rust-objcopy")
     }
 
     /// A script that starts one of LLVM's programs. It looks for libLLVM in a folder beside its own (`RUNPATH` is
@@ -160,7 +181,11 @@ impl Wrappers {
         let clang = Clang::new(&self.cache, target);
         let (cc, cxx) = match &clang {
             Some(clang) => {
-                let Programs { cc, cxx } = clang.write()?;
+                let Programs { cc, cxx, ld } = clang.write()?;
+                if target.is_wasi() {
+                    // rust-lld would do, but for libc++, which is made when it is first linked.
+                    scoped.insert(format!("CARGO_TARGET_{upper}_LINKER"), text(&ld));
+                }
                 (cc, cxx)
             }
             None => (self.compiler(target, &zig_target, "cc")?, self.compiler(target, &zig_target, "c++")?),
@@ -173,6 +198,20 @@ impl Wrappers {
         if let Some(floor) = target.macos_floor() {
             // zig has it in the target's name; maturin, setuptools and rustc ask for it by this.
             shell.insert("MACOSX_DEPLOYMENT_TARGET".into(), floor.to_owned());
+        }
+        let mut windres = None;
+        if target.is_windows() {
+            // The crate embed-resource asks for RC, winresource and autoconf for WINDRES, CMake for either.
+            let program = self.bin.join(format!("{}-w64-mingw32-windres", target.arch()));
+            scoped.insert(format!("RC_{lower}"), text(&program));
+            shell.extend([("RC".into(), text(&program)), ("WINDRES".into(), text(&program))]);
+            windres = Some(program);
+        }
+        if let Some(clang) = clang.as_ref().filter(|_| target.is_macos()) {
+            let folder = format!("rows/{}/bin", target.name);
+            let script = XCRUN.replace("@SYSROOT@", &quote(&clang.sysroot()));
+            self.cache.write(&format!("{folder}/xcrun"), script.as_bytes(), true)?;
+            environment.path.push(self.cache.path(&folder));
         }
         if target.is_linux() {
             // Properties of .NET's Native AOT: MSBuild takes them from the environment.
@@ -221,6 +260,7 @@ impl Wrappers {
                 ranlib: &ranlib,
                 strip: strip_program.as_deref(),
                 install_name_tool: install_name_tool.as_deref(),
+                windres: windres.as_deref(),
                 pkg_config: pkg_config.as_deref(),
                 prefix: &prefix,
                 roots: &roots,
