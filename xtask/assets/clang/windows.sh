@@ -59,7 +59,9 @@ import_libraries() {
             case $list in
             *.in)
                 # Lists that others include are none themselves.
-                clang -E -P -w -x c "-D$define" -Ilib/libc/mingw/def-include "$list" -o list.def && grep -q '^LIBRARY' list.def || continue
+                clang -E -P -w -x c "-D$define" -Ilib/libc/mingw/def-include "$list" -o all.def && grep -q '^LIBRARY' all.def || continue
+                # What is for all architectures is written as for 32-bit Windows.
+                case $define in DEF_I386) cp all.def list.def ;; *) sed 's/^\([A-Za-z0-9_]*\)@[0-9]*/\1/' all.def >list.def ;; esac
                 list=list.def
                 ;;
             esac
