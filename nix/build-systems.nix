@@ -59,7 +59,9 @@ in
     + set "CMAKE_ASM_COMPILER" cc
     + set "CMAKE_AR" (compiler.tool "ar")
     + set "CMAKE_RANLIB" (compiler.tool "ranlib")
-    + setAll "CMAKE_FIND_ROOT_PATH" libraries
+    + setAll "CMAKE_FIND_ROOT_PATH" (
+      lib.optional (compiler.sysroot != null) compiler.sysroot ++ libraries
+    )
     # Where CMake knows nothing of the system, as of WASI, it has no places to look in below the root.
     + setAll "CMAKE_PREFIX_PATH" libraries
     + lib.optionalString row.isDarwin (

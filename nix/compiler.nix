@@ -1,6 +1,6 @@
 # The C compiler of one row and what comes with it; null for a row without one.
 #
-# From pkgsCross where nixpkgs can cross-compile, else zig by the same script that the portable provider uses.
+# From pkgsCross where nixpkgs can cross-compile, else zig's, by the same scripts that the portable provider uses.
 {
   pkgs,
   row,
@@ -56,6 +56,11 @@ let
     {
       inherit cross;
       inherit (cc) libc;
+      sysroot = null;
+      headers = [
+        "-idirafter"
+        "${lib.getDev cc.libc}/include"
+      ];
       glibc = if row.isGlibc then cc.libc.version else null;
       tool = name: "${cc.bintools}/bin/${cc.targetPrefix}${name}";
       dlltool = "${cc.bintools}/bin/${cc.targetPrefix}dlltool";
@@ -110,43 +115,141 @@ let
         };
     };
 
+  # zig's own name for the row, with the version of glibc.
+  zigTarget = if row ? glibc then "${row.zig}.${row.glibc}" else row.zig;
+  # Shared by all rows. Builds, which have no home, set ZIG_GLOBAL_CACHE_DIR.
+  zigCache = "\${XDG_CACHE_HOME:-$HOME/.cache}/cross-flake/zig";
+  # The families of targets that sysroot.sh knows.
+  hasRecipe = builtins.any (family: lib.hasInfix family row.zig) [
+    "-linux-"
+    "-freebsd"
+    "-freestanding"
+    "-windows-"
+    "-wasi"
+    "-macos"
+  ];
+
+  # A script of the portable provider's with its marks filled in.
+  fill =
+    script: values:
+    builtins.replaceStrings ([ "#!/bin/sh" ] ++ builtins.attrNames values) (
+      [ "#!${pkgs.runtimeShell}" ] ++ builtins.attrValues values
+    ) (builtins.readFile (../xtask/assets + "/${script}"));
+
+  # zig's clang and LLD over a sysroot of the C library that zig brings.
+  toolchain =
+    let
+      recipe = builtins.path {
+        name = "sysroot-recipe";
+        path = ../xtask/assets/clang;
+        filter =
+          path: _:
+          !builtins.elem (baseNameOf path) [
+            "cc.sh"
+            "ld.sh"
+            "linker-options.txt"
+            "frameworks.py"
+            "windres.sh"
+            "xcrun.sh"
+          ];
+      };
+    in
+    pkgs.runCommand "toolchain-for-${row.name}" { } ''
+      export ZIG_GLOBAL_CACHE_DIR=$TMPDIR/zig
+      mkdir $out
+      sh ${recipe}/sysroot.sh ${lib.getExe pkgs.zig} ${zigTarget} "${row.zig-cpu or ""}" $out
+    '';
+
+  clang =
+    libraries:
+    let
+      ld = programs {
+        "${row.name}-ld" = fill "clang/ld.sh" (
+          values
+          // {
+            "@CPU@" = lib.escapeShellArg (row.zig-cpu or "");
+            "@OPTIONS@" = "${../xtask/assets/clang/linker-options.txt}";
+            "@LLD@" = "${lib.getBin pkgs.lld}/bin/lld";
+            "@DEBIAN@" = row.debian or "";
+            "@CACHE@" = zigCache;
+            "@CXX@" = ''"$ZIG_GLOBAL_CACHE_DIR/c++-${baseNameOf "${toolchain}"}"'';
+            "@PREFIXES@" = lib.escapeShellArgs (map toString libraries);
+          }
+        );
+      };
+      config = pkgs.writeText "clang-${row.name}.cfg" (
+        lib.concatMapStrings (line: line + "\n") (
+          [
+            "@${toolchain}/clang.cfg"
+            "--ld-path=${ld}/bin/${row.name}-ld"
+          ]
+          ++ row.cflags
+          ++ map (folder: "-idirafter ${folder}/include") libraries
+        )
+      );
+      values = {
+        "@ZIG@" = lib.getExe pkgs.zig;
+        "@ROW@" = row.name;
+        "@TARGET@" = lib.escapeShellArg zigTarget;
+        "@TOOLCHAIN@" = "${toolchain}";
+        "@CONFIG@" = "${config}";
+        "@LD@" = "${ld}/bin/${row.name}-ld";
+      };
+    in
+    programs {
+      "${row.name}-cc" = fill "clang/cc.sh" (values // { "@DRIVER@" = ""; });
+      "${row.name}-c++" = fill "clang/cc.sh" (values // { "@DRIVER@" = "--driver-mode=g++"; });
+    };
+
   zig =
     let
       llvm = name: "${lib.getBin pkgs.llvm}/bin/llvm-${name}";
     in
     {
       cross = null;
+      # Where compilers look for the row's C library; null where that is not known.
+      sysroot = if hasRecipe && row.hasLibc then "${toolchain}/sysroot" else null;
+      headers =
+        if hasRecipe && row.hasLibc then
+          [
+            "--sysroot=${toolchain}/sysroot"
+            "-stdlib=libc++"
+          ]
+        else
+          null;
       # zig links against stubs of glibc; programs still need a real one to be run with.
       libc = if row.isGlibc && row ? nixpkgs then cross.stdenv.cc.libc else null;
       glibc = row.glibc or null;
       tool = llvm;
       dlltool = "${lib.getExe pkgs.zig} dlltool";
       linkerFlavor = "lld";
-      wrap =
-        libraries:
-        let
-          fill = mode: {
-            "#!/bin/sh" = "#!${pkgs.runtimeShell}";
-            "@ZIG@" = lib.getExe pkgs.zig;
-            "@MODE@" = mode;
-            "@TARGET@" = if row ? glibc then "${row.zig}.${row.glibc}" else row.zig;
-            "@ROW@" = row.name;
-            "@FLAGS@" = lib.escapeShellArgs (lib.optional (row ? zig-cpu) "-mcpu=${row.zig-cpu}" ++ row.cflags);
-            # Shared by all rows. Builds, which have no home, set ZIG_GLOBAL_CACHE_DIR.
-            "@CACHE@" = "\${XDG_CACHE_HOME:-$HOME/.cache}/cross-flake/zig";
-            "@PREFIX@" = lib.concatMapStrings toString libraries;
-            "@OBJCOPY@" = llvm "objcopy";
-          };
-          script =
-            mode:
-            builtins.replaceStrings (builtins.attrNames (fill mode)) (builtins.attrValues (fill mode)) (
-              builtins.readFile ../xtask/assets/zig-tool.sh
-            );
-        in
-        programs {
-          "${row.name}-cc" = script "cc";
-          "${row.name}-c++" = script "c++";
+      wrap = if hasRecipe then clang else oldWrap;
+    };
+
+  # For families of targets without a recipe: zig's own front end.
+  oldWrap =
+    libraries:
+    let
+      script =
+        mode:
+        fill "zig-tool.sh" {
+          "@ZIG@" = lib.getExe pkgs.zig;
+          "@MODE@" = mode;
+          "@TARGET@" = zigTarget;
+          "@ROW@" = row.name;
+          # zig has its own words for processors.
+          "@FLAGS@" = lib.escapeShellArgs (
+            lib.optional (row ? zig-cpu) "-mcpu=${row.zig-cpu}"
+            ++ lib.filter (flag: !lib.hasPrefix "-m" flag) row.cflags
+          );
+          "@CACHE@" = zigCache;
+          "@PREFIX@" = lib.concatMapStrings toString libraries;
+          "@OBJCOPY@" = "${lib.getBin pkgs.llvm}/bin/llvm-objcopy";
         };
+    in
+    programs {
+      "${row.name}-cc" = script "cc";
+      "${row.name}-c++" = script "c++";
     };
 in
 if row.useZig then

@@ -93,6 +93,18 @@ rec {
       # LIBDIR replaces pkg-config's own list, so that no library of the build machine is found.
       "PKG_CONFIG_LIBDIR_${row.lower}" = pkgConfigPath;
       "CMAKE_TOOLCHAIN_FILE_${row.lower}" = "${buildSystems.cmake}";
+    }
+    # For bindgen's libclang, which has headers of its own and none of the row's.
+    // lib.optionalAttrs (hasCompiler && row.hasLibc && compiler.headers != null) {
+      "BINDGEN_EXTRA_CLANG_ARGS_${row.lower}" = lib.concatStringsSep " " (
+        [ "--target=${builtins.replaceStrings [ "riscv64gc" ] [ "riscv64" ] row.triple}" ]
+        ++ compiler.headers
+        ++ row.cflags
+        ++ lib.concatMap (folder: [
+          "-idirafter"
+          "${lib.getDev folder}/include"
+        ]) libraries
+      );
     };
 
   # Variables of a shell that is inside this one row.

@@ -45,6 +45,10 @@ let
     assert row.level != "run" || require name row "runner" ", and a row of level `run` needs it";
     assert row.level != "link" || require name row "reason" ", and a row of level `link` needs it";
     assert row.runner or "" != "qemu-user" || require name row "qemu" ", and qemu-user needs it";
+    assert
+      !(row ? zig-cpu)
+      || builtins.any (flag: hasPrefix "-march=" flag || hasPrefix "-mcpu=" flag) (row.cflags or [ ])
+      || throw "cross-flake: targets.toml: row `${name}`, field `zig-cpu`: is for zig's libraries alone: `cflags` says the same in clang's words, as `-march=` or `-mcpu=`";
     assert row.runner or "" != "qemu-system" || require name row "machine" ", and qemu-system needs it";
     {
       inherit name;

@@ -136,10 +136,10 @@ pub struct Target {
     /// zig's name for the target, without a version of glibc.
     #[serde(default)]
     pub zig: Option<String>,
-    /// `-mcpu` for zig, where zig's baseline is not Rust's.
+    /// `-mcpu` for zig, where zig's baseline is not Rust's: what it compiles its libraries for.
     #[serde(default)]
     pub zig_cpu: Option<String>,
-    /// More flags for the C compiler.
+    /// More flags for the C compiler, in the words of clang and gcc; among them the processor, where there is a `zig_cpu`.
     #[serde(default)]
     pub cflags: Vec<String>,
     /// Flags for rustc, in `CARGO_TARGET_<TRIPLE>_RUSTFLAGS`.
@@ -462,6 +462,13 @@ fn validate(row: &Target) -> std::result::Result<(), (&'static str, String)> {
     {
         return bad("glibc", "must be a version like \"2.28\"");
     }
+    if row.zig_cpu.is_some() && !row.cflags.iter().any(|flag| flag.starts_with("-march=") || flag.starts_with("-mcpu="))
+    {
+        return bad(
+            "zig-cpu",
+            "is for zig's libraries alone: `cflags` says the same in clang's words, as `-march=` or `-mcpu=`",
+        );
+    }
     if let Some(debian) = &row.debian {
         if !debian.starts_with(|c: char| c.is_ascii_lowercase())
             || !debian.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
@@ -576,6 +583,13 @@ mod tests {
             assert!(error.contains(":2: row `aarch64-linux`, field `debian`: must be a name"), "{text}: {error}");
         }
         assert!(error("[target.aarch64-linux-musl]\ndebian = \"arm64\"\n").contains("needs `glibc`"));
+    }
+
+    #[test]
+    fn a_processor_is_named_to_zig_and_to_clang() {
+        let error = error("[target.aarch64-linux]\nzig-cpu = \"cortex_a72\"\n");
+        assert!(error.contains(":2: row `aarch64-linux`, field `zig-cpu`: is for zig's libraries alone"), "{error}");
+        user("[target.aarch64-linux]\nzig-cpu = \"cortex_a72\"\ncflags = [\"-mcpu=cortex-a72\"]\n").unwrap();
     }
 
     #[test]

@@ -14,15 +14,18 @@ words=" $* "
 case $words in *" @"*) for a do case $a in @?*) [ ! -f "${a#@}" ] || words="$words$(tr '\n' ' ' <"${a#@}")" ;; esac done ;; esac
 
 case $words in
-# Two questions that gcc answers and clang does not.
+# Two questions that gcc answers and clang does not, and one that gcc answers without a vendor.
 " -print-sysroot ") echo "$TOOLCHAIN/sysroot"; exit ;;
 " -print-prog-name=ld " | " --print-prog-name=ld ") echo "$LD"; exit ;;
-# The name that gcc has for it, and older configure scripts: clang's own is x86_64-w64-windows-gnu.
-*" -dumpmachine "* | *" --print-target-triple "*)
+" -dumpmachine ")
     case $TARGET in
+    # gcc's name for it, which older configure scripts know: clang's is x86_64-w64-windows-gnu.
     x86-windows-*) echo i686-w64-mingw32; exit ;;
     *-windows-*) echo "${TARGET%%-*}-w64-mingw32"; exit ;;
     esac
+    machine=$("$ZIG" clang --config "$CONFIG" -dumpmachine)
+    echo "${machine%%-unknown-*}-${machine#*-unknown-}"
+    exit
     ;;
 esac
 
@@ -31,13 +34,13 @@ esac
 # Start files come by their bare names where rustc has found none in its own folder, and clang adds those of the sysroot; or they
 # are those of that folder, which are for the musl in it.
 case $words in
-*" --target"* | *" -target "* | *"=native "* | *rsbegin.o* | *crt1.o* | *crt[in].o* | *crtbegin* | *crtend* | */self-contained*)
+*" --target"* | *" -target "* | *"=native "* | *" -dynamic "* | *rsbegin.o* | *crt1.o* | *crt[in].o* | *crtbegin* | *crtend* | */self-contained*)
     skip= nostart=
     for a do
         shift
         if [ "$skip" ]; then skip=; continue; fi
         case $a in
-        --target=* | -target=* | -march=native | -mcpu=native | -mtune=native) continue ;;
+        --target=* | -target=* | -march=native | -mcpu=native | -mtune=native | -dynamic) continue ;;
         -target | --target) skip=1; continue ;;
         crt1.o | [SMgr]crt1.o | rcrt1.o | crt[in].o | crtbegin*.o | crtend*.o | */self-contained/*.o) nostart=-nostartfiles; continue ;;
         -L*/self-contained) continue ;;
@@ -82,17 +85,21 @@ case $TARGET in
     ;;
 esac
 
+more=
 case $TARGET:$words in
+# zig's word for a program that musl's loader starts, which is there where musl is.
+*-musl*:*" -dynamic "*) ;;
 *-musl*:*" -c "* | *-musl*:*" -S "* | *-musl*:*" -E "* | *-musl*:*" -M "* | *-musl*:*" -MM "* | *-musl*:*" -fsyntax-only "*) ;;
 *-musl*:*" -shared "* | *-musl*:*" -r "* | *-musl*:*" -static"*) ;;
-# rustc alone names the libraries that a compiler adds. It wants a program that needs musl's loader, and there is none to run it.
+# rustc alone names the libraries that a compiler adds. It wants such a program, and there is no loader to run it.
 *-musl*:*" -nodefaultlibs "*)
-    echo "cross-flake: \`-crt-static' asks for a program that needs musl's loader and libc.so, and programs of row $ROW are static; for shared libraries take a row with glibc" >&2
+    echo "cross-flake: \`-crt-static\` asks for a program that needs musl's loader and libc.so, and row $ROW has neither when its programs run; -Clink-arg=-dynamic links it for a system that has them" >&2
     exit 1
     ;;
 # As zig does: programs for musl are static.
-*-musl*:*" -no-pie "* | *-musl*:*" -nopie "*) set -- -static "$@" ;;
-*-musl*) set -- -static-pie "$@" ;;
+*-musl*:*" -no-pie "* | *-musl*:*" -nopie "*) more=-static ;;
+*-musl*) more=-static-pie ;;
+# clang looks for the machine's glibc before it believes in this long double, and hears of warnings only from the command.
+powerpc64le-*-gnu*) more=-Wno-unsupported-abi ;;
 esac
-# clang looks for the machine's glibc before it believes in powerpc64le's long double, and hears of warnings only from the command.
-exec "$ZIG" clang $DRIVER -Wno-unsupported-abi --config "$CONFIG" "$@"
+exec "$ZIG" clang $DRIVER --config "$CONFIG" ${more:+--start-no-unused-arguments "$more" --end-no-unused-arguments} "$@"

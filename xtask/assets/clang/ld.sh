@@ -6,18 +6,18 @@ ROW=@ROW@
 TARGET=@TARGET@           # zig's name for it
 CPU=@CPU@                 # zig's name for the processor; may be empty
 TOOLCHAIN=@TOOLCHAIN@     # what sysroot.sh has made
-RUST_LLD=@RUST_LLD@       # rust-lld of the Rust toolchain
-CXX=@CXX@                 # the folder that has libc++.a, or will have it
+LLD=@LLD@                 # an LLD that goes by -flavor
 OPTIONS=@OPTIONS@         # linker-options.txt
 DEBIAN=@DEBIAN@           # Debian's name for the architecture; may be empty
 ZIG_GLOBAL_CACHE_DIR=${ZIG_GLOBAL_CACHE_DIR:-@CACHE@}
 export ZIG_GLOBAL_CACHE_DIR
+CXX=@CXX@                 # the folder that has libc++.a, or will have it
 
-# LLD, in the form that this family of targets wants. zig's knows MinGW's options and those of macOS not at all.
+# LLD, in the form that this family of targets wants. That of zig has none for MinGW and macOS.
 lld() {
     case $TARGET in
-    *-windows-*) "$RUST_LLD" -flavor gnu "$@" ;;
-    *-macos*) "$RUST_LLD" -flavor darwin "$@" ;;
+    *-windows-*) "$LLD" -flavor gnu "$@" ;;
+    *-macos*) "$LLD" -flavor darwin "$@" ;;
     *-wasi) "$ZIG" wasm-ld "$@" ;;
     *) "$ZIG" ld.lld "$@" ;;
     esac
@@ -27,7 +27,7 @@ say() { echo "cross-flake: $*" >&2; }
 words=" $* "
 case $TARGET:$words in
 *-linux-gnu*:*" -static "*)
-    say "a static program with glibc cannot be had: row $ROW has glibc as shared libraries only; take the row with musl of this architecture (\`cargo xtask list'), whose programs are static"
+    say "a static program with glibc cannot be had: row $ROW has glibc as shared libraries only; take the row with musl of this architecture (\`cargo xtask list\`), whose programs are static"
     exit 1
     ;;
 esac
@@ -133,15 +133,17 @@ printf '%s\n' "$said" >&2
 # ── Libraries that are not there ─────────────────────────────────────────────────────────────────
 library=$(printf '%s\n' "$said" | sed -n 's/.*\(unable to find library\|library not found for\) -l\(.*\)/\2/p' | head -n 1)
 if [ "$library" ]; then
-    say "no library \`$library' for $ROW in its own folders or those of -L; those of this machine are not searched"
+    folders=
+    for prefix in "$TOOLCHAIN/sysroot/usr" @PREFIXES@; do folders="$folders$prefix/lib, "; done
+    say "no library \`$library\` for $ROW in ${folders%, } or the -L folders of the command; those of this machine are not searched."
+    # Debian's rule for names of packages.
     case $DEBIAN:$library in
-    :* | *:*[!a-z0-9+_-]*) ;;
-    *) echo "If Debian has it, in the package lib$library-dev perhaps: \`cargo xtask sysroot $ROW lib$library-dev' unpacks it and names the folder for -L." >&2 ;;
+    :* | *:*[!a-z0-9+.-]*) ;;
+    *) echo "Try the package lib$library-dev, if Debian calls it so: \`cargo xtask sysroot $ROW lib$library-dev\` unpacks the distribution's and names the folder for -L." >&2 ;;
     esac
 fi
-
 runtime=$(printf '%s\n' "$said" | sed -n 's/.*cannot open .*libclang_rt\.\([a-z_-]*\)[^/]*: No such file.*/\1/p' | head -n 1)
-[ -z "$runtime" ] || say "zig has no runtime library \`$runtime' of clang's for $ROW: sanitizers, profiles and coverage of C cannot be had there"
+[ -z "$runtime" ] || say "zig has no runtime library \`$runtime\` of clang's for $ROW: sanitizers, profiles and coverage of C cannot be had there"
 
 # ── Frameworks of macOS ──────────────────────────────────────────────────────────────────────────
 framework=$(printf '%s\n' "$said" | sed -n 's/.*framework not found for -framework \(.*\)/\1/p' | head -n 1)

@@ -75,9 +75,11 @@ join() {
         printf 'save\nend\n'
     } | "$zig" ar -M
 }
-# merge FOLDER INTO: puts files into a tree, over those that are there: by a second name where the disk allows that.
+# merge FOLDER INTO: puts files into a tree, over those that are there: by a second name where the disk allows that. Nix changes
+# the files of what it has built, and so has to have links.
 merge() {
-    cp -RlfL "$1/." "$2/" 2>/dev/null || cp -RsfL "$(cd "$1" && pwd -P)/." "$2/" 2>/dev/null || cp -RfL "$1/." "$2/"
+    { [ -z "${NIX_STORE:-}" ] && cp -RlfL "$1/." "$2/" 2>/dev/null; } ||
+        cp -RsfL "$(cd "$1" && pwd -P)/." "$2/" 2>/dev/null || cp -RfL "$1/." "$2/"
 }
 # write FILE: replaces a file that may have another name elsewhere.
 write() {

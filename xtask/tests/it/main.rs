@@ -4,6 +4,7 @@
 //! uses; what is about the cache itself has one of its own, made of links to that.
 
 mod cache;
+mod compilers;
 mod costs;
 mod environments;
 mod failures;

@@ -57,7 +57,10 @@ pub fn provide(cache: &Cache, targets: &[&Target], events: &Events, failed: impl
         return;
     }
     let doing = format!("making the C libraries of {} targets", wanted.len());
-    let make = |target: &Target| Clang::new(cache, target).map_or(Ok(()), |clang| clang.provide());
+    let make = |target: &Target| match Clang::new(cache, target) {
+        Some(clang) => clang.provide().context("cannot make the C library"),
+        None => Ok(()),
+    };
     // A failure is that of a row.
     let _ = events.step("libc", &doing, || {
         for_each_row(&wanted, make, failed);
@@ -136,7 +139,7 @@ impl<'a> Clang<'a> {
             ("@TOOLCHAIN@", quote(&folder)),
             ("@CONFIG@", quote(&config)),
             ("@LD@", quote(&cache.path(&ld))),
-            ("@RUST_LLD@", quote(&cache.path("bin/rust-lld"))),
+            ("@LLD@", quote(&cache.path("bin/rust-lld"))),
             ("@CXX@", quote(&folder.with_file_name(self.name().replace("toolchains/", "c++-")))),
             ("@OPTIONS@", quote(&options)),
             ("@DEBIAN@", target.debian.clone().unwrap_or_default()),
@@ -186,4 +189,130 @@ impl<'a> Clang<'a> {
 /// A word of a configuration file, whose quoting is a shell's.
 fn escape(word: &str) -> String {
     word.chars().flat_map(|c| [Some('\\').filter(|_| " \t'\"\\#".contains(c)), Some(c)]).flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Output};
+
+    use super::*;
+    use crate::targets::Table;
+
+    /// Compiler and linker of a row, over programs that only say how they were called.
+    fn filled(folder: &Path, target: &str, zig: &str) -> (PathBuf, PathBuf) {
+        let cache = Cache::at(folder);
+        let table = Table::built_in().unwrap();
+        let clang = Clang::new(&cache, table.find(target).unwrap()).unwrap();
+        let real = ZIG.program(&cache);
+        crate::cache::write_whole(&real, zig.as_bytes(), true).unwrap();
+        let programs = clang.write().unwrap();
+        (programs.cc, cache.path(format!("bin/{target}-ld")))
+    }
+
+    fn run(program: &Path, args: &[&str]) -> Output {
+        Command::new(program).args(args).output().unwrap()
+    }
+
+    const PRINTS: &str = "#!/bin/sh\nprintf '%s ' \"$@\"\n";
+
+    /// What clang would get after its configuration file.
+    fn passed_on(target: &str, args: &[&str]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let (cc, _) = filled(folder.path(), target, PRINTS);
+        let output = run(&cc, args);
+        let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        text.split_once("clang.cfg ").map_or(text.as_str(), |(_, rest)| rest).trim().to_owned()
+    }
+
+    #[test]
+    fn the_target_and_the_processor_are_those_of_the_row() {
+        let row = "aarch64-linux";
+        for args in
+            ["--target=x -c a.c", "-target x -c a.c", "-c a.c -march=native", "-mcpu=native -c -mtune=native a.c"]
+        {
+            assert_eq!(passed_on(row, &args.split(' ').collect::<Vec<_>>()), "-c a.c", "{args}");
+        }
+        assert_eq!(passed_on(row, &["-march=armv8-a+crc", "a b.c", "-Wp,-DX"]), "-march=armv8-a+crc a b.c -Wp,-DX");
+    }
+
+    #[test]
+    fn start_files_that_rustc_names_are_those_of_the_sysroot() {
+        let start =
+            ["-nostartfiles", "rcrt1.o", "crti.o", "crtbeginS.o", "/r/self-contained/x.o", "-L/r/self-contained"];
+        let line = [&start[..], &["-static-pie", "mycrt1.obj", "-nodefaultlibs", "crtendS.o", "crtn.o"]].concat();
+        assert_eq!(passed_on("x86_64-linux-musl", &line), "-static-pie mycrt1.obj -nodefaultlibs");
+        // Who brings start files of another name means them.
+        assert_eq!(
+            passed_on("x86_64-linux-musl", &["-nostartfiles", "-static", "start.o"]),
+            "-nostartfiles -static start.o"
+        );
+    }
+
+    #[test]
+    fn programs_for_musl_are_static_and_nothing_else_is_called_so() {
+        let row = "x86_64-linux-musl";
+        let quiet = |option: &str| format!("--start-no-unused-arguments {option} --end-no-unused-arguments");
+        assert_eq!(passed_on(row, &["a.c"]), format!("{} a.c", quiet("-static-pie")));
+        assert_eq!(passed_on(row, &["-no-pie", "a.c"]), format!("{} -no-pie a.c", quiet("-static")));
+        for args in [&["-c", "a.c"][..], &["-shared", "a.o"], &["-static", "a.o"], &["-r", "a.o"]] {
+            assert_eq!(passed_on(row, args), args.join(" "));
+        }
+        assert_eq!(passed_on(row, &["-dynamic", "-pie", "a.o", "-nodefaultlibs"]), "-pie a.o -nodefaultlibs");
+        // What rustc says with -crt-static, also where its line was too long.
+        let refused = "cross-flake: `-crt-static` asks for a program that needs musl's loader";
+        assert!(passed_on(row, &["-pie", "a.o", "-nodefaultlibs"]).starts_with(refused));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "-pie\na.o\n-nodefaultlibs\n").unwrap();
+        assert!(passed_on(row, &[&format!("@{}", file.path().display())]).starts_with(refused));
+    }
+
+    /// Refuses one option, as LLD does, and prints what it takes.
+    const LLD: &str = "#!/bin/sh\nfor a do case $a in --bad*|-I*) echo \"ld.lld: error: unknown argument '$a'\" >&2; exit 1 ;; esac; done\nprintf '%s ' \"$@\"\n";
+
+    #[test]
+    fn an_option_that_the_linker_does_not_know_is_looked_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, ld) = filled(folder.path(), "riscv64-linux-musl", LLD);
+        let options = folder.path().join("bin/linker-options.txt");
+        let table =
+            "--bad-value drop VALUE x\n--bad-new replace --new x\n--bad drop - x\n--bad-no refuse - because of this\n";
+        std::fs::write(&options, format!("{OPTIONS}{table}")).unwrap();
+        let line = |args: &[&str]| {
+            let output = run(&ld, args);
+            let text = String::from_utf8(if output.status.success() { output.stdout } else { output.stderr }).unwrap();
+            text.split(" -L").next().unwrap().to_owned()
+        };
+        assert_eq!(line(&["a b.o", "-Idir x"]), "ld.lld a b.o --dynamic-linker=dir x");
+        assert_eq!(line(&["--bad", "a.o"]), "ld.lld a.o");
+        assert_eq!(line(&["--bad-value", "5", "a.o"]), "ld.lld a.o");
+        assert_eq!(line(&["--bad-new=5", "a.o"]), "ld.lld --new=5 a.o");
+        assert!(
+            line(&["--bad-no", "a.o"])
+                .contains("option --bad-no cannot be had for riscv64-linux-musl: because of this")
+        );
+        assert!(line(&["--bad-other=x"]).contains("option --bad-other=x is unknown to LLD"));
+    }
+
+    #[test]
+    fn the_table_of_options_is_well_formed() {
+        let mut names = Vec::new();
+        for line in OPTIONS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            assert!(words.len() > 3 && words[0].starts_with('-'), "{line}");
+            let with_fits = match words[1] {
+                "drop" => ["-", "VALUE"].contains(&words[2]),
+                "replace" => words[2].starts_with('-') && words[2].len() > 1,
+                "refuse" => words[2] == "-",
+                _ => false,
+            };
+            assert!(with_fits, "{line}");
+            assert!(!names.contains(&words[0]), "{line}");
+            names.push(words[0]);
+        }
+    }
+
+    #[test]
+    fn a_path_with_spaces_is_a_word_of_a_configuration_file() {
+        assert_eq!(escape("/a b/it's \\ #1"), "/a\\ b/it\\'s\\ \\\\\\ \\#1");
+    }
 }

@@ -1,4 +1,4 @@
-//! The provider for a machine without Nix: zig as compiler, linker and libc of every target, emulators and C libraries
+//! The provider for a machine without Nix: clang, LLD and the C libraries of zig for every target, emulators and C libraries
 //! from the distribution's packages, std from rustup or built from its source. Everything is in the cache folder.
 
 pub mod apt;
