@@ -180,6 +180,7 @@ in
     llvm-objcopy = start machine.tools.objcopy;
     llvm-strip = start machine.tools.strip;
   };
+  lld = tools "lld" "0" { lld = start machine.tools.lld; };
   zlib.src =
     runCommand "zlib.tar.gz" { }
       "tar -czf $out -C ${machine.zlib-source} --transform 's,^\\.,zlib,' .";

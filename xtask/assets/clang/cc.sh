@@ -58,30 +58,31 @@ esac
 
 case $TARGET in
 *-macos*)
-    # The oldest macOS that programs of the row run on, unless a variable or an option of clang's own says another.
-    floor=${TARGET#*-macos.}
-    set -- --start-no-unused-arguments "-mmacosx-version-min=${MACOSX_DEPLOYMENT_TARGET:-${floor%%-*}}" --end-no-unused-arguments "$@"
+    # The oldest macOS that programs of the row run on. Options and a variable may say a later one, and an earlier one is what rustc
+    # takes for its target where nobody has said anything.
+    floor=${TARGET#*-macos.} floor=${floor%%-*} isysroot=
     # clang takes the SDK in SDKROOT. What is none has the build machine's headers, or nothing.
     [ -e "${SDKROOT:-}/usr/lib/libSystem.tbd" ] || unset SDKROOT
-    case $words in *" -isysroot"*)
-        isysroot=
-        for a do
-            shift
-            if [ "$isysroot" ]; then
-                isysroot=
-                [ -e "$a/usr/lib/libSystem.tbd" ] || {
-                    echo "cross-flake: \`-isysroot $a' is no SDK of macOS, for it has no usr/lib/libSystem.tbd: that of row $ROW is used" >&2
-                    continue
-                }
-                set -- "$@" -isysroot
-            elif [ "$a" = -isysroot ]; then
-                isysroot=1
+    for a do
+        shift
+        if [ "$isysroot" ]; then
+            isysroot=
+            [ -e "$a/usr/lib/libSystem.tbd" ] || {
+                echo "cross-flake: \`-isysroot $a\` is no SDK of macOS, for it has no usr/lib/libSystem.tbd: that of row $ROW is used" >&2
                 continue
-            fi
-            set -- "$@" "$a"
-        done
-        ;;
-    esac
+            }
+            set -- "$@" -isysroot
+        fi
+        case $a in
+        -isysroot) isysroot=1; continue ;;
+        -mmacosx-version-min=* | -mmacos-version-min=*)
+            version=${a#*=}
+            [ "${version%%.*}" -ge "${floor%%.*}" ] || continue
+            ;;
+        esac
+        set -- "$@" "$a"
+    done
+    set -- --start-no-unused-arguments "-mmacosx-version-min=${MACOSX_DEPLOYMENT_TARGET:-$floor}" --end-no-unused-arguments "$@"
     ;;
 esac
 

@@ -24,6 +24,8 @@ lld() {
 }
 say() { echo "cross-flake: $*" >&2; }
 
+# rustc's way to start rust-lld.
+[ "${1:-}" != -flavor ] || shift 2
 words=" $* "
 case $TARGET:$words in
 *-linux-gnu*:*" -static "*)

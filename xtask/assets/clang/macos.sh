@@ -11,7 +11,7 @@ libraries() {
     for name in System.B c dbm dl info m poll proc pthread rpcsvc; do ln -s libSystem.tbd "$usr_lib/lib$name.tbd"; done
     # Where it is missing clang says nothing of the SDK to the linker, and macOS asks that of a program.
     version=$(sed -n 's/.*"MinimalDisplayName":"\([0-9.]*\)".*/\1/p' lib/libc/darwin/SDKSettings.json)
-    echo "{\"Version\":\"$version\",\"MaximumDeploymentTarget\":\"$version.99\",\"DisplayName\":\"macOS $version\"}" >"$root/SDKSettings.json"
+    echo "{\"CanonicalName\":\"macosx$version\",\"Version\":\"$version\",\"MaximumDeploymentTarget\":\"$version.99\",\"DisplayName\":\"macOS $version\"}" >"$root/SDKSettings.json"
     # The version of Apple's linker whose options LLD takes decides which clang writes.
     printf '%s\n' -fuse-ld=lld -mlinker-version=1015 >>"$out/clang.cfg"
     # The oldest macOS is the default only, and so no part of the target's name: cc.sh gives it.

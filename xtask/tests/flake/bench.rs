@@ -188,6 +188,7 @@ impl Bench {
                 "zig": found("wheels/*/ziglang/zig"),
                 "zig-ar": script("zig-ar"),
                 "zig-ranlib": script("zig-ranlib"),
+                "lld": script("rust-lld"),
                 "objcopy": script("rust-objcopy"),
                 "strip": script("rust-strip"),
                 "flock": which(&["flock"]),
