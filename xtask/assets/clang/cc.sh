@@ -86,6 +86,17 @@ case $TARGET in
     ;;
 esac
 
+case $TARGET in
+*-wasi)
+    # clang's driver for WebAssembly knows no --ld-path.
+    for a do
+        shift
+        case $a in -fuse-ld=*) ;; *) set -- "$@" "$a" ;; esac
+    done
+    set -- --start-no-unused-arguments "-fuse-ld=$LD" --end-no-unused-arguments "$@"
+    ;;
+esac
+
 more=
 case $TARGET:$words in
 # zig's word for a program that musl's loader starts, which is there where musl is.
