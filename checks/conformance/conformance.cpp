@@ -1,5 +1,5 @@
 // Proves that a target's C++ compiler brings a C++ library that links and runs: containers, streams,
-// static objects, and exceptions where the target has them. Exits with 0, or 1 if any check failed.
+// static objects, and exceptions and threads where the target has them. Exits with 0, or 1 if any check failed.
 //
 //     $CXX -std=c++17 conformance.cpp -o conformance-cpp && $CROSSCOMPILING_EMULATOR ./conformance-cpp
 
@@ -13,6 +13,12 @@
 
 #ifdef __cpp_exceptions
 #include <stdexcept>
+#endif
+// WASI's first version has no threads.
+#ifndef __wasi__
+#include <atomic>
+#include <mutex>
+#include <thread>
 #endif
 
 namespace {
@@ -62,6 +68,24 @@ int main() {
         caught = true;
     }
     check("an exception reaches its catch", caught);
+#endif
+
+#ifndef __wasi__
+    std::atomic<int> counted{0};
+    int locked = 0;
+    std::mutex mutex;
+    std::vector<std::thread> threads;
+    for (int n = 0; n < 8; ++n) {
+        threads.emplace_back([&] {
+            for (int i = 0; i < 100; ++i) {
+                ++counted;
+                std::lock_guard<std::mutex> guard(mutex);
+                ++locked;
+            }
+        });
+    }
+    for (auto &thread : threads) thread.join();
+    check("threads run, and a mutex holds", counted == 800 && locked == 800);
 #endif
 
     std::cout << "test result: " << (failures ? "FAILED" : "ok") << ". " << passes << " passed; " << failures
