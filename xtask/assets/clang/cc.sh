@@ -34,7 +34,18 @@ esac
 # Start files come by their bare names where rustc has found none in its own folder, and clang adds those of the sysroot; or they
 # are those of that folder, which are for the musl in it.
 case $words in
-*" --target"* | *" -target "* | *"=native "* | *" -dynamic "* | *rsbegin.o* | *crt1.o* | *crt[in].o* | *crtbegin* | *crtend* | */self-contained*)
+*" --target"* | *" -target "* | *"=native "* | *" -dynamic "* | *" -mmacos"* | *" -isysroot"* | *rsbegin.o* | *crt1.o* | *crt[in].o* | *crtbegin* | *crtend* | */self-contained*)
+    # Only here what is in a response file stands for it: rustc writes an argument a line, others all in one; both quote as xargs reads it.
+    for a do
+        shift
+        if [ "$a" != "${a#@?}" ] && [ -f "${a#@}" ]; then
+            while IFS= read -r b; do [ -z "$b" ] || set -- "$@" "$b"; done <<END
+$(xargs printf '%s\n' <"${a#@}")
+END
+        else
+            set -- "$@" "$a"
+        fi
+    done
     skip= nostart=
     for a do
         shift

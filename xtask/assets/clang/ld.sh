@@ -27,6 +27,7 @@ say() { echo "cross-flake: $*" >&2; }
 # rustc's way to start rust-lld.
 [ "${1:-}" != -flavor ] || shift 2
 words=" $* "
+case $words in *" @"*) for a do case $a in @?*) [ ! -f "${a#@}" ] || words="$words$(tr '\n' ' ' <"${a#@}")" ;; esac done ;; esac
 case $TARGET:$words in
 *-linux-gnu*:*" -static "*)
     say "a static program with glibc cannot be had: row $ROW has glibc as shared libraries only; take the row with musl of this architecture (\`cargo xtask list\`), whose programs are static"
@@ -169,6 +170,7 @@ symbols=$(printf '%s\n' "$said" | sed -n 's/.*: error: undefined symbol: \([A-Za
 [ "$symbols" ] || exit $code
 scratch=$(mktemp -d) || exit $code
 trap 'rm -rf "$scratch"' EXIT
+trap 'exit 1' HUP INT TERM
 # The newest glibc that zig knows: it takes that for one that it does not know.
 sh "$TOOLCHAIN/recipe/sysroot.sh" "$ZIG" "${TARGET%".$floor"}.2.999" "$CPU" "$scratch" versions >"$scratch/versions" 2>/dev/null
 for symbol in $symbols; do

@@ -262,8 +262,11 @@ mod tests {
         let refused = "cross-flake: `-crt-static` asks for a program that needs musl's loader";
         assert!(passed_on(row, &["-pie", "a.o", "-nodefaultlibs"]).starts_with(refused));
         let file = tempfile::NamedTempFile::new().unwrap();
+        let line = format!("@{}", file.path().display());
         std::fs::write(file.path(), "-pie\na.o\n-nodefaultlibs\n").unwrap();
-        assert!(passed_on(row, &[&format!("@{}", file.path().display())]).starts_with(refused));
+        assert!(passed_on(row, &[&line]).starts_with(refused));
+        std::fs::write(file.path(), "-static-pie\nrcrt1.o\n\"a b.o\"\n-nostartfiles\n").unwrap();
+        assert_eq!(passed_on(row, &[&line]), "-static-pie a b.o");
     }
 
     /// Refuses one option, as LLD does, and prints what it takes.
