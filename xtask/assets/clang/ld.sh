@@ -42,7 +42,7 @@ case $TARGET:$words in
 esac
 # libc++ is made when it is first linked; whoever comes meanwhile makes it, too, and zig lets the second wait for the first.
 case $words in
-*" -lc++"* | *" -lstdc++ "*)
+*" -lc++"* | *" -l c++"* | *" -lstdc++ "* | *" -l stdc++ "*)
     if [ ! -e "$CXX/libc++.a" ]; then
         mkdir -p "$CXX" && sh "$TOOLCHAIN/recipe/sysroot.sh" "$ZIG" "$TARGET" "$CPU" "$CXX" c++ || exit 1
     fi

@@ -8,6 +8,7 @@ mod compilers;
 mod costs;
 mod environments;
 mod failures;
+mod families;
 mod interruptions;
 mod mistakes;
 mod nix;
