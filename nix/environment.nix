@@ -74,6 +74,8 @@ rec {
   scoped =
     lib.optionalAttrs (row.rustflags != [ ]) {
       "CARGO_TARGET_${row.upper}_RUSTFLAGS" = lib.concatStringsSep " " row.rustflags;
+      # rustdoc links doctests.
+      "CARGO_TARGET_${row.upper}_RUSTDOCFLAGS" = lib.concatStringsSep " " row.rustflags;
     }
     # By name and not by path: cargo splits the variable at spaces.
     // lib.optionalAttrs hasRunner {

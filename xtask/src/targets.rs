@@ -142,7 +142,7 @@ pub struct Target {
     /// More flags for the C compiler, in the words of clang and gcc; among them the processor, where there is a `zig_cpu`.
     #[serde(default)]
     pub cflags: Vec<String>,
-    /// Flags for rustc, in `CARGO_TARGET_<TRIPLE>_RUSTFLAGS`.
+    /// Flags for rustc and rustdoc, in `CARGO_TARGET_<TRIPLE>_RUSTFLAGS` and `…_RUSTDOCFLAGS`.
     #[serde(default)]
     pub rustflags: Vec<String>,
     /// The oldest glibc that the programs run with.

@@ -53,7 +53,8 @@ END
         case $a in
         --target=* | -target=* | -march=native | -mcpu=native | -mtune=native | -dynamic) continue ;;
         -target | --target) skip=1; continue ;;
-        crt1.o | [SMgr]crt1.o | rcrt1.o | crt[in].o | crtbegin*.o | crtend*.o | */self-contained/*.o) nostart=-nostartfiles; continue ;;
+        crt1.o | [SMgr]crt1.o | crt[in].o | crtbegin*.o | crtend*.o) [ -f "$a" ] || { nostart=yes; continue; } ;;
+        */self-contained/*.o) nostart=yes; continue ;;
         -L*/self-contained) continue ;;
         # For 32-bit Windows: they tell gcc's unwinder of its tables, and libunwind finds them by itself.
         rsbegin.o | rsend.o | */rsbegin.o | */rsend.o) continue ;;
@@ -113,7 +114,7 @@ case $TARGET:$words in
 # zig's word for a program that musl's loader starts, which is there where musl is.
 *-musl*:*" -dynamic "*) ;;
 *-musl*:*" -c "* | *-musl*:*" -S "* | *-musl*:*" -E "* | *-musl*:*" -M "* | *-musl*:*" -MM "* | *-musl*:*" -fsyntax-only "*) ;;
-*-musl*:*" -shared "* | *-musl*:*" -r "* | *-musl*:*" -static"*) ;;
+*-musl*:*" -shared "* | *-musl*:*" -r "* | *-musl*:*" -static "* | *-musl*:*" -static-pie "*) ;;
 # rustc alone names the libraries that a compiler adds. It wants such a program, and there is no loader to run it.
 *-musl*:*" -nodefaultlibs "*)
     echo "cross-flake: \`-crt-static\` asks for a program that needs musl's loader and libc.so, and row $ROW has neither when its programs run; -Clink-arg=-dynamic links it for a system that has them" >&2

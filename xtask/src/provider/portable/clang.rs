@@ -254,6 +254,7 @@ mod tests {
         let quiet = |option: &str| format!("--start-no-unused-arguments {option} --end-no-unused-arguments");
         assert_eq!(passed_on(row, &["a.c"]), format!("{} a.c", quiet("-static-pie")));
         assert_eq!(passed_on(row, &["-no-pie", "a.c"]), format!("{} -no-pie a.c", quiet("-static")));
+        assert_eq!(passed_on(row, &["-static-libgcc", "a.c"]), format!("{} -static-libgcc a.c", quiet("-static-pie")));
         for args in [&["-c", "a.c"][..], &["-shared", "a.o"], &["-static", "a.o"], &["-r", "a.o"]] {
             assert_eq!(passed_on(row, args), args.join(" "));
         }

@@ -282,6 +282,10 @@ impl Portable {
         }
         wrappers.write(target, &mut environment)?;
         let mut flags = target.rustflags.clone();
+        if !flags.is_empty() {
+            // rustdoc links doctests.
+            environment.scoped.insert(format!("CARGO_TARGET_{}_RUSTDOCFLAGS", target.upper()), flags.join(" "));
+        }
         // cargo knows the target by name only; this makes it build everything again when the specification changes.
         flags.extend(target.spec.as_deref().map(|spec| format!("-Cmetadata={}", rust_std::spec_key(spec))));
         if !flags.is_empty() {
