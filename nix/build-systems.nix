@@ -64,6 +64,7 @@ in
     )
     # Where CMake knows nothing of the system, as of WASI, it has no places to look in below the root.
     + setAll "CMAKE_PREFIX_PATH" libraries
+    + lib.optionalString row.isWindows (set "CMAKE_RC_COMPILER" compiler.windres)
     + lib.optionalString row.isDarwin (
       set "CMAKE_INSTALL_NAME_TOOL" (compiler.tool "install-name-tool")
     )
@@ -93,6 +94,7 @@ in
           pkg-config = pkgConfig;
           pkgconfig = pkgConfig;
         }
+        // lib.optionalAttrs row.isWindows { windres = quote compiler.windres; }
         // lib.optionalAttrs (runner != null) { exe_wrapper = quote runner; }
       )
       + section "properties" {

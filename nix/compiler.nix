@@ -64,6 +64,7 @@ let
       glibc = if row.isGlibc then cc.libc.version else null;
       tool = name: "${cc.bintools}/bin/${cc.targetPrefix}${name}";
       dlltool = "${cc.bintools}/bin/${cc.targetPrefix}dlltool";
+      windres = "${cc.bintools}/bin/${cc.targetPrefix}windres";
       # .NET's word for it.
       linkerFlavor = if cc.bintools.isLLVM or false then "lld" else "bfd";
       # libraries: folders with include and lib.
@@ -197,6 +198,7 @@ let
       };
     in
     programs {
+      "${row.name}-ld" = "#!${pkgs.runtimeShell}\nexec ${ld}/bin/${row.name}-ld \"$@\"\n";
       "${row.name}-cc" = fill "clang/cc.sh" (values // { "@DRIVER@" = ""; });
       "${row.name}-c++" = fill "clang/cc.sh" (values // { "@DRIVER@" = "--driver-mode=g++"; });
     };
@@ -222,6 +224,18 @@ let
       glibc = row.glibc or null;
       tool = llvm;
       dlltool = "${lib.getExe pkgs.zig} dlltool";
+      windres = "${
+        programs {
+          "${row.arch}-w64-mingw32-windres" = fill "clang/windres.sh" {
+            "@ZIG@" = lib.getExe pkgs.zig;
+            "@CACHE@" = zigCache;
+          };
+        }
+      }/bin/${row.arch}-w64-mingw32-windres";
+      # Answers for Apple's program of this name.
+      xcrun = programs {
+        xcrun = fill "clang/xcrun.sh" { "@SYSROOT@" = "${toolchain}/sysroot"; };
+      };
       linkerFlavor = "lld";
       wrap = if hasRecipe then clang else oldWrap;
     };

@@ -61,6 +61,7 @@ let
 
   hasRunner = runner.absent == null;
   hasCompiler = compiler != null;
+  isWasi = lib.hasInfix "wasi" row.triple;
 in
 rec {
   inherit
@@ -90,6 +91,11 @@ rec {
     // lib.optionalAttrs (hasCompiler && row.linker == "cc") {
       "CARGO_TARGET_${row.upper}_LINKER" = cc;
     }
+    # rust-lld would do, but for libc++, which is made when it is first linked.
+    // lib.optionalAttrs (hasCompiler && isWasi) {
+      "CARGO_TARGET_${row.upper}_LINKER" = "${wrapper}/bin/${row.name}-ld";
+    }
+    // lib.optionalAttrs (hasCompiler && row.isWindows) { "RC_${row.lower}" = compiler.windres; }
     // lib.optionalAttrs (hasCompiler && row.hasLibc) {
       "PKG_CONFIG_ALLOW_CROSS_${row.lower}" = "1";
       # LIBDIR replaces pkg-config's own list, so that no library of the build machine is found.
@@ -141,6 +147,11 @@ rec {
   }
   # zig has it in the target's name; maturin, setuptools and rustc ask for it by this.
   // lib.optionalAttrs (row.macosFloor != null) { MACOSX_DEPLOYMENT_TARGET = row.macosFloor; }
+  # CMake asks for RC, autoconf and the crate winresource for WINDRES.
+  // lib.optionalAttrs (hasCompiler && row.isWindows) {
+    RC = compiler.windres;
+    WINDRES = compiler.windres;
+  }
   # Properties of .NET's Native AOT: MSBuild takes them from the environment.
   // lib.optionalAttrs (hasCompiler && row.isLinux) {
     CppCompilerAndLinker = cc;
@@ -160,6 +171,8 @@ rec {
   ++ lib.optional hasRunner runner.package
   ++ lib.optional (runner.goExec != null) runner.goExec
   ++ dlltool
+  ++ windres
+  ++ lib.optional (hasCompiler && compiler ? xcrun && row.isDarwin && pkgs.stdenv.hostPlatform.isLinux) compiler.xcrun
   ++ [
     pkgs.pkg-config-unwrapped
     host
@@ -168,6 +181,16 @@ rec {
   # What rustc makes import libraries with, by the name that it looks for.
   dlltool = lib.optional row.isWindows (
     pkgs.writeShellScriptBin "${row.arch}-w64-mingw32-dlltool" "exec ${compiler.dlltool} \"$@\""
+  );
+
+  # What crates make resources with, by the names that they look for: aarch64's is LLVM's.
+  windres = lib.optionals (hasCompiler && row.isWindows) (
+    map (name: pkgs.writeShellScriptBin name "exec ${compiler.windres} \"$@\"") [
+      "${row.arch}-w64-mingw32-windres"
+      "llvm-windres"
+      "windres"
+    ]
+    ++ [ (pkgs.writeShellScriptBin "${row.arch}-w64-mingw32-ar" "exec ${compiler.tool "ar"} \"$@\"") ]
   );
 
   # The document that `cargo xtask env` prints.

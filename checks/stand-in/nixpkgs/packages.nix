@@ -105,6 +105,7 @@ let
           "${targetPrefix}objcopy" = start target.shell.OBJCOPY;
           "${targetPrefix}strip" = start target.shell.STRIP;
           "${targetPrefix}dlltool" = start "${dirOf target.shell.AR}/zig-dlltool";
+          "${targetPrefix}windres" = start "${dirOf target.shell.AR}/windres";
         }
         // {
           isLLVM = true;
