@@ -126,4 +126,5 @@ case $TARGET:$words in
 # clang looks for the machine's glibc before it believes in this long double, and hears of warnings only from the command.
 powerpc64le-*-gnu*) more=-Wno-unsupported-abi ;;
 esac
-exec "$ZIG" clang $DRIVER --config "$CONFIG" ${more:+--start-no-unused-arguments "$more" --end-no-unused-arguments} "$@"
+# Options of the linker on a line that only compiles are no error to gcc, nor to zig, with -Werror either.
+exec "$ZIG" clang $DRIVER -Qunused-arguments --config "$CONFIG" $more "$@"

@@ -80,6 +80,8 @@ fn a_processor_that_a_build_script_names_is_used_unless_it_is_that_of_this_machi
         unsigned crc(unsigned a) { return __crc32w(a, 7); }
 END
         "$CC" -march=armv8-a+crc+crypto -mtune=cortex-a72 -Wp,-DX=1 -flto=auto -ffat-lto-objects -fstack-clash-protection -gz -c crc.c -o crc.o
+        # Of no use to who compiles only, and of no harm.
+        "$CC" -Werror -march=armv8-a+crc -Wl,-z,now -L. -lm -c crc.c -o crc.o
         ! "$CC" -c crc.c -o plain.o 2>log
         for flag in -march=native -mcpu=native -mtune=native; do echo | "$CC" "$flag" -E -dM - | sort >"said$flag"; done
         echo | "$CC" -E -dM - | sort >said
