@@ -120,16 +120,6 @@ let
   zigTarget = if row ? glibc then "${row.zig}.${row.glibc}" else row.zig;
   # Shared by all rows. Builds, which have no home, set ZIG_GLOBAL_CACHE_DIR.
   zigCache = "\${XDG_CACHE_HOME:-$HOME/.cache}/cross-flake/zig";
-  # The families of targets that sysroot.sh knows.
-  hasRecipe = builtins.any (family: lib.hasInfix family row.zig) [
-    "-linux-"
-    "-freebsd"
-    "-freestanding"
-    "-windows-"
-    "-wasi"
-    "-macos"
-  ];
-
   # A script of the portable provider's with its marks filled in.
   fill =
     script: values:
@@ -210,9 +200,9 @@ let
     {
       cross = null;
       # Where compilers look for the row's C library; null where that is not known.
-      sysroot = if hasRecipe && row.hasLibc then "${toolchain}/sysroot" else null;
+      sysroot = if row.hasLibc then "${toolchain}/sysroot" else null;
       headers =
-        if hasRecipe && row.hasLibc then
+        if row.hasLibc then
           [
             "--sysroot=${toolchain}/sysroot"
             "-stdlib=libc++"
@@ -237,34 +227,9 @@ let
         xcrun = fill "clang/xcrun.sh" { "@SYSROOT@" = "${toolchain}/sysroot"; };
       };
       linkerFlavor = "lld";
-      wrap = if hasRecipe then clang else oldWrap;
+      wrap = clang;
     };
 
-  # For families of targets without a recipe: zig's own front end.
-  oldWrap =
-    libraries:
-    let
-      script =
-        mode:
-        fill "zig-tool.sh" {
-          "@ZIG@" = lib.getExe pkgs.zig;
-          "@MODE@" = mode;
-          "@TARGET@" = zigTarget;
-          "@ROW@" = row.name;
-          # zig has its own words for processors.
-          "@FLAGS@" = lib.escapeShellArgs (
-            lib.optional (row ? zig-cpu) "-mcpu=${row.zig-cpu}"
-            ++ lib.filter (flag: !lib.hasPrefix "-m" flag) row.cflags
-          );
-          "@CACHE@" = zigCache;
-          "@PREFIX@" = lib.concatMapStrings toString libraries;
-          "@OBJCOPY@" = "${lib.getBin pkgs.llvm}/bin/llvm-objcopy";
-        };
-    in
-    programs {
-      "${row.name}-cc" = script "cc";
-      "${row.name}-c++" = script "c++";
-    };
 in
 if row.useZig then
   zig

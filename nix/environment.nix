@@ -172,7 +172,9 @@ rec {
   ++ lib.optional (runner.goExec != null) runner.goExec
   ++ dlltool
   ++ windres
-  ++ lib.optional (hasCompiler && compiler ? xcrun && row.isDarwin && pkgs.stdenv.hostPlatform.isLinux) compiler.xcrun
+  ++ lib.optional (
+    hasCompiler && compiler ? xcrun && row.isDarwin && pkgs.stdenv.hostPlatform.isLinux
+  ) compiler.xcrun
   ++ [
     pkgs.pkg-config-unwrapped
     host
