@@ -49,6 +49,17 @@ let
       !(row ? zig-cpu)
       || builtins.any (flag: hasPrefix "-march=" flag || hasPrefix "-mcpu=" flag) (row.cflags or [ ])
       || throw "cross-flake: targets.toml: row `${name}`, field `zig-cpu`: is for zig's libraries alone: `cflags` says the same in clang's words, as `-march=` or `-mcpu=`";
+    assert
+      !(row ? zig)
+      || builtins.any (family: hasInfix family row.zig) [
+        "-linux-"
+        "-windows-"
+        "-macos"
+        "-freebsd"
+        "-wasi"
+        "-freestanding"
+      ]
+      || throw "cross-flake: targets.toml: row `${name}`, field `zig`: is for Linux, Windows, macOS, FreeBSD, WASI and `freestanding`: there is no recipe for another system";
     assert row.runner or "" != "qemu-system" || require name row "machine" ", and qemu-system needs it";
     {
       inherit name;

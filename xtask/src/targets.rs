@@ -485,6 +485,16 @@ fn validate(row: &Target) -> std::result::Result<(), (&'static str, String)> {
     if row.name.is_empty() || !row.name.chars().all(name_ok) {
         return bad("triple", "the row's name must be letters, digits, `-`, `_` and `.`");
     }
+    // Those for which xtask/assets/clang has a recipe.
+    let families = ["-linux-", "-windows-", "-macos", "-freebsd", "-wasi", "-freestanding"];
+    if let Some(zig) = &row.zig
+        && !families.iter().any(|family| zig.contains(family))
+    {
+        return bad(
+            "zig",
+            "is for Linux, Windows, macOS, FreeBSD, WASI and `freestanding`: there is no recipe for another system",
+        );
+    }
     match (row.level, row.runner, &row.reason) {
         (Level::Run, None, _) => return bad("runner", "is missing: a row of level `run` says what runs it"),
         (Level::Link, _, None) => return bad("reason", "is missing: a row of level `link` says why it is not run"),
@@ -658,6 +668,11 @@ mod tests {
             error("[target.windows-x64]\npackages = [\"zlib1g-dev\"]\n").contains("field `packages`: needs `debian`")
         );
         assert!(error("[target.aarch64-linux]\npackages = [\"-y\"]\n").contains("`-y` is no name of a package"));
+    }
+
+    #[test]
+    fn a_c_compiler_is_for_systems_that_have_a_recipe() {
+        assert!(error("[target.x86_64-freebsd]\nzig = \"x86_64-netbsd\"\n").contains("field `zig`: is for Linux"));
     }
 
     #[test]

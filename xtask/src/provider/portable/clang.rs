@@ -70,13 +70,9 @@ pub fn provide(cache: &Cache, targets: &[&Target], events: &Events, failed: impl
 }
 
 impl<'a> Clang<'a> {
-    /// The toolchain of a row; `None` where there is no recipe for its family of targets.
+    /// The toolchain of a row; `None` for a row without a C compiler.
     pub fn new(cache: &'a Cache, target: &'a Target) -> Option<Clang<'a>> {
-        let zig_target = target.zig_target()?;
-        let known = ["-linux-", "-freebsd", "-freestanding", "-windows-", "-wasi", "-macos"]
-            .iter()
-            .any(|family| zig_target.contains(family));
-        known.then_some(Clang { cache, target, zig_target })
+        Some(Clang { cache, target, zig_target: target.zig_target()? })
     }
 
     /// The toolchain's folder, by all that it depends on.

@@ -19,9 +19,6 @@ use crate::runner::{self, RunnerKind, RunnerSpec};
 use crate::targets::{Go, Linker, Target};
 use crate::workspace::Toolchain;
 
-/// The script that is C compiler, C++ compiler and linker of every row.
-const ZIG_TOOL: &str = include_str!("../../../assets/zig-tool.sh");
-
 /// Starts Go programs in node.
 const GO_WASM: &str = include_str!("../../../assets/go-wasm.cjs");
 
@@ -129,27 +126,6 @@ impl Wrappers {
         self.start_llvm("install-name-tool", &name).map(Some)
     }
 
-    /// zig as a row's compiler; `mode` is `cc` or `c++`.
-    fn compiler(&self, target: &Target, zig_target: &str, mode: &str) -> Result<PathBuf> {
-        let cpu = target.zig_cpu.iter().map(|cpu| format!("-mcpu={cpu}"));
-        // zig has its own words for processors, which are in `cpu`.
-        let cflags = target.cflags.iter().filter(|flag| !flag.starts_with("-m"));
-        let flags: Vec<String> = cpu.chain(cflags.cloned()).collect();
-        let values = [
-            ("@ZIG@", quote(&ZIG.program(&self.cache))),
-            ("@MODE@", mode.to_owned()),
-            ("@TARGET@", quote(zig_target.as_ref())),
-            ("@ROW@", target.name.clone()),
-            ("@FLAGS@", shell_words::join(&flags)),
-            ("@CACHE@", quote(&self.cache.path("zig-cache"))),
-            ("@PREFIX@", quote(&zlib::prefix(&self.cache, target))),
-            ("@OBJCOPY@", self.objcopy()?.map(|program| quote(&program)).unwrap_or_default()),
-        ];
-        let script = values.iter().fold(ZIG_TOOL.to_owned(), |text, (mark, value)| text.replace(mark, value));
-        let name = if mode == "cc" { "cc" } else { "c++" };
-        self.cache.write(&format!("bin/{}-{name}", target.name), script.as_bytes(), true)
-    }
-
     /// Puts what a row's builds need into its environment.
     ///
     /// # Errors
@@ -179,19 +155,12 @@ impl Wrappers {
             shell.extend(go.variables().into_iter().map(|(name, value)| (name.to_owned(), value)));
         }
 
-        let Some(zig_target) = target.zig_target() else { return Ok(()) };
-        let clang = Clang::new(&self.cache, target);
-        let (cc, cxx) = match &clang {
-            Some(clang) => {
-                let Programs { cc, cxx, ld } = clang.write()?;
-                if target.is_wasi() {
-                    // rust-lld would do, but for libc++, which is made when it is first linked.
-                    scoped.insert(format!("CARGO_TARGET_{upper}_LINKER"), text(&ld));
-                }
-                (cc, cxx)
-            }
-            None => (self.compiler(target, &zig_target, "cc")?, self.compiler(target, &zig_target, "c++")?),
-        };
+        let Some(clang) = Clang::new(&self.cache, target) else { return Ok(()) };
+        let Programs { cc, cxx, ld } = clang.write()?;
+        if target.is_wasi() {
+            // rust-lld would do, but for libc++, which is made when it is first linked.
+            scoped.insert(format!("CARGO_TARGET_{upper}_LINKER"), text(&ld));
+        }
         let (ar, ranlib) = (self.bin.join("zig-ar"), self.bin.join("zig-ranlib"));
         for (name, tool) in [("CC", &cc), ("CXX", &cxx), ("AR", &ar), ("RANLIB", &ranlib)] {
             scoped.insert(format!("{name}_{lower}"), text(tool));
@@ -209,7 +178,7 @@ impl Wrappers {
             shell.extend([("RC".into(), text(&program)), ("WINDRES".into(), text(&program))]);
             windres = Some(program);
         }
-        if let Some(clang) = clang.as_ref().filter(|_| target.is_macos()) {
+        if target.is_macos() {
             let folder = format!("rows/{}/bin", target.name);
             let script = XCRUN.replace("@SYSROOT@", &quote(&clang.sysroot()));
             self.cache.write(&format!("{folder}/xcrun"), script.as_bytes(), true)?;
@@ -243,12 +212,8 @@ impl Wrappers {
 
         if target.has_libc() {
             let prefix = zlib::prefix(&self.cache, target);
-            let mut roots = vec![prefix.clone()];
-            if let Some(clang) = &clang {
-                let flags = shell_words::join(clang.libclang()?);
-                scoped.insert(format!("BINDGEN_EXTRA_CLANG_ARGS_{lower}"), flags);
-                roots.insert(0, clang.sysroot());
-            }
+            let mut roots = vec![clang.sysroot(), prefix.clone()];
+            scoped.insert(format!("BINDGEN_EXTRA_CLANG_ARGS_{lower}"), shell_words::join(clang.libclang()?));
             scoped.insert(format!("PKG_CONFIG_ALLOW_CROSS_{lower}"), "1".into());
             // LIBDIR replaces the machine's own list, so that no library of the build machine is found.
             let packages = Sysroot::of_builds(target);

@@ -91,8 +91,6 @@ fn compile(cache: &Cache, source: &Path, target: &Target) -> Result<()> {
         sh.set_var("ZIG_GLOBAL_CACHE_DIR", cache.path("zig-cache"));
         sh.set_var("ZIG_LOCAL_CACHE_DIR", cache.path("zig-cache"));
         let zig = ZIG.program(cache);
-        let zig_target = target.zig_target().context("the row has no `zig`")?;
-        let cpu = &target.zig_cpu.iter().map(|c| format!("-mcpu={c}")).collect::<Vec<_>>();
         let objects = new.join("objects");
         sh.create_dir(&objects)?;
         sh.change_dir(&objects);
@@ -104,19 +102,8 @@ fn compile(cache: &Cache, source: &Path, target: &Target) -> Result<()> {
             .filter(|f| !f.file_name().is_some_and(|n| n.to_string_lossy().starts_with("gz") && target.triple.starts_with("wasm")))
             .collect();
         let define = if target.is_windows() { "-DZLIB_UNUSED" } else { "-DHAVE_UNISTD_H" };
-        if let Some(clang) = Clang::new(cache, target) {
-            let cc = clang.write()?.cc;
-            capture(cmd!(sh, "{cc} -O2 -fPIC {define} -I {source} -c {files...}"))?;
-        } else {
-            let cflags = &target.cflags;
-            // One file at a time: for Windows zig takes no more with `-c`.
-            for file in &files {
-                capture(cmd!(
-                    sh,
-                    "{zig} cc -target {zig_target} {cpu...} {cflags...} -O2 -fPIC -fno-sanitize=undefined {define} -I {source} -c {file}"
-                ))?;
-            }
-        }
+        let cc = Clang::new(cache, target).context("the row has no `zig`")?.write()?.cc;
+        capture(cmd!(sh, "{cc} -O2 -fPIC {define} -I {source} -c {files...}"))?;
         let lib = new.join("lib");
         sh.create_dir(&lib)?;
         sh.create_dir(new.join("include"))?;
