@@ -61,7 +61,6 @@ let
 
   hasRunner = runner.absent == null;
   hasCompiler = compiler != null;
-  isWasi = lib.hasInfix "wasi" row.triple;
 in
 rec {
   inherit
@@ -91,8 +90,7 @@ rec {
     // lib.optionalAttrs (hasCompiler && row.linker == "cc") {
       "CARGO_TARGET_${row.upper}_LINKER" = cc;
     }
-    # rust-lld would do, but for libc++, which is made when it is first linked.
-    // lib.optionalAttrs (hasCompiler && isWasi) {
+    // lib.optionalAttrs (hasCompiler && row.linker == "ld") {
       "CARGO_TARGET_${row.upper}_LINKER" = "${wrapper}/bin/${row.name}-ld";
     }
     // lib.optionalAttrs (hasCompiler && row.isWindows) { "RC_${row.lower}" = compiler.windres; }

@@ -196,7 +196,13 @@ let
       };
       "test_${name}_is_linked_by_its_own_compiler" = {
         expr = scoped."CARGO_TARGET_${row.upper}_LINKER" or null;
-        expected = if row.linker == "cc" then shell.CC else null;
+        expected =
+          {
+            cc = shell.CC;
+            # Beside the compiler.
+            ld = "${builtins.dirOf shell.CC}/${name}-ld";
+          }
+          .${row.linker} or null;
       };
       "test_${name}_build_scripts_have_the_host_compiler" = {
         expr =

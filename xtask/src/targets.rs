@@ -64,6 +64,8 @@ pub enum Linker {
     /// The C compiler.
     #[default]
     Cc,
+    /// The linker of the C compiler, which rustc calls by itself.
+    Ld,
     /// The `rust-lld` of the Rust toolchain, which rustc picks by itself.
     RustLld,
 }

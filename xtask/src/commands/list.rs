@@ -93,7 +93,7 @@ fn rows(table: &Table, is_ready: impl Fn(&Target) -> bool) -> Vec<Row<'_>> {
             triple: &target.triple,
             level: target.level,
             compiler: if target.zig.is_some() { "clang" } else { "none" },
-            linker: if target.linker == Linker::Cc { "lld" } else { "rust-lld" },
+            linker: if target.linker == Linker::RustLld { "rust-lld" } else { "lld" },
             runner: runner_name(target),
             glibc: target.glibc.as_deref(),
             reason: target.reason.as_deref(),

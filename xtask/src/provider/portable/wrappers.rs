@@ -157,10 +157,6 @@ impl Wrappers {
 
         let Some(clang) = Clang::new(&self.cache, target) else { return Ok(()) };
         let Programs { cc, cxx, ld } = clang.write()?;
-        if target.is_wasi() {
-            // rust-lld would do, but for libc++, which is made when it is first linked.
-            scoped.insert(format!("CARGO_TARGET_{upper}_LINKER"), text(&ld));
-        }
         let (ar, ranlib) = (self.bin.join("zig-ar"), self.bin.join("zig-ranlib"));
         for (name, tool) in [("CC", &cc), ("CXX", &cxx), ("AR", &ar), ("RANLIB", &ranlib)] {
             scoped.insert(format!("{name}_{lower}"), text(tool));
@@ -189,9 +185,12 @@ impl Wrappers {
             shell.insert("CppCompilerAndLinker".into(), text(&cc));
             shell.insert("LinkerFlavor".into(), "lld".into());
         }
-        if target.linker == Linker::Cc {
-            scoped.insert(format!("CARGO_TARGET_{upper}_LINKER"), text(&cc));
-        }
+        let linker = match target.linker {
+            Linker::Cc => Some(&cc),
+            Linker::Ld => Some(&ld),
+            Linker::RustLld => None,
+        };
+        scoped.extend(linker.map(|linker| (format!("CARGO_TARGET_{upper}_LINKER"), text(linker))));
         let mut strip_program = None;
         if let Some(objcopy) = self.objcopy()? {
             let strip = self.script("rust-strip", &format!("exec {} --strip-all \"$@\"\n", quote(&objcopy)))?;
