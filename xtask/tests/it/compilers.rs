@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{BOTH, Fixture, Output};
+use crate::support::{BOTH, Cache, Fixture, Output};
 
 /// Runs a script of a POSIX shell inside a target.
 fn in_shell(fixture: &Fixture, target: &str, script: &str) -> Output {
@@ -125,7 +125,9 @@ fn an_archive_is_found_where_there_is_no_shared_library() {
 
 #[test]
 fn a_function_of_a_later_glibc_is_named_with_its_version_and_what_to_write() {
-    let fixture = Fixture::new("small");
+    // The scripts of a row are named by it, and this row becomes another one.
+    let cache = Cache::ready();
+    let fixture = Fixture::new("small").with_cache(cache.root());
     let call = "unsafe extern \"C\" { safe fn gettid() -> i32; }\n#[test] fn runs() { assert!(gettid() > 0) }\n";
     fixture.write("src/lib.rs", &format!("pub fn next(n: u32) -> u32 {{ n + 1 }}\n{call}"));
     let output = fixture.xtask(&["test", "aarch64-linux", "--json"]).ends_with(1);
