@@ -202,6 +202,8 @@ rec {
     inherit scoped shell;
     path = lib.splitString ":" (lib.makeBinPath path);
     glibc = if hasCompiler then compiler.glibc else null;
+    # What builds depend on and no path tells: paths of the store tell everything.
+    inputs = { };
     runner = runner.spec;
   };
 

@@ -92,9 +92,9 @@ fn a_full_disk_in_the_middle_of_an_install_fails_the_row_that_needs_it() {
     let script = r#"
         set -e
         xtask=$0 cache=$CROSS_FLAKE_CACHE normal=$1
-        mkdir "$cache/wheels" "$cache/toolchains" "$cache/zlib-source" "$cache/tmp"
+        mkdir "$cache/wheels" "$cache/clang" "$cache/zlib-source" "$cache/tmp"
         ln -s "$normal"/wheels/* "$cache/wheels"
-        ln -s "$normal"/toolchains/* "$cache/toolchains"
+        ln -s "$normal"/clang/* "$cache/clang"
         ln -s "$normal"/zlib-source/* "$cache/zlib-source"
         ln -s "$normal/zig-cache" "$cache"
         mount -t tmpfs -o size=100k tmpfs "$cache/tmp"

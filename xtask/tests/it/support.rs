@@ -381,7 +381,7 @@ pub const COMPILER: [&str; 2] = ["wheels", "zlib-source"];
 /// What runs `aarch64-linux`, and its std, where that is not the toolchain's own.
 pub const ARM: [&str; 3] = ["packages/qemu-user", "packages/libc6-arm64-cross", "std"];
 /// C libraries and zlib for every target.
-pub const ZLIB: [&str; 2] = ["toolchains", "prefix"];
+pub const ZLIB: [&str; 2] = ["clang", "prefix"];
 
 /// A cache of a test's own.
 pub struct Cache {

@@ -84,7 +84,7 @@ impl<'a> Clang<'a> {
         let mut hasher = DefaultHasher::new();
         RECIPE.hash(&mut hasher);
         let cpu = self.target.zig_cpu.iter().map(|cpu| format!("-{cpu}")).collect::<String>();
-        format!("toolchains/{}{cpu}-zig-{}-{:08x}", self.zig_target, ZIG.version, hasher.finish() as u32)
+        format!("clang/{}{cpu}-zig-{}-{:08x}", self.zig_target, ZIG.version, hasher.finish() as u32)
     }
 
     /// The target's `/`, as far as compilers look into it.
@@ -139,7 +139,7 @@ impl<'a> Clang<'a> {
             ("@CONFIG@", quote(&config)),
             ("@LD@", quote(&cache.path(&ld))),
             ("@LLD@", quote(&cache.path("bin/rust-lld"))),
-            ("@CXX@", quote(&folder.with_file_name(self.name().replace("toolchains/", "c++-")))),
+            ("@CXX@", quote(&folder.with_file_name(self.name().replace("clang/", "c++-")))),
             ("@OPTIONS@", quote(&options)),
             ("@DEBIAN@", target.debian.clone().unwrap_or_default()),
             ("@PREFIXES@", prefixes.join(" ")),
