@@ -110,19 +110,23 @@ case $TARGET in
 esac
 
 more=
-case $TARGET:$words in
-# zig's word for a program that musl's loader starts, which is there where musl is.
-*-musl*:*" -dynamic "*) ;;
-*-musl*:*" -c "* | *-musl*:*" -S "* | *-musl*:*" -E "* | *-musl*:*" -M "* | *-musl*:*" -MM "* | *-musl*:*" -fsyntax-only "*) ;;
-*-musl*:*" -shared "* | *-musl*:*" -r "* | *-musl*:*" -static "* | *-musl*:*" -static-pie "*) ;;
-# rustc alone names the libraries that a compiler adds. It wants such a program, and there is no loader to run it.
-*-musl*:*" -nodefaultlibs "*)
-    echo "cross-flake: \`-crt-static\` asks for a program that needs musl's loader and libc.so, and row $ROW has neither when its programs run; -Clink-arg=-dynamic links it for a system that has them" >&2
-    exit 1
+case $TARGET in
+*-musl*)
+    case $words in
+    # zig's word for a program that musl's loader starts, which is there where musl is.
+    *" -dynamic "*) ;;
+    *" -c "* | *" -S "* | *" -E "* | *" -M "* | *" -MM "* | *" -fsyntax-only "*) ;;
+    *" -shared "* | *" -r "* | *" -static "* | *" -static-pie "*) ;;
+    # rustc alone names the libraries that a compiler adds. It wants such a program, and there is no loader to run it.
+    *" -nodefaultlibs "*)
+        echo "cross-flake: \`-crt-static\` asks for a program that needs musl's loader and libc.so, and row $ROW has neither when its programs run; -Clink-arg=-dynamic links it for a system that has them" >&2
+        exit 1
+        ;;
+    # As zig does: programs for musl are static.
+    *" -no-pie "* | *" -nopie "*) more=-static ;;
+    *) more=-static-pie ;;
+    esac
     ;;
-# As zig does: programs for musl are static.
-*-musl*:*" -no-pie "* | *-musl*:*" -nopie "*) more=-static ;;
-*-musl*) more=-static-pie ;;
 # clang looks for the machine's glibc before it believes in this long double, and hears of warnings only from the command.
 powerpc64le-*-gnu*) more=-Wno-unsupported-abi ;;
 esac

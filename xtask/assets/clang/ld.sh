@@ -28,16 +28,21 @@ say() { echo "cross-flake: $*" >&2; }
 [ "${1:-}" != -flavor ] || shift 2
 words=" $* "
 case $words in *" @"*) for a do case $a in @?*) [ ! -f "${a#@}" ] || words="$words$(tr '\n' ' ' <"${a#@}")" ;; esac done ;; esac
-case $TARGET:$words in
-*-linux-gnu*:*" -static "*)
-    say "a static program with glibc cannot be had: row $ROW has glibc as shared libraries only; take the row with musl of this architecture (\`cargo xtask list\`), whose programs are static"
-    exit 1
+# Not together: a folder of the command may be named as a target.
+case $TARGET in
+*-linux-gnu*)
+    case $words in *" -static "*)
+        say "a static program with glibc cannot be had: row $ROW has glibc as shared libraries only; take the row with musl of this architecture (\`cargo xtask list\`), whose programs are static"
+        exit 1
+        ;;
+    esac
     ;;
-esac
-case $TARGET:$words in
-*-macos*:*" -r "*)
-    say "LLD joins no objects of macOS into one, which is what \`-r\` asks for: make an archive of them for $ROW"
-    exit 1
+*-macos*)
+    case $words in *" -r "*)
+        say "LLD joins no objects of macOS into one, which is what \`-r\` asks for: make an archive of them for $ROW"
+        exit 1
+        ;;
+    esac
     ;;
 esac
 # libc++ is made when it is first linked; whoever comes meanwhile makes it, too, and zig lets the second wait for the first.

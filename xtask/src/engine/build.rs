@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use cargo_metadata::{Artifact, Message};
+use cargo_metadata::{Artifact, BuildScript, Message};
 
 use super::BUILD_MACHINE;
 use super::recorder::{Recorded, Recorder};
@@ -190,6 +190,8 @@ pub fn alone(workspace: &Workspace, request: &BuildRequest, ready: Ready<'_>) ->
 pub enum Built {
     /// A crate or program is there.
     Artifact(Box<Artifact>),
+    /// A build script has run.
+    Script(BuildScript),
     /// A test program is to be run, or rustdoc.
     Recorded(Recorded),
 }
@@ -260,6 +262,7 @@ fn run(mut command: Command, mut on_built: impl FnMut(Built)) -> Result<BuildEnd
     for message in Message::parse_stream(BufReader::new(stdout)) {
         match message.context("cannot read cargo's messages")? {
             Message::CompilerArtifact(artifact) => on_built(Built::Artifact(Box::new(artifact))),
+            Message::BuildScriptExecuted(script) => on_built(Built::Script(script)),
             Message::TextLine(line) => {
                 if let Some(call) = Recorded::read(&line) {
                     on_built(Built::Recorded(call?));

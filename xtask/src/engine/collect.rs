@@ -23,6 +23,8 @@ pub struct Collector<'r, 'a> {
     group: &'r [usize],
     /// Programs that cargo has reported, by file.
     programs: HashMap<PathBuf, Artifact>,
+    /// Folders that build scripts have libraries searched in, by row (`None` is the build machine).
+    searched: HashMap<Option<usize>, HashSet<PathBuf>>,
     /// Files that cargo has reported; it does so again when it is asked again.
     seen: HashSet<PathBuf>,
     failure: Option<anyhow::Error>,
@@ -31,7 +33,14 @@ pub struct Collector<'r, 'a> {
 impl<'r, 'a> Collector<'r, 'a> {
     /// One that has heard of nothing.
     pub fn new(run: &'r Run<'a>, group: &'r [usize]) -> Self {
-        Collector { run, group, programs: HashMap::new(), seen: HashSet::new(), failure: None }
+        Collector {
+            run,
+            group,
+            programs: HashMap::new(),
+            searched: HashMap::new(),
+            seen: HashSet::new(),
+            failure: None,
+        }
     }
 
     /// Takes what cargo reports.
@@ -39,6 +48,12 @@ impl<'r, 'a> Collector<'r, 'a> {
         let taken = match built {
             Built::Artifact(artifact) => {
                 self.artifact(*artifact);
+                Ok(())
+            }
+            Built::Script(script) => {
+                let row = self.row_of_path(script.out_dir.as_std_path());
+                let folders = script.linked_paths.iter().map(|path| plain_path(path.as_str()));
+                self.searched.entry(row).or_default().extend(folders);
                 Ok(())
             }
             Built::Recorded(call) if call.row.is_some() => self.test(call),
@@ -181,6 +196,15 @@ impl<'r, 'a> Collector<'r, 'a> {
             // The tool and its one argument, the name of the row.
             call.line.splice(at..(at + 4).min(call.line.len()), with);
         }
+        let foreign = self.foreign(index);
+        let mut words = std::mem::take(&mut call.line).into_iter();
+        while let Some(word) = words.next() {
+            let folder = if word == "-L" { words.next() } else { None };
+            match folder {
+                Some(folder) if foreign.contains(plain_path(&folder.to_string_lossy()).as_path()) => {}
+                folder => call.line.extend(std::iter::once(word).chain(folder)),
+            }
+        }
         self.run.start(Job {
             row: index,
             step: None,
@@ -198,6 +222,17 @@ impl<'r, 'a> Collector<'r, 'a> {
         Ok(())
     }
 
+    /// Folders of other rows' libraries: cargo names those of all its `--target`s to every program and to rustdoc.
+    fn foreign(&self, index: usize) -> HashSet<&Path> {
+        let own = |row: &Option<usize>| row.is_none_or(|row| row == index);
+        let of = |wanted: bool| {
+            let rows = self.searched.iter().filter(move |(row, _)| own(row) == wanted);
+            rows.flat_map(|(_, folders)| folders.iter().map(PathBuf::as_path))
+        };
+        let own: HashSet<&Path> = of(true).collect();
+        of(false).filter(|folder| !own.contains(folder)).collect()
+    }
+
     /// The variables that a program would have if it were started by `cargo test` in a shell of its row: without the
     /// recorder, and without what this run has set for other rows.
     fn variables(&self, env: BTreeMap<OsString, OsString>, index: usize) -> Result<BTreeMap<OsString, OsString>> {
@@ -211,6 +246,11 @@ impl<'r, 'a> Collector<'r, 'a> {
                 Some(value) => env.insert(name, value),
                 None => env.remove(&name),
             };
+        }
+        if let Some(path) = env.get_mut(OsStr::new("LD_LIBRARY_PATH")) {
+            let foreign = self.foreign(index);
+            let folders = std::env::split_paths(path).filter(|folder| !foreign.contains(folder.as_path()));
+            *path = std::env::join_paths(folders).context("cannot form LD_LIBRARY_PATH")?;
         }
         let row = self.run.rows.get(index).map(|row| row.environment);
         if let Some(environment) = row {
@@ -238,6 +278,12 @@ impl<'r, 'a> Collector<'r, 'a> {
             _ => package,
         }
     }
+}
+
+/// The folder of `native=/a/b`, as rustc's `-L` takes it.
+fn plain_path(text: &str) -> PathBuf {
+    let kinds = ["native", "dependency", "crate", "framework", "all"];
+    text.split_once('=').filter(|(kind, _)| kinds.contains(kind)).map_or(text, |(_, path)| path).into()
 }
 
 /// Whether the manifest leaves a test program to libtest, which then says how many tests ran.

@@ -122,3 +122,20 @@ fn a_program_that_ran_no_test_fails_unless_it_has_a_harness_of_its_own() {
     let reason = output.row("x86_64-linux")["reason"].as_str().unwrap().to_owned();
     assert!(reason.starts_with("small tests/silent: ran no test"), "{reason}");
 }
+
+#[test]
+fn libraries_of_one_target_are_not_searched_for_another() {
+    let fixture = Fixture::new("small");
+    let script = "fn main() { println!(\"cargo::rustc-link-search=native={}\", std::env::var(\"OUT_DIR\").unwrap()) }";
+    fixture.write("build.rs", script);
+    let test = "#[test] fn sees() {
+        let path = std::env::var(\"LD_LIBRARY_PATH\").unwrap();
+        let folder = |arch: &str| path.contains(&format!(\"/{arch}-unknown-linux-gnu/debug/build/\"));
+        let other = if cfg!(target_arch = \"aarch64\") { \"x86_64\" } else { \"aarch64\" };
+        assert!(folder(std::env::consts::ARCH) && !folder(other), \"{path}\");
+    }
+    pub fn next(n: u32) -> u32 { n + 1 }";
+    fixture.write("src/lib.rs", test);
+    let output = fixture.xtask_for_both("test", &["--json"]).succeeds();
+    assert_eq!(output.json()["groups"], serde_json::json!([BOTH]));
+}
