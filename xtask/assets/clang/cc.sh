@@ -112,6 +112,14 @@ esac
 more=
 case $TARGET in
 *-musl*)
+    # All of it is static. clang would go on with shared libraries after them, and so take libc.so into a static program.
+    case $words in *" -static-lib"*)
+        for a do
+            shift
+            case $a in -static-libstdc++ | -static-libgcc) ;; *) set -- "$@" "$a" ;; esac
+        done
+        ;;
+    esac
     case $words in
     # zig's word for a program that musl's loader starts, which is there where musl is.
     *" -dynamic "*) ;;
