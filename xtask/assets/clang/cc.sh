@@ -112,11 +112,11 @@ esac
 more=
 case $TARGET in
 *-musl*)
-    # All of it is static. clang would go on with shared libraries after them, and so take libc.so into a static program.
-    case $words in *" -static-lib"*)
+    # All of it is static. clang would go on with shared libraries after this, and so take libc.so into a static program.
+    case $words in *" -static-libstdc++ "*)
         for a do
             shift
-            case $a in -static-libstdc++ | -static-libgcc) ;; *) set -- "$@" "$a" ;; esac
+            [ "$a" = -static-libstdc++ ] || set -- "$@" "$a"
         done
         ;;
     esac

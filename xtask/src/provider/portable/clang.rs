@@ -253,6 +253,8 @@ mod tests {
         assert_eq!(passed_on(row, &["a.c"]), "-static-pie a.c");
         assert_eq!(passed_on(row, &["-no-pie", "a.c"]), "-static -no-pie a.c");
         assert_eq!(passed_on(row, &["-static-libgcc", "a.c"]), "-static-pie -static-libgcc a.c");
+        // clang would link libc.so after it.
+        assert_eq!(passed_on(row, &["-static-libstdc++", "a.c"]), "-static-pie a.c");
         for args in [&["-c", "a.c"][..], &["-shared", "a.o"], &["-static", "a.o"], &["-r", "a.o"]] {
             assert_eq!(passed_on(row, args), args.join(" "));
         }
