@@ -183,10 +183,15 @@ pub struct Target {
     pub nixpkgs: Option<String>,
 }
 
+/// A triple as environment variables of cargo spell it: `AARCH64_UNKNOWN_LINUX_GNU`.
+pub fn upper(triple: &str) -> String {
+    triple.replace(['-', '.'], "_").to_uppercase()
+}
+
 impl Target {
     /// The triple as environment variables of cargo spell it: `AARCH64_UNKNOWN_LINUX_GNU`.
     pub fn upper(&self) -> String {
-        self.triple.replace(['-', '.'], "_").to_uppercase()
+        upper(&self.triple)
     }
 
     /// The triple as the `cc` crate and its kin spell it: `aarch64_unknown_linux_gnu`.

@@ -148,6 +148,12 @@ impl Selection {
     }
 }
 
+/// The folder of cargo's own configuration (The Cargo Book, "Cargo Home").
+pub fn cargo_home() -> Option<PathBuf> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    home.or_else(|| Some(std::env::home_dir()?.join(".cargo")))
+}
+
 /// A package as cargo's `--package` takes it, without doubt about which is meant: two packages may have one name.
 pub fn spec_of(package: &Package) -> String {
     // Ids are specifications since cargo 1.77 (Package ID Specifications in The Cargo Book).
@@ -218,9 +224,7 @@ impl Workspace {
     /// Whether the user tells cargo how many jobs it should run, in the environment or in a configuration file (The Cargo
     /// Book, "Configuration").
     pub fn chooses_jobs(&self) -> bool {
-        let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-        let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
-        let folders = self.folder.ancestors().map(|folder| folder.join(".cargo")).chain(home);
+        let folders = self.folder.ancestors().map(|folder| folder.join(".cargo")).chain(cargo_home());
         let mut files = folders.flat_map(|folder| [folder.join("config.toml"), folder.join("config")]);
         let says_jobs = |file: PathBuf| {
             let text = std::fs::read_to_string(file).ok()?;

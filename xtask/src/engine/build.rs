@@ -13,7 +13,7 @@ use cargo_metadata::{Artifact, BuildScript, Message};
 use super::BUILD_MACHINE;
 use super::recorder::{Recorded, Recorder};
 use crate::environment::{Environment, path_with};
-use crate::targets::Target;
+use crate::targets::{Target, upper};
 use crate::workspace::Workspace;
 
 /// What cargo is asked to build.
@@ -91,7 +91,7 @@ fn library_path() -> Option<OsString> {
 pub fn cargo_in(environments: &[&Environment]) -> Result<Command> {
     let mut command = clean_command("cargo");
     command.env("PATH", path_with(environments)?);
-    let name = |e: &Environment| format!("CARGO_TARGET_{}_RUSTFLAGS", e.triple.replace(['-', '.'], "_").to_uppercase());
+    let name = |e: &Environment| format!("CARGO_TARGET_{}_RUSTFLAGS", upper(&e.triple));
     let displaced = environments.iter().any(|environment| environment.scoped.contains_key(&name(environment)));
     let users = users_rustflags().filter(|_| displaced);
     for environment in environments {
@@ -213,7 +213,7 @@ pub fn build(
         let rows = ready.iter().map(|r| (r.target.upper(), r.target.name.as_str()));
         let host = &workspace.toolchain.host;
         // Proc-macros are tested on the build machine, which may be no row of this run.
-        let own = (host.replace(['-', '.'], "_").to_uppercase(), BUILD_MACHINE);
+        let own = (upper(host), BUILD_MACHINE);
         let own = Some(own).filter(|_| !ready.iter().any(|r| r.target.triple == *host));
         recorder.record(&mut command, rows.chain(own))?;
     }

@@ -16,6 +16,7 @@ use super::{BUILD_MACHINE, HOST, Run};
 use crate::environment::path_with;
 use crate::events::{Event, Phase};
 use crate::inspect;
+use crate::targets::upper;
 
 /// Hears of what is built for a group of rows, inspects it and starts its tests.
 pub struct Collector<'r, 'a> {
@@ -27,6 +28,8 @@ pub struct Collector<'r, 'a> {
     searched: HashMap<Option<usize>, HashSet<PathBuf>>,
     /// Files that cargo has reported; it does so again when it is asked again.
     seen: HashSet<PathBuf>,
+    /// The variables that the user has set.
+    users: BTreeMap<OsString, OsString>,
     failure: Option<anyhow::Error>,
 }
 
@@ -39,6 +42,7 @@ impl<'r, 'a> Collector<'r, 'a> {
             programs: HashMap::new(),
             searched: HashMap::new(),
             seen: HashSet::new(),
+            users: inherited(),
             failure: None,
         }
     }
@@ -237,13 +241,12 @@ impl<'r, 'a> Collector<'r, 'a> {
     /// recorder, and without what this run has set for other rows.
     fn variables(&self, env: BTreeMap<OsString, OsString>, index: usize) -> Result<BTreeMap<OsString, OsString>> {
         let mut env = self.run.recorder.without(env);
-        let mut users = inherited();
         let ours = self.run.rows.iter().flat_map(|row| row.environment.scoped.keys().map(OsString::from));
-        let host = self.run.workspace.toolchain.host.replace(['-', '.'], "_").to_uppercase();
+        let host = upper(&self.run.workspace.toolchain.host);
         let other = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_INCREMENTAL"].map(OsString::from);
         for name in ours.chain(other).chain([format!("CARGO_TARGET_{host}_RUNNER").into()]) {
-            match users.remove(&name) {
-                Some(value) => env.insert(name, value),
+            match self.users.get(&name) {
+                Some(value) => env.insert(name, value.clone()),
                 None => env.remove(&name),
             };
         }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cache::write_whole;
 use crate::machine;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, cargo_home};
 
 /// A crate of a build: its package, whether it is for the build machine, and which of the package's targets it is.
 type Crate = (String, bool, String);
@@ -188,10 +188,12 @@ impl Memory {
                 ["Cargo.lock", "Cargo.toml", ".cargo/config.toml", ".cargo/config"].map(|name| folder.join(name)),
             );
         }
-        let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-        let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
-        files.extend(home.map(|home| home.join("config.toml")));
-        let files = files.into_iter().map(|file| (stamp_of(&file), file)).map(|(stamp, file)| (file, stamp)).collect();
+        files.extend(cargo_home().map(|home| home.join("config.toml")));
+        let stamped = |file: PathBuf| {
+            let stamp = stamp_of(&file);
+            (file, stamp)
+        };
+        let files = files.into_iter().map(stamped).collect();
         self.known.retain(|known| known.key != self.key);
         self.known.insert(0, Known { key: self.key.clone(), files, groups: groups.to_vec() });
         self.known.truncate(REMEMBERED);
