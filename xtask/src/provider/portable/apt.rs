@@ -24,8 +24,9 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 pub const NEWER_SUITE: &str = "trixie";
 /// `rust-src` stands in several versions here.
 pub const BACKPORTS: &str = "trixie-backports";
-/// Whatever the machine's own release is, a target's packages are the same.
-pub const SYSROOT_SUITE: &str = NEWER_SUITE;
+/// Where a target's packages come from, whatever the machine's own release is. The second is for what a mirror lacks of the first: the
+/// lists of a point release reach some before all its files do, those of rarer architectures last.
+pub const SYSROOT_SUITES: [&str; 2] = [NEWER_SUITE, "bookworm"];
 /// Where the system keeps the lists of packages that it has fetched itself.
 const SYSTEMS_LISTS: &str = "/var/lib/apt/lists";
 
@@ -50,8 +51,8 @@ enum Scope {
     Machine,
     /// The machine's own release for another architecture.
     Foreign(String),
-    /// A root of its own, of [`SYSROOT_SUITE`] and this architecture, in which nothing is installed.
-    Sysroot(String),
+    /// A root of its own, of this architecture and suite, in which nothing is installed.
+    Sysroot { arch: String, suite: &'static str },
 }
 
 /// One package as apt would fetch it.
@@ -154,17 +155,18 @@ impl Apt {
         Ok(apt)
     }
 
-    /// A root of its own for an architecture. Nothing is installed there, so that [`Apt::closure`] gives the same packages
-    /// on every machine.
-    pub fn of_sysroot(&self, arch: &str) -> Apt {
-        Apt { scope: Scope::Sysroot(arch.to_owned()), known: Arc::default(), ..self.clone() }
+    /// A root of its own for an architecture, of one of [`SYSROOT_SUITES`]. Nothing is installed there, so that [`Apt::closure`]
+    /// gives the same packages on every machine.
+    pub fn of_sysroot(&self, arch: &str, suite: &'static str) -> Apt {
+        Apt { scope: Scope::Sysroot { arch: arch.to_owned(), suite }, known: Arc::default(), ..self.clone() }
     }
 
     fn folder(&self) -> PathBuf {
         self.cache.path(match &self.scope {
             Scope::Machine => "apt".to_owned(),
             Scope::Foreign(arch) => format!("apt-{arch}"),
-            Scope::Sysroot(arch) => format!("apt-sysroot-{arch}"),
+            Scope::Sysroot { arch, suite } if *suite == SYSROOT_SUITES[0] => format!("apt-sysroot-{arch}"),
+            Scope::Sysroot { arch, suite } => format!("apt-sysroot-{arch}-{suite}"),
         })
     }
 
@@ -212,19 +214,22 @@ impl Apt {
         let arch = match &self.scope {
             Scope::Machine => debian_arch()?,
             Scope::Foreign(arch) => arch.clone(),
-            Scope::Sysroot(arch) => {
+            Scope::Sysroot { arch, .. } => {
                 status = folder.join("status");
                 fs::write(&status, "")?;
                 arch.clone()
             }
         };
-        let suite = if matches!(self.scope, Scope::Sysroot(_)) { SYSROOT_SUITE } else { &self.own_suite };
+        let suite = match self.scope {
+            Scope::Sysroot { suite, .. } => suite,
+            _ => &self.own_suite,
+        };
         // apt refuses to prefer a release that it has no list of.
         let preferred =
             if suites.contains(suite) { format!("APT::Default-Release \"{suite}\";\n") } else { String::new() };
         // Names without an architecture mean that of the root.
         let native = match &self.scope {
-            Scope::Sysroot(arch) => format!("APT::Architecture \"{arch}\";\n"),
+            Scope::Sysroot { arch, .. } => format!("APT::Architecture \"{arch}\";\n"),
             _ => String::new(),
         };
         let sources: String = suites

@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use xshell::{Shell, cmd};
 
-use super::apt::{Apt, Package, SYSROOT_SUITE};
+use super::apt::{Apt, Package, SYSROOT_SUITES};
 use super::capture;
 use crate::cache::Cache;
 use crate::events::{Events, human_bytes};
@@ -71,7 +71,7 @@ impl Sysroot {
     /// What [`MARK`] holds.
     fn mark(&self) -> String {
         let floor = self.glibc.map(|floor| format!(" for glibc {floor}")).unwrap_or_default();
-        format!("{} {}{floor}\n{}\n", self.arch, SYSROOT_SUITE, self.packages.join("\n"))
+        format!("{} {}{floor}\n{}\n", self.arch, SYSROOT_SUITES[0], self.packages.join("\n"))
     }
 
     fn name(&self) -> String {
@@ -132,7 +132,7 @@ impl Sysroot {
         if cache.has(&self.name()) {
             return Ok(Vec::new());
         }
-        let (apt, packages) = self.resolve(cache, events)?;
+        let (apt, packages) = self.resolve(cache, SYSROOT_SUITES[0], events)?;
         let bytes = packages.iter().map(|package| package.bytes).sum();
         let name = format!("packages for {}: {}", self.target, self.packages.join(", "));
         let mut downloads = vec![Download { name, from: "Debian".into(), bytes }];
@@ -140,16 +140,30 @@ impl Sysroot {
         Ok(downloads)
     }
 
-    fn resolve(&self, cache: &Cache, events: &Events) -> Result<(Apt, Vec<Package>)> {
-        let apt = Apt::open(cache, events)?.of_sysroot(&self.arch);
-        let suites = [SYSROOT_SUITE.to_owned()];
+    fn resolve(&self, cache: &Cache, suite: &'static str, events: &Events) -> Result<(Apt, Vec<Package>)> {
+        let apt = Apt::open(cache, events)?.of_sysroot(&self.arch, suite);
+        let suites = [suite.to_owned()];
         if !apt.is_ready(&suites) {
-            let doing = format!("fetching Debian's lists of packages for {}", self.arch);
+            let doing = format!("fetching the lists of packages of Debian's {suite} for {}", self.arch);
             events.step("lists", &doing, || apt.update(&suites))?;
         }
         let names: Vec<&str> = self.packages.iter().map(String::as_str).collect();
-        let packages = apt.closure(&names).map_err(|error| self.explain(error))?;
+        let packages = apt.closure(&names).map_err(|error| self.explain(error, suite))?;
         Ok((apt, packages))
+    }
+
+    /// Unpacks the packages and all that they need, and the view between the two kinds of them, into a folder that is empty.
+    fn unpack(&self, cache: &Cache, suite: &'static str, new: &Path, events: &Events) -> Result<()> {
+        let (apt, packages) = self.resolve(cache, suite, events)?;
+        let bytes = human_bytes(packages.iter().map(|p| p.bytes).sum());
+        let doing = format!("fetching {} packages for {}, {bytes}", packages.len(), self.target);
+        let is_of_toolchain = |p: &Package| OF_THE_TOOLCHAIN.iter().any(|start| p.name.starts_with(start));
+        let (toolchain, own): (Vec<Package>, Vec<Package>) = packages.into_iter().partition(is_of_toolchain);
+        events.step("packages", &doing, || {
+            apt.unpack(&own, new)?;
+            make_view(new)?;
+            apt.unpack(&toolchain, new)
+        })
     }
 
     /// The root in the cache, fetched if it is not there.
@@ -171,16 +185,19 @@ impl Sysroot {
     pub fn install(&self, cache: &Cache, events: &Events) -> Result<PathBuf> {
         // Whoever held the lock may have wanted the same.
         cache.install(&self.name(), |new| {
-            let (apt, packages) = self.resolve(cache, events)?;
-            let bytes = human_bytes(packages.iter().map(|p| p.bytes).sum());
-            let doing = format!("fetching {} packages for {}, {bytes}", packages.len(), self.target);
-            let is_of_toolchain = |p: &Package| OF_THE_TOOLCHAIN.iter().any(|start| p.name.starts_with(start));
-            let (toolchain, own): (Vec<Package>, Vec<Package>) = packages.into_iter().partition(is_of_toolchain);
-            events.step("packages", &doing, || {
-                apt.unpack(&own, new)?;
-                make_view(new)?;
-                apt.unpack(&toolchain, new)
-            })?;
+            let [first, second] = SYSROOT_SUITES;
+            if let Err(error) = self.unpack(cache, first, new, events) {
+                if !is_absent(&format!("{error:#}")) {
+                    return Err(error);
+                }
+                events.note(&format!(
+                    "the mirror lacks files of Debian's {first} for {}, so the packages for {} come from {second}",
+                    self.arch, self.target
+                ));
+                fs::remove_dir_all(new)?;
+                fs::create_dir(new)?;
+                self.unpack(cache, second, new, events)?;
+            }
             merge_usr(new)?;
             make_relative(new, new)?;
             let view = new.join(VIEW);
@@ -232,11 +249,11 @@ impl Sysroot {
     }
 
     /// apt's words for a package that it does not know are in the middle of a long line of ours.
-    fn explain(&self, error: anyhow::Error) -> anyhow::Error {
+    fn explain(&self, error: anyhow::Error, suite: &str) -> anyhow::Error {
         let said = format!("{error:#}");
         let unknown: Vec<&String> = self.packages.iter().filter(|name| is_unknown(&said, name)).collect();
         match unknown.first() {
-            Some(name) => anyhow!("Debian's {SYSROOT_SUITE} has no package `{name}` for {}", self.arch),
+            Some(name) => anyhow!("Debian's {suite} has no package `{name}` for {}", self.arch),
             None => error,
         }
     }
@@ -320,6 +337,11 @@ fn moved(text: &str, view: &str) -> String {
             text.replace(&format!("{before}/usr{after}"), &format!("{before}{view}/usr{after}"))
         })
     })
+}
+
+/// Whether apt says that the mirror has no file for what its lists name.
+fn is_absent(said: &str) -> bool {
+    said.lines().any(|line| line.contains("Failed to fetch") && line.contains(" 404 "))
 }
 
 /// Whether apt says that it lacks this package.
@@ -412,6 +434,13 @@ mod tests {
         assert!(is_unknown("`apt-get …` failed\nE: Unable to locate package nosuch\n", "nosuch"));
         assert!(is_unknown("E: Package 'awk' has no installation candidate", "awk"));
         assert!(!is_unknown("E: Unable to locate package nosuch2", "nosuch"));
+    }
+
+    #[test]
+    fn a_file_that_a_mirror_lacks_is_another_thing_than_no_network() {
+        let absent = "E: Failed to fetch http://mirror/debian/pool/x_s390x.deb  404  Not Found [IP: 192.0.2.1 80]";
+        assert!(is_absent(&format!("`apt-get download x` failed\n{absent}\n")));
+        assert!(!is_absent("E: Failed to fetch http://mirror/debian/pool/x_s390x.deb  Could not resolve 'mirror'"));
     }
 
     #[test]
