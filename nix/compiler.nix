@@ -125,14 +125,14 @@ let
     script: values:
     builtins.replaceStrings ([ "#!/bin/sh" ] ++ builtins.attrNames values) (
       [ "#!${pkgs.runtimeShell}" ] ++ builtins.attrValues values
-    ) (builtins.readFile (../xtask/assets + "/${script}"));
+    ) (builtins.readFile (../crates/cross-flake/data + "/${script}"));
 
   # zig's clang and LLD over a sysroot of the C library that zig brings.
   toolchain =
     let
       recipe = builtins.path {
         name = "sysroot-recipe";
-        path = ../xtask/assets/clang;
+        path = ../crates/cross-flake/data/clang;
         filter =
           path: _:
           !builtins.elem (baseNameOf path) [
@@ -159,7 +159,7 @@ let
           values
           // {
             "@CPU@" = lib.escapeShellArg (row.zig-cpu or "");
-            "@OPTIONS@" = "${../xtask/assets/clang/linker-options.txt}";
+            "@OPTIONS@" = "${../crates/cross-flake/data/clang/linker-options.txt}";
             "@LLD@" = "${lib.getBin pkgs.lld}/bin/lld";
             "@DEBIAN@" = row.debian or "";
             "@CACHE@" = zigCache;

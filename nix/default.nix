@@ -1,4 +1,4 @@
-# The outputs of cross-flake's own flake: mkCross over its examples, and xtask.
+# The outputs of cross-flake's own flake: mkCross over its examples, and the program.
 inputs:
 let
   inherit (inputs) self nixpkgs;
@@ -30,17 +30,11 @@ let
       crateArgs = example;
     }
   );
-  # The build machines that xtask runs on.
+  # The build machines that the program runs on.
   onLinux = lib.filterAttrs (system: _: lib.hasSuffix "-linux" system);
 
-  # xtask for any workspace: environments come from this flake unless the workspace has one of its own.
-  app =
-    system: pkgs:
-    pkgs.writeShellScript "xtask" ''
-      export CROSS_FLAKE_FLAKE=''${CROSS_FLAKE_FLAKE-${self}}
-      export PATH=$PATH:${lib.makeBinPath [ cross.${system}.toolchain.develop ]}
-      exec ${cross.${system}.xtask.package}/bin/xtask "$@"
-    '';
+  # The program for any workspace: environments come from this flake unless the workspace has one of its own.
+  apps = import ./apps.nix { inherit lib; };
 in
 {
   lib = { inherit mkCross mkFlake; };
@@ -66,20 +60,18 @@ in
     cross.${system}.packages
     // cross.${system}.environments
     // lib.optionalAttrs (lib.hasSuffix "-linux" system) rec {
-      xtask = cross.${system}.xtask.package;
-      default = xtask;
+      cross-flake = cross.${system}.programs.cross-flake.package;
+      default = cross-flake;
     }
   );
 
   apps = onLinux (
     each (
-      system: pkgs: rec {
-        xtask = {
-          type = "app";
-          program = "${app system pkgs}";
-          meta.description = "cargo xtask for any cargo workspace";
-        };
-        default = xtask;
+      system: pkgs:
+      apps {
+        inherit pkgs;
+        flake = self;
+        cross = cross.${system};
       }
     )
   );
@@ -95,7 +87,10 @@ in
         nixfmt --check ${../flake.nix} $(find ${./.} ${../checks/stand-in} -name '*.nix') && touch $out
       '';
     }
-    // lib.optionalAttrs (lib.hasSuffix "-linux" system) { xtask = cross.${system}.xtask.checked; }
+    // lib.optionalAttrs (lib.hasSuffix "-linux" system) {
+      cross-flake = cross.${system}.programs.cross-flake.checked;
+      runner = cross.${system}.programs.runner.checked;
+    }
     // lib.listToAttrs (
       map (row: {
         inherit (row) name;

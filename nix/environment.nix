@@ -5,7 +5,8 @@
   rows,
   toolchain,
   portable,
-  xtask,
+  # The program that starts programs of targets, or null where there is none.
+  runnerProgram,
   # pkgsCross -> packages whose libraries the row's programs link.
   buildInputs,
 }:
@@ -28,7 +29,7 @@ let
       row
       compiler
       rows
-      xtask
+      runnerProgram
       ;
   };
 
@@ -193,7 +194,7 @@ rec {
     ++ [ (pkgs.writeShellScriptBin "${row.arch}-w64-mingw32-ar" "exec ${compiler.tool "ar"} \"$@\"") ]
   );
 
-  # The document that `cargo xtask env` prints.
+  # The document that `cargo cross-flake env` prints.
   document = {
     schema = 1;
     provider = "nix";

@@ -30,16 +30,16 @@ in
   # The package itself: its check phase runs its tests under emulation.
   test = package;
 
-  # CC, libc and zlib, by the programs that `cargo xtask conformance` compiles, too.
+  # CC, libc and zlib, by the programs that `cargo cross-flake conformance` compiles, too.
   conformance = pkgs.runCommand "conformance-${row.name}" { } (
     if !environment.shell ? CC then
       "echo 'no C compiler for ${row.name}' > $out"
     else
       ''
         ${enter}
-        $CC -std=c11 -ffreestanding -Wall -Wextra -Werror -c ${../checks/conformance/freestanding.c} -o freestanding.o
+        $CC -std=c11 -ffreestanding -Wall -Wextra -Werror -c ${../crates/cross-flake/data/conformance/freestanding.c} -o freestanding.o
         ${lib.optionalString row.hasLibc ''
-          $CC -std=c11 -O1 ${../checks/conformance/conformance.c} -o conformance${suffix} -lz -lm
+          $CC -std=c11 -O1 ${../crates/cross-flake/data/conformance/conformance.c} -o conformance${suffix} -lz -lm
           ${lib.optionalString (runner.absent == null) "cross-flake-run-${row.name} ./conformance${suffix}"}
         ''}
         touch $out

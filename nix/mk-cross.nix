@@ -87,7 +87,7 @@ let
   ];
   table = import ./targets.nix {
     inherit lib;
-    files = [ ../targets.toml ] ++ lib.optional (overlay != null) overlay;
+    files = [ ../crates/cross-flake/data/targets.toml ] ++ lib.optional (overlay != null) overlay;
   };
   rows = if args.targets == null then table.rows else table.select args.targets;
 
@@ -100,14 +100,34 @@ let
     ];
   };
 
-  xtask = import ./xtask.nix {
-    inherit pkgs inputs;
-    rust =
-      (import ./toolchain.nix {
-        inherit pkgs inputs;
-        toolchain = null;
-        file = ../rust-toolchain.toml;
-      }).develop;
+  program =
+    pname: crates:
+    import ./program.nix {
+      inherit
+        pkgs
+        inputs
+        pname
+        crates
+        ;
+      rust =
+        (import ./toolchain.nix {
+          inherit pkgs inputs;
+          toolchain = null;
+          file = ../rust-toolchain.toml;
+        }).develop;
+    };
+  programs = {
+    # What starts a target's programs: all that a shell needs of this repository.
+    runner = program "cross-flake-runner" [
+      "inspect"
+      "runner"
+    ];
+    # `cargo cross-flake`.
+    cross-flake = program "cross-flake" [
+      "inspect"
+      "runner"
+      "cross-flake"
+    ];
   };
 
   environment =
@@ -119,7 +139,7 @@ let
         toolchain
         portable
         ;
-      xtask = xtask.package;
+      runnerProgram = programs.runner.package;
       inherit (args) buildInputs;
       inherit (table) rows;
     };
@@ -207,5 +227,5 @@ else
     notRun = lib.filterAttrs (_: reason: reason != null) (
       builtins.mapAttrs (_: one: one.environment.runner.absent) all
     );
-    inherit toolchain xtask;
+    inherit toolchain programs;
   }

@@ -24,6 +24,16 @@ let
 in
 {
   devShells = each (system: cross.${system}.shells);
+  apps = lib.filterAttrs (system: _: lib.hasSuffix "-linux" system) (
+    each (
+      system:
+      import ./apps.nix { inherit lib; } {
+        pkgs = nixpkgs.legacyPackages.${system};
+        flake = given.src or (throw "cross-flake: mkFlake without `src` has no apps");
+        cross = cross.${system};
+      }
+    )
+  );
   packages = each (system: cross.${system}.packages // cross.${system}.environments);
   checks = each (
     system:

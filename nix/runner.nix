@@ -3,7 +3,7 @@
 # Gives { absent, spec, package, goExec }: `absent` is the reason why nothing runs here, or null; `spec` is the runner of the
 # environment document; `package` has bin/cross-flake-run-<row>, which does the same for plain cargo, make or ctest.
 #
-# On Linux that is xtask's own runner, so that a test may start other programs of its target (a private binfmt_misc).
+# On Linux that is cross-flake's own runner, so that a test may start other programs of its target (a private binfmt_misc).
 {
   pkgs,
   row,
@@ -11,8 +11,8 @@
   compiler,
   # Every row, by name.
   rows,
-  # The package, or null where there is none.
-  xtask,
+  # The program cross-flake-runner, or null where there is none.
+  runnerProgram,
 }:
 let
   inherit (pkgs) lib;
@@ -53,7 +53,7 @@ let
   # Lets a program hear under qemu that another is missing; spawn.c says how.
   spawn = pkgs.runCommand "spawn-for-${row.name}" { } ''
     mkdir $out
-    ${compiler.wrap [ ]}/bin/${row.name}-cc -O2 -fPIC -shared -o $out/spawn.so ${../xtask/assets/spawn.c} -ldl
+    ${compiler.wrap [ ]}/bin/${row.name}-cc -O2 -fPIC -shared -o $out/spawn.so ${../crates/cross-flake/data/spawn.c} -ldl
   '';
 
   # wine wants a home and a prefix that can be written, also where a build has none, and makes the prefix once.
@@ -149,7 +149,7 @@ let
       label = "node ${pkgs.nodejs.version}";
       command = [
         "${lib.getExe pkgs.nodejs}"
-        "${pkgs.writeText "wasm-node.mjs" (builtins.readFile ../xtask/assets/wasm-node.mjs)}"
+        "${pkgs.writeText "wasm-node.mjs" (builtins.readFile ../crates/cross-flake/data/wasm-node.mjs)}"
       ];
     };
   };
@@ -160,14 +160,16 @@ let
     command = [ ];
     env = { };
     binfmt = { };
+    # Names for messages.
+    rows = builtins.mapAttrs (_: other: other.triple) (lib.filterAttrs (_: other: other ? runner) rows);
   }
   // kinds.${kind};
 
-  # Plain scripts where xtask is not to be had: what says where things are is ours, and of anything else (QEMU_CPU) the
+  # Plain scripts where that program is not to be had: what says where things are is ours, and of anything else (QEMU_CPU) the
   # caller's value wins.
   start =
-    if xtask != null then
-      "exec ${xtask}/bin/xtask runner ${pkgs.writeText "runner-${row.name}.json" (builtins.toJSON spec)} --"
+    if runnerProgram != null then
+      "exec ${runnerProgram}/bin/cross-flake-runner runner ${pkgs.writeText "runner-${row.name}.json" (builtins.toJSON spec)} --"
     else
       lib.concatStrings (
         lib.mapAttrsToList (
@@ -187,7 +189,7 @@ in
       pkgs.writeShellScriptBin "go_${row.go.os}_${row.go.arch}_exec" (
         if kind == "node" then
           # The stack that Go's own go_js_wasm_exec asks for.
-          "exec ${lib.getExe pkgs.nodejs} --stack-size=8192 ${pkgs.writeText "go-wasm.cjs" (builtins.readFile ../xtask/assets/go-wasm.cjs)} \"$@\""
+          "exec ${lib.getExe pkgs.nodejs} --stack-size=8192 ${pkgs.writeText "go-wasm.cjs" (builtins.readFile ../crates/cross-flake/data/go-wasm.cjs)} \"$@\""
         else
           "${start} \"$@\""
       )

@@ -5,7 +5,7 @@
 {
   lib,
   # targets.toml files, the later over the earlier.
-  files ? [ ../targets.toml ],
+  files ? [ ../crates/cross-flake/data/targets.toml ],
 }:
 let
   inherit (lib)

@@ -29,7 +29,7 @@ let
     (import ./targets.nix {
       inherit lib;
       files = [
-        ../targets.toml
+        ../crates/cross-flake/data/targets.toml
         (builtins.toFile "targets.toml" text)
       ];
     }).rows;
@@ -168,7 +168,7 @@ let
           inherit pkgs row;
           inherit (table) rows;
           inherit (cross) toolchain;
-          xtask = cross.xtask.package;
+          runnerProgram = cross.programs.runner.package;
           portable = true;
           buildInputs = _: [ ];
         })

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::document::{Results, targets};
 use super::measure::{Usage, measure, output, settle};
 use super::{About, Bench, Crates, empty};
-use crate::report::Report;
+use cross_flake::outcome::Report;
 
 /// What was changed before a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,11 +14,11 @@ use super::measure::{DISTURBED, KIND_NAMES, Spread, Usage};
 use super::own::Own;
 use super::setup::Setup;
 use super::{About, plot};
-use crate::cache::write_whole;
-use crate::commands::setup::Step;
-use crate::events::human_bytes;
-use crate::provider::Download;
-use crate::provider::portable::rust_std;
+use cross_flake::cache::write_whole;
+use cross_flake::cli::setup::Step;
+use cross_flake::events::human_bytes;
+use cross_flake::provider::Download;
+use cross_flake::provider::portable::rust_std;
 
 /// What follows this line of the page stays as it is.
 const MARKER: &str = "<!-- What follows is written by hand: `cargo xtask bench` keeps it. -->";
@@ -374,9 +374,9 @@ fn nix(e: &Evaluation) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::measure::{KINDS, Point, Timeline};
     use super::*;
     use crate::bench::Crates;
-    use crate::bench::measure::{KINDS, Point, Timeline};
 
     /// Two samples of each mode with one and with two targets; one more costs everybody `wall` seconds more.
     pub fn example() -> Matrix {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::document::Results;
 use super::measure::output;
 use super::{About, Bench};
-use crate::commands::doctor;
+use cross_flake::host::child::which;
 
 /// The results.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub struct Evaluation {
 pub fn run(bench: &Bench, inputs: Option<&Path>, results: &mut Results) -> Result<()> {
     let missing = match inputs {
         None => Some("--inputs DIR was not given"),
-        Some(_) if doctor::which("nix").is_none() => Some("nix is not on PATH"),
+        Some(_) if which("nix").is_none() => Some("nix is not on PATH"),
         Some(_) => None,
     };
     if let Some(missing) = missing {

@@ -11,14 +11,15 @@ use serde::{Deserialize, Serialize};
 use super::document::{Results, targets};
 use super::measure::{Timeline, Usage, measure, output, settle};
 use super::{About, Bench, Crates, Row, ZIGBUILD, empty};
-use crate::engine::build::{cargo_in, clean_command};
-use crate::engine::{libtest, reasons};
-use crate::environment::path_with;
-use crate::events::human_bytes;
-use crate::provider::portable::wheels::ZIG;
-use crate::report::Report;
-use crate::targets::Level;
-use crate::workspace::Workspace;
+use cross_flake::engine::build::cargo_in;
+use cross_flake::engine::{libtest, reasons};
+use cross_flake::environment::path_with;
+use cross_flake::events::human_bytes;
+use cross_flake::host::child::clean_command;
+use cross_flake::outcome::Report;
+use cross_flake::provider::portable::wheels::ZIG;
+use cross_flake::targets::Level;
+use cross_flake::workspace::Workspace;
 
 /// How the targets are built and tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -14,9 +14,9 @@ use nix::sys::time::TimeValLike;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use serde::{Deserialize, Serialize};
 
-use crate::machine;
-use crate::runner;
-use crate::signals;
+use cross_flake::host::capacity;
+use cross_flake::host::signals;
+use cross_flake_runner as runner;
 
 /// Between two looks at the processes.
 const LOOK: Duration = Duration::from_millis(100);
@@ -216,7 +216,7 @@ pub fn measure<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Usage, Timelin
     let others_cpu = (busy - cpu - sampler_cpu).max(0.0);
     let own_cpu = sampler.own_seconds();
     let usage = Usage { wall, cpu, own_cpu, sampler_cpu, others_cpu, peak_bytes: sampler.peak };
-    Ok((result, usage, Timeline { cores: machine::cores(), points: thinned(sampler.points, POINTS) }))
+    Ok((result, usage, Timeline { cores: capacity::cores(), points: thinned(sampler.points, POINTS) }))
 }
 
 /// Waits until everything that was started has ended, and ends it if it does not.
@@ -446,7 +446,7 @@ fn page_size() -> u64 {
 
 /// Memory of one process: its share of every page, or where that is not told, all that it has.
 fn memory_of(pid: i32, all: u64) -> u64 {
-    let share = head(&format!("/proc/{pid}/smaps_rollup")).and_then(|text| machine::field(&text, "Pss:"));
+    let share = head(&format!("/proc/{pid}/smaps_rollup")).and_then(|text| capacity::field(&text, "Pss:"));
     share.map_or(all, |kb| kb * 1024)
 }
 

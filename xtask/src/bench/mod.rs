@@ -2,6 +2,7 @@
 //! sample by sample.
 
 pub mod changes;
+pub mod command;
 pub mod document;
 pub mod evaluation;
 pub mod matrix;
@@ -17,17 +18,17 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::cache::Cache;
-use crate::commands::set_up;
-use crate::engine::build::clean_command;
-use crate::environment::Environment;
-use crate::events::Events;
-use crate::machine;
-use crate::provider::portable::wheels::ZIG;
-use crate::provider::{self, Choice};
-use crate::report::Report;
-use crate::targets::Target;
-use crate::workspace::{Selection, Workspace};
+use cross_flake::cache::Cache;
+use cross_flake::cli::set_up;
+use cross_flake::environment::Environment;
+use cross_flake::events::Events;
+use cross_flake::host::capacity;
+use cross_flake::host::child::clean_command;
+use cross_flake::outcome::Report;
+use cross_flake::provider::portable::wheels::ZIG;
+use cross_flake::provider::{self, Choice};
+use cross_flake::targets::Target;
+use cross_flake::workspace::{Selection, Workspace};
 use document::Results;
 
 /// The cargo-zigbuild that is measured beside xtask.
@@ -118,7 +119,7 @@ impl Bench {
         let workspace = Workspace::load(Some(&manifest))?;
         let targets = match names {
             [] => in_order(workspace.all_targets(&Selection::default())?.0),
-            names => crate::commands::find_targets(&workspace, names)?,
+            names => cross_flake::cli::find_targets(&workspace, names)?,
         };
         Ok(Bench { repository, workspace, named: names.to_vec(), targets, cache: Cache::locate()?, events, repeats })
     }
@@ -168,7 +169,7 @@ impl Bench {
     /// # Errors
     /// It cannot be found.
     pub fn xtask(&self, args: &[&str]) -> Result<Command> {
-        let mut command = clean_command(std::env::current_exe().context("cannot find xtask itself")?);
+        let mut command = clean_command(std::env::current_exe().context("cannot find this program itself")?);
         command.args(args).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
         Ok(command)
     }
@@ -195,7 +196,7 @@ impl Bench {
             let value = text.lines().find_map(|line| line.strip_prefix(name))?.trim_start_matches([':', ' ', '\t']);
             Some(value.trim().to_owned())
         };
-        let memory = fs::read_to_string("/proc/meminfo").ok().and_then(|text| machine::field(&text, "MemTotal:"));
+        let memory = fs::read_to_string("/proc/meminfo").ok().and_then(|text| capacity::field(&text, "MemTotal:"));
         // The results themselves change with every sample.
         let changed = say("git", &["status", "--porcelain", "--", ".", ":!docs/benchmarks.*"]);
         let revision = say("git", &["rev-parse", "--short=9", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
@@ -204,7 +205,7 @@ impl Bench {
             date: say("date", &["-u", "+%Y-%m-%d %H:%M"]).unwrap_or_default(),
             command: typed(std::env::args().skip(1)),
             cpu: field("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
-            cores: machine::cores(),
+            cores: capacity::cores(),
             memory: memory.unwrap_or_default() * 1024,
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
             rustc: toolchain.release.clone(),
@@ -318,7 +319,7 @@ pub struct Options {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::targets::Table;
+    use cross_flake::targets::Table;
 
     #[test]
     fn a_small_count_stands_for_the_whole() {
@@ -332,14 +333,14 @@ mod tests {
     fn a_report_is_read_back_and_added_up() {
         let table = Table::built_in().unwrap();
         let row = |name: &str, passed, run_seconds, crates| {
-            let mut outcome = crate::engine::skipped(table.find(name).unwrap(), "");
+            let mut outcome = cross_flake::engine::skipped(table.find(name).unwrap(), "");
             (outcome.tests.passed, outcome.run_seconds, outcome.crates) = (passed, run_seconds, crates);
             outcome
         };
         let targets =
             vec![row("x86_64-linux", 3, 1.5, 12), row("windows-x64", 0, 0.0, 0), row("macos-arm64", 4, 0.25, 9)];
         let report = Report { provider: "portable".to_owned(), crates: 5, groups: Vec::new(), targets };
-        let report = Report::read(&crate::report::files::to_json(&report).unwrap()).unwrap();
+        let report = Report::read(&cross_flake::report::files::to_json(&report).unwrap()).unwrap();
         assert_eq!(report.targets.iter().map(|row| row.tests.passed).sum::<usize>(), 7);
         assert_eq!(report.targets.iter().map(|row| row.run_seconds).sum::<f64>(), 1.75);
         assert_eq!(Crates::of(&report), Crates { targets: 3, build_machine: 5, for_targets: 21 });

@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::document::Results;
 use super::measure::{output, settle};
 use super::{About, Bench, Row, empty};
-use crate::cache::Cache;
-use crate::engine::build::{self, BuildRequest, Built, Ready, clean_command};
-use crate::engine::recorder::Recorder;
-use crate::runner::{Entered, RunnerSpec, STATUS_VARIABLE, Status};
+use cross_flake::cache::Cache;
+use cross_flake::engine::build::{self, BuildRequest, Built, Ready};
+use cross_flake::engine::recorder::Recorder;
+use cross_flake::host::child::clean_command;
+use cross_flake_runner::{Entered, RunnerSpec, STATUS_VARIABLE, Status};
 
 /// Starts of each command line, whatever `--repeats` says: they are short, and vary.
 const STARTS: usize = 20;
@@ -95,7 +96,7 @@ fn starts(target: &str, runner: &RunnerSpec, program: &PathBuf) -> Result<Entry>
     let spec = file()?;
     serde_json::to_writer(spec.as_file(), runner).context("cannot describe the runner")?;
     let through = |way: &[&str]| -> Result<Command> {
-        let mut command = clean_command(std::env::current_exe().context("cannot find xtask itself")?);
+        let mut command = clean_command(std::env::current_exe().context("cannot find this program itself")?);
         command.arg("runner").args(way).arg(spec.path()).arg("--").arg(program).arg("--list");
         Ok(command)
     };
@@ -153,7 +154,7 @@ fn test_programs(bench: &Bench, rows: &[Row]) -> Result<Vec<Option<PathBuf>>> {
             programs[row] = call.line.first().map(PathBuf::from);
         }
     })?;
-    crate::signals::check()?;
+    cross_flake::host::signals::check()?;
     if !end.success {
         bail!("the benchmark's workspace does not build\n{}", end.stderr.trim());
     }

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::document::Results;
 use super::measure::{KINDS, Usage, measure, output};
 use super::{About, Bench, empty};
-use crate::cache::{VARIABLE, disk_usage};
-use crate::commands::setup::Document;
-use crate::provider::portable::rust_std;
+use cross_flake::cache::{VARIABLE, disk_usage};
+use cross_flake::cli::setup::Document;
+use cross_flake::provider::portable::rust_std;
 
 /// The results. One sample: it takes long, and the network varies more than the machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -1,0 +1,192 @@
+//! `cargo cross-flake conformance`: what every target must pass on every provider.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use super::{Place, events, find_targets, set_up};
+use crate::cache::write_whole;
+use crate::engine::build::seconds_since;
+use crate::engine::programs::{self, Job, Limits, Owner, Program};
+use crate::engine::rooms::Rooms;
+use crate::engine::{self};
+use crate::environment::{Environment, path_with};
+use crate::events::{Event, Events};
+use crate::host::capacity;
+use crate::host::child::{clean_command, inherited};
+use crate::host::signals;
+use crate::outcome::{Outcome, ProgramResult, Report, Status};
+use crate::provider::Prepared;
+use crate::report::ReportOptions;
+use crate::targets::{Level, Target};
+use cross_flake_inspect as inspect;
+
+const C: &str = include_str!("../../data/conformance/conformance.c");
+const CXX: &str = include_str!("../../data/conformance/conformance.cpp");
+const FREESTANDING: &str = include_str!("../../data/conformance/freestanding.c");
+
+/// How long one of the programs may run; they take milliseconds.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Check the C compiler, libc and zlib of targets
+///
+/// Compiles small programs with the CC that a shell of the target has, links them with libc and zlib, reads back
+/// what was built, and runs them. Where a target has no libc, one file is compiled and read back.
+#[derive(Args)]
+pub struct Conformance {
+    /// Names or triples of targets [default: the whole table]
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+    /// Check the C++ compiler, too: zig compiles its libc++ for each target first, which takes about a minute
+    #[arg(long)]
+    cxx: bool,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    report: ReportOptions,
+}
+
+impl Conformance {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What keeps every target from being checked.
+    pub fn run(self) -> Result<ExitCode> {
+        self.report.check()?;
+        let workspace = self.place.workspace()?;
+        let targets = match self.targets.as_slice() {
+            [] => workspace.table.rows().to_vec(),
+            names => find_targets(&workspace, names)?,
+        };
+        let provider = self.place.provider(&workspace)?;
+        let events = events();
+        let prepared = set_up(&*provider, &workspace, &targets, &events)?;
+        let folder = workspace.metadata.target_directory.as_std_path().join("conformance");
+        let limits = Limits { timeout: TIMEOUT, jobs: 1, binfmt: true, rooms: Rooms::none()? };
+        let outcomes = check_all(&prepared, self.cxx, &folder, &limits, &events);
+        signals::check()?;
+        self.report.finish(&Report {
+            provider: provider.name().to_owned(),
+            crates: 0,
+            groups: Vec::new(),
+            targets: outcomes,
+        })
+    }
+}
+
+/// Checks targets, several at once; the first program of a target may have to wait for its libc to be compiled.
+fn check_all(prepared: &[Prepared], cxx: bool, folder: &Path, limits: &Limits, events: &Events) -> Vec<Outcome> {
+    let next = AtomicUsize::new(0);
+    let outcomes: Vec<Mutex<Option<Outcome>>> = prepared.iter().map(|_| Mutex::default()).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..capacity::cores() {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(one) = prepared.get(index) else { return };
+                    let start = Instant::now();
+                    let outcome = match &one.environment {
+                        Ok(environment) => check(&one.target, environment, cxx, &folder.join(&one.target.name), limits),
+                        Err(reason) => engine::skipped(&one.target, reason),
+                    };
+                    events.send(Event::Finished { outcome: &outcome, seconds: seconds_since(start) });
+                    *outcomes[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+                }
+            });
+        }
+    });
+    outcomes.into_iter().filter_map(|o| o.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
+}
+
+/// Checks one target.
+fn check(target: &Target, environment: &Environment, cxx: bool, folder: &Path, limits: &Limits) -> Outcome {
+    let start = Instant::now();
+    let built = build(target, environment, cxx, folder);
+    let build_seconds = seconds_since(start);
+    let mut outcome = engine::skipped(target, "");
+    outcome.build_seconds = build_seconds;
+    outcome.status = Status::Linked;
+    outcome.reason = target.reason.clone();
+    match built {
+        Err(error) => {
+            let text = format!("{error:#}");
+            outcome.status = Status::Failed;
+            outcome.reason = text.lines().next().map(str::to_owned);
+            outcome.build_output = Some(text);
+        }
+        Ok(programs) if target.level == Level::Run => {
+            if programs.is_empty() {
+                outcome.reason = Some("the target has no libc: compiled only".to_owned());
+                return outcome;
+            }
+            let results = programs.into_iter().map(|program| run(program, environment, folder, limits)).collect();
+            engine::judge_programs(&mut outcome, results, environment);
+        }
+        Ok(_) => {}
+    }
+    outcome
+}
+
+/// Compiles, links and inspects; gives the programs that can be run.
+fn build(target: &Target, environment: &Environment, cxx: bool, folder: &Path) -> Result<Vec<PathBuf>> {
+    let source = |name: &str, text: &str| -> Result<PathBuf> {
+        let path = folder.join(name);
+        write_whole(&path, text.as_bytes(), false)?;
+        Ok(path)
+    };
+    let compile = |variable: &str, args: &[&str], file: &Path, libraries: &[&str], output: &str| -> Result<PathBuf> {
+        let compiler = environment.shell.get(variable).with_context(|| format!("the environment has no {variable}"))?;
+        let output = folder.join(output);
+        let mut command: Command = clean_command(compiler);
+        command.args(args).arg(file).args(libraries).arg("-o").arg(&output);
+        command.envs(&environment.scoped).envs(&environment.shell).env("PATH", path_with(&[environment])?);
+        let result = command.current_dir(folder).output().with_context(|| format!("cannot start {compiler}"))?;
+        if !result.status.success() {
+            bail!("{variable} failed on {}\n{}", file.display(), String::from_utf8_lossy(&result.stderr).trim());
+        }
+        let inspection = inspect::inspect(&output)?;
+        if let Some(expected) = inspect::expected_of_triple(&target.triple) {
+            inspection.check(&expected).map_err(anyhow::Error::msg)?;
+        }
+        Ok(output)
+    };
+    let strict = ["-std=c11", "-ffreestanding", "-Wall", "-Wextra", "-Werror", "-c"];
+    compile("CC", &strict, &source("freestanding.c", FREESTANDING)?, &[], "freestanding.o")?;
+    if !target.has_libc() {
+        return Ok(Vec::new());
+    }
+    let suffix = match target {
+        t if t.is_windows() => ".exe",
+        t if t.arch().starts_with("wasm") => ".wasm",
+        _ => "",
+    };
+    let c = source("conformance.c", C)?;
+    let c = compile("CC", &["-std=c11", "-O1"], &c, &["-lz", "-lm"], &format!("conformance{suffix}"))?;
+    let mut programs = vec![c];
+    if cxx {
+        let file = source("conformance.cpp", CXX)?;
+        programs.push(compile("CXX", &["-std=c++17", "-O1"], &file, &[], &format!("conformance-cxx{suffix}"))?);
+    }
+    Ok(programs)
+}
+
+/// Runs one program in the folder of its target, where it may write.
+fn run(file: PathBuf, environment: &Environment, folder: &Path, limits: &Limits) -> ProgramResult {
+    let job = Job {
+        owner: Owner::Row(0),
+        step: None,
+        package: String::new(),
+        title: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        harness: false,
+        program: Program::Test { file, runner: environment.runner.clone() },
+        args: Vec::new(),
+        env: inherited(),
+        cwd: folder.to_owned(),
+    };
+    programs::run(&job, limits)
+}

@@ -1,0 +1,48 @@
+//! `cargo cross-flake inspect`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::print_json;
+use cross_flake_inspect::inspect;
+
+/// Say what a program is: format, machine, interpreter, libraries, glibc, static or not, stripped or not, how large
+#[derive(Args)]
+pub struct Inspect {
+    /// Programs and libraries: ELF, PE, Mach-O or WebAssembly
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Print JSON: an array with an object for each file
+    #[arg(long)]
+    json: bool,
+}
+
+impl Inspect {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// JSON cannot be printed. A file that cannot be read makes the exit code 1 and does not keep the others from being shown.
+    pub fn run(self) -> Result<ExitCode> {
+        let mut code = ExitCode::SUCCESS;
+        let mut inspections = Vec::new();
+        for file in &self.files {
+            match inspect(file) {
+                Ok(inspection) => inspections.push(inspection),
+                Err(error) => {
+                    eprintln!("error: {error:#}");
+                    code = ExitCode::from(1);
+                }
+            }
+        }
+        if self.json {
+            print_json(&inspections)?;
+        } else {
+            let texts: Vec<String> = inspections.iter().map(ToString::to_string).collect();
+            println!("{}", texts.join("\n").trim_end());
+        }
+        Ok(code)
+    }
+}

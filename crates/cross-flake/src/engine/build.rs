@@ -1,0 +1,245 @@
+//! One cargo invocation for many targets, and what it reports.
+
+use std::io::{BufReader, Read};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use cargo_metadata::{Artifact, BuildScript, Message};
+
+use super::BUILD_MACHINE;
+use super::recorder::{Recorded, Recorder};
+use crate::environment::{Environment, path_with};
+use crate::host::child::clean_command;
+use crate::targets::{Target, upper};
+use crate::workspace::Workspace;
+
+/// What cargo is asked to build.
+#[derive(Clone, Debug)]
+pub struct BuildRequest {
+    /// `test`, for the test programs; else `build`.
+    pub tests: bool,
+    /// Packages, as `--package` takes them.
+    pub packages: Vec<String>,
+    /// Arguments for cargo, as the user gave them.
+    pub cargo_args: Vec<String>,
+    /// Arguments for the test programs.
+    pub test_args: Vec<String>,
+}
+
+/// A row and its environment, ready to be built.
+#[derive(Clone, Copy)]
+pub struct Ready<'a> {
+    /// The row.
+    pub target: &'a Target,
+    /// Its environment.
+    pub environment: &'a Environment,
+}
+
+/// How a cargo invocation ended.
+pub struct BuildEnd {
+    /// Whether everything was built.
+    pub success: bool,
+    /// What it printed for people.
+    pub stderr: String,
+}
+
+/// cargo inside the environments of all these targets at once.
+///
+/// A `RUSTFLAGS` of the user's would displace every scoped `CARGO_TARGET_<T>_RUSTFLAGS` (cargo takes one or the other). Where a row
+/// has such flags it is added to those of each row instead.
+///
+/// # Errors
+/// `PATH` cannot be formed.
+pub fn cargo_in(environments: &[&Environment]) -> Result<Command> {
+    let mut command = clean_command("cargo");
+    command.env("PATH", path_with(environments)?);
+    let name = |e: &Environment| format!("CARGO_TARGET_{}_RUSTFLAGS", upper(&e.triple));
+    let displaced = environments.iter().any(|environment| environment.scoped.contains_key(&name(environment)));
+    let users = users_rustflags().filter(|_| displaced);
+    for environment in environments {
+        command.envs(&environment.scoped);
+        let Some(users) = &users else { continue };
+        let ours = environment.scoped.get(&name(environment)).map(String::as_str).unwrap_or_default();
+        let flags = ours.split_whitespace().map(str::to_owned).chain(users.iter().cloned()).collect::<Vec<_>>();
+        if flags.iter().any(|flag| flag.contains(char::is_whitespace)) {
+            // The variable is split at spaces, a list of the configuration is not.
+            let list = toml::Value::Array(flags.into_iter().map(toml::Value::from).collect());
+            command
+                .env_remove(name(environment))
+                .args(["--config", &format!("target.'{}'.rustflags={list}", environment.triple)]);
+        } else {
+            command.env(name(environment), flags.join(" "));
+        }
+    }
+    if users.is_some() {
+        command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    }
+    if in_ci() && std::env::var_os("CARGO_INCREMENTAL").is_none() {
+        // What makes the next build faster makes this one slower by a twentieth (docs/benchmarks.md), and in CI there is no next.
+        command.env("CARGO_INCREMENTAL", "0");
+    }
+    Ok(command)
+}
+
+/// Whether this is a job of a CI service; all of them set the variable `CI`.
+fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| !["", "0", "false"].contains(&value.as_str()))
+}
+
+/// The flags that the user's environment has for every compiler, if any; cargo splits the one variable at a mark of its own and
+/// the other at spaces.
+fn users_rustflags() -> Option<Vec<String>> {
+    let split = |text: String, mark: &[char]| -> Vec<String> {
+        text.split(mark).filter(|flag| !flag.is_empty()).map(str::to_owned).collect()
+    };
+    let encoded = std::env::var("CARGO_ENCODED_RUSTFLAGS").ok().map(|flags| split(flags, &['\x1f']));
+    encoded
+        .or_else(|| Some(split(std::env::var("RUSTFLAGS").ok()?, &[' ', '\t', '\n'])))
+        .filter(|flags| !flags.is_empty())
+}
+
+/// Cargo's options that choose what to build within a package.
+const SELECTION: &[&str] = &[
+    "--lib",
+    "--bins",
+    "--bin",
+    "--tests",
+    "--test",
+    "--examples",
+    "--example",
+    "--benches",
+    "--bench",
+    "--all-targets",
+    "--doc",
+];
+
+/// Whether one of these options is among the arguments, as `--option` or `--option=value`.
+pub fn given(args: &[String], options: &[&str]) -> bool {
+    args.iter().any(|arg| options.contains(&arg.split('=').next().unwrap_or_default()))
+}
+
+/// cargo in the environments of these rows and in the workspace's folder, with `verb` and the arguments that choose packages
+/// and targets.
+fn cargo(workspace: &Workspace, request: &BuildRequest, ready: &[Ready<'_>], verb: &[&str]) -> Result<Command> {
+    let environments: Vec<&Environment> = ready.iter().map(|r| r.environment).collect();
+    let mut command = cargo_in(&environments)?;
+    command.args(verb);
+    for package in &request.packages {
+        command.args(["--package", package]);
+    }
+    for row in ready {
+        command.args(["--target", &row.target.triple]);
+    }
+    // As an argument, for programs under test see the variable.
+    if std::io::IsTerminal::is_terminal(&std::io::stderr()) && !given(&request.cargo_args, &["--color"]) {
+        command.args(["--color", "always"]);
+    }
+    // Ours already; cargo takes it once.
+    command.args(request.cargo_args.iter().filter(|arg| !verb.contains(&arg.as_str())));
+    command.current_dir(&workspace.folder);
+    Ok(command)
+}
+
+/// A command that would build one row alone, for [`super::features::groups`].
+///
+/// # Errors
+/// The environment cannot be formed.
+pub fn alone(workspace: &Workspace, request: &BuildRequest, ready: Ready<'_>) -> Result<Command> {
+    cargo(workspace, request, &[ready], if request.tests { &["test"] } else { &["build"] })
+}
+
+/// Something that cargo reports while it goes on.
+pub enum Built {
+    /// A crate or program is there.
+    Artifact(Box<Artifact>),
+    /// A build script has run.
+    Script(BuildScript),
+    /// A test program is to be run, or rustdoc.
+    Recorded(Recorded),
+}
+
+/// Runs cargo once for all these targets.
+///
+/// # Errors
+/// Cargo cannot be started or read.
+pub fn build(
+    workspace: &Workspace,
+    request: &BuildRequest,
+    recorder: &Recorder,
+    ready: &[Ready<'_>],
+    on_built: impl FnMut(Built),
+) -> Result<BuildEnd> {
+    let verb: &[&str] = if request.tests { &["test", "--no-fail-fast"] } else { &["build", "--keep-going"] };
+    let mut command = cargo(workspace, request, ready, verb)?;
+    if request.tests {
+        let rows = ready.iter().map(|r| (r.target.upper(), r.target.name.as_str()));
+        let host = &workspace.toolchain.host;
+        // Proc-macros are tested on the build machine, which may be no row of this run.
+        let own = (upper(host), BUILD_MACHINE);
+        let own = Some(own).filter(|_| !ready.iter().any(|r| r.target.triple == *host));
+        recorder.record(&mut command, rows.chain(own))?;
+    }
+    command.args(["--message-format", "json-render-diagnostics"]);
+    if request.tests {
+        command.arg("--").args(&request.test_args);
+    }
+    run(command, on_built)
+}
+
+/// Builds what can be built of these rows' test programs after [`build`] has failed: `cargo test` stops at the first crate that
+/// does not compile, `cargo build` goes on with others.
+///
+/// # Errors
+/// See [`build`].
+pub fn build_the_rest(
+    workspace: &Workspace,
+    request: &BuildRequest,
+    ready: &[Ready<'_>],
+    on_built: impl FnMut(Built),
+) -> Result<()> {
+    // `--lib` and its like mean the crate itself to `cargo build` and its tests to `cargo test`.
+    if given(&request.cargo_args, SELECTION) {
+        return Ok(());
+    }
+    let mut verb = vec!["build", "--keep-going", "--tests", "--examples"];
+    if !given(&request.cargo_args, &["--release", "-r", "--profile"]) {
+        // What `cargo test` builds, in the profile in which it does.
+        verb.extend(["--profile", "test"]);
+    }
+    let mut command = cargo(workspace, request, ready, &verb)?;
+    command.args(["--message-format", "json-render-diagnostics"]);
+    run(command, on_built).map(drop)
+}
+
+fn run(mut command: Command, mut on_built: impl FnMut(Built)) -> Result<BuildEnd> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().context("cannot start cargo")?;
+    let stderr = child.stderr.take().expect("stderr is piped");
+    let reader = std::thread::spawn(move || {
+        let mut text = Vec::new();
+        let _ = BufReader::new(stderr).read_to_end(&mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    });
+    let stdout = child.stdout.take().expect("stdout is piped");
+    for message in Message::parse_stream(BufReader::new(stdout)) {
+        match message.context("cannot read cargo's messages")? {
+            Message::CompilerArtifact(artifact) => on_built(Built::Artifact(Box::new(artifact))),
+            Message::BuildScriptExecuted(script) => on_built(Built::Script(script)),
+            Message::TextLine(line) => {
+                if let Some(call) = Recorded::read(&line) {
+                    on_built(Built::Recorded(call?));
+                }
+            }
+            _ => {}
+        }
+    }
+    let status = child.wait().context("cannot wait for cargo")?;
+    let stderr = reader.join().unwrap_or_default();
+    Ok(BuildEnd { success: status.success(), stderr })
+}
+
+/// Seconds since an instant.
+pub fn seconds_since(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64()
+}

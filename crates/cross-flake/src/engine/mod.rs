@@ -1,0 +1,506 @@
+//! Builds a workspace for many targets in as few cargo invocations as their packages and features allow, and runs test
+//! programs meanwhile.
+
+pub mod build;
+mod collect;
+pub mod features;
+pub mod libtest;
+pub mod programs;
+mod queue;
+pub mod reasons;
+pub mod recorder;
+pub mod rooms;
+pub mod stale;
+pub mod suites;
+mod timings;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use cargo_metadata::Package;
+
+use crate::cache::Cache;
+use crate::environment::Environment;
+use crate::events::{Event, Events, Phase};
+use crate::host::signals;
+use crate::outcome::{Counts, Outcome, ProgramResult, Report, Status, passed_alone};
+use crate::provider::Prepared;
+use crate::targets::{Level, Target};
+use crate::workspace::{Selection, Workspace, spec_of};
+use build::{BuildRequest, Ready, seconds_since};
+use collect::Collector;
+use cross_flake_runner::RunnerKind;
+use programs::{Ended, Job, Limits, Owner};
+use queue::Queue;
+use recorder::Recorder;
+use rooms::Rooms;
+use suites::StepId;
+use timings::Timings;
+
+/// What a run does.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Whether test programs are built and run; else only what `cargo build` builds.
+    pub tests: bool,
+    /// Packages that the user chose.
+    pub selection: Selection,
+    /// Arguments for cargo.
+    pub cargo_args: Vec<String>,
+    /// Arguments for the test programs.
+    pub test_args: Vec<String>,
+    /// How long one test program may run.
+    pub timeout: Duration,
+    /// How many test programs run at once.
+    pub jobs: usize,
+    /// Whether the private binfmt namespace may be entered.
+    pub binfmt: bool,
+    /// Gives each row and package folders of its own.
+    pub isolation: bool,
+    /// Suites to run beside cargo's tests.
+    pub suites: Vec<suites::Chosen>,
+}
+
+impl Request {
+    /// Returns the reason for which test programs are to have no rooms, if there is one.
+    fn rooms(&self) -> std::result::Result<(), &'static str> {
+        match (self.isolation, self.binfmt) {
+            (false, _) => Err("--no-isolation"),
+            (_, false) => Err("--no-binfmt"),
+            (true, true) => Ok(()),
+        }
+    }
+}
+
+/// One row while it is being worked on.
+struct Row<'a> {
+    target: &'a Target,
+    environment: &'a Environment,
+    packages: Vec<&'a Package>,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Default)]
+struct Progress {
+    /// Crates that are there, and of these the ones that were compiled in this run.
+    crates: usize,
+    compiled: usize,
+    known: usize,
+    built: f64,
+    /// The reason in a line, and all that the compiler or the inspection said.
+    build_failure: Option<(String, String)>,
+    programs: Vec<ProgramResult>,
+    steps: Vec<(StepId, ProgramResult)>,
+    /// Programs that were linked and whose headers were read.
+    inspected: usize,
+    /// No more test programs will come.
+    closed: bool,
+    outcome: Option<Outcome>,
+}
+
+impl Progress {
+    /// Jobs that have ended.
+    fn ended(&self) -> usize {
+        self.programs.len() + self.steps.len()
+    }
+}
+
+impl Row<'_> {
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether its programs are started here.
+    fn runs(&self, request: &Request) -> bool {
+        request.tests && self.target.level == Level::Run
+    }
+}
+
+/// The row of tests that belong to the host itself, those of proc-macro crates.
+const BUILD_MACHINE: &str = "build-machine";
+
+/// The state of one run.
+struct Run<'a> {
+    workspace: &'a Workspace,
+    request: &'a Request,
+    rows: Vec<Row<'a>>,
+    host: Mutex<Vec<ProgramResult>>,
+    /// Crates compiled for the build machine.
+    host_crates: AtomicUsize,
+    /// Programs that are run, so that none is twice, by row.
+    started: Mutex<HashSet<(Owner, PathBuf)>>,
+    recorder: Recorder,
+    queue: Queue,
+    past: Timings,
+    events: &'a Events,
+    start: Instant,
+}
+
+/// Builds (and tests) the workspace for every prepared row.
+///
+/// # Errors
+/// What concerns the whole run, such as a cargo that cannot be started. What concerns one row is in its [`Outcome`].
+pub fn run(
+    workspace: &Workspace,
+    request: &Request,
+    prepared: &[Prepared],
+    provider: &str,
+    events: &Events,
+) -> Result<Report> {
+    let mut rows = Vec::new();
+    for p in prepared {
+        if let Ok(environment) = &p.environment {
+            let packages = workspace.packages_for(&p.target, &request.selection)?;
+            rows.push(Row { target: &p.target, environment, packages, progress: Mutex::default() });
+        }
+    }
+    let recorder = Recorder::install(&Cache::locate()?)?;
+    let run = Run {
+        workspace,
+        request,
+        rows,
+        host: Mutex::default(),
+        host_crates: AtomicUsize::new(0),
+        started: Mutex::default(),
+        recorder,
+        queue: Queue::default(),
+        past: Timings::load(workspace),
+        events,
+        start: Instant::now(),
+    };
+    let rooms = if request.tests { Rooms::new(workspace, request.rooms())? } else { Rooms::none()? };
+    if let (Some(reason), true) = (rooms.refused(), request.tests && request.jobs > 1) {
+        events.note(&format!("rows of a package take turns: {reason}"));
+    }
+    let limits = Limits { timeout: request.timeout, jobs: request.jobs, binfmt: request.binfmt, rooms };
+    let groups = std::thread::scope(|scope| {
+        let workers = scope.spawn(|| programs::run_all(&run.queue, &limits, |result| run.end_job(result)));
+        let built = {
+            let _end = run.queue.closed_at_the_end();
+            run.build_all()
+        };
+        workers.join().map_err(|_| anyhow::anyhow!("a worker panicked"))?;
+        built
+    });
+    signals::check()?;
+    let groups = groups?;
+    note_written(&limits.rooms, workspace, events);
+    run.report(prepared, provider, groups)
+}
+
+/// Names the files that tests wrote into the workspace and that are not there.
+fn note_written(rooms: &Rooms, workspace: &Workspace, events: &Events) {
+    let written = rooms.written();
+    let root = std::fs::canonicalize(workspace.root()).unwrap_or_default();
+    let names: Vec<_> =
+        written.iter().map(|file| file.strip_prefix(&root).unwrap_or(file).display().to_string()).collect();
+    let (first, rest) = names.split_at(names.len().min(5));
+    if !first.is_empty() {
+        let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+        let first = first.join(", ");
+        events
+            .note(&format!("tests wrote into the workspace, and that is gone: {first}{more}; --no-isolation keeps it"));
+    }
+}
+
+impl<'a> Run<'a> {
+    /// Builds group after group, then starts what needs all of cargo for itself. Gives the groups.
+    fn build_all(&self) -> Result<Vec<Vec<String>>> {
+        let mut groups = Vec::new();
+        for group in self.groups()? {
+            signals::check()?;
+            self.build_group(&group)?;
+            groups.push(group.iter().map(|index| self.rows[*index].target.name.clone()).collect());
+        }
+        let mut steps = Vec::new();
+        for (index, row) in self.rows.iter().enumerate() {
+            if row.progress().closed {
+                continue;
+            }
+            let of_row = suites::jobs(index, row, self)?;
+            row.progress().known += of_row.len();
+            steps.extend(of_row);
+            self.close(row);
+        }
+        // The first steps of a row wait for each other while zig compiles its C++ library: one row's beside another's.
+        steps.sort_by_key(|job| job.step);
+        for job in steps {
+            self.start(job);
+        }
+        Ok(groups)
+    }
+
+    /// Gives a job to the workers.
+    fn start(&self, job: Job) {
+        let seconds = self.past.of(self.name_of(job.owner), &job.title);
+        self.queue.push(job, seconds);
+    }
+
+    fn name_of(&self, owner: Owner) -> &str {
+        match owner {
+            Owner::Host => BUILD_MACHINE,
+            Owner::Row(row) => &self.rows[row].target.name,
+        }
+    }
+
+    /// Rows for one cargo invocation each: those that build the same packages with the same features. core has no `test` crate, so
+    /// such rows stay apart from those with std.
+    fn groups(&self) -> Result<Vec<Vec<usize>>> {
+        let key = |row: &Row<'_>| {
+            let ids: Vec<_> = row.packages.iter().map(|p| p.id.clone()).collect();
+            (row.target.std, ids)
+        };
+        let mut groups: Vec<Vec<usize>> = Vec::new();
+        for (index, row) in self.rows.iter().enumerate() {
+            match groups.iter_mut().find(|group| key(&self.rows[group[0]]) == key(row)) {
+                Some(group) => group.push(index),
+                None => groups.push(vec![index]),
+            }
+        }
+        let mut parted = Vec::new();
+        for group in groups {
+            let alone = |index: &usize| build::alone(self.workspace, &self.build_request(&group), self.ready(*index));
+            let commands = group.iter().map(alone).collect::<Result<Vec<_>>>()?;
+            match features::groups(self.workspace, commands) {
+                Ok(parts) => parted.extend(parts.into_iter().map(|part| part.into_iter().map(|i| group[i]).collect())),
+                // What cargo cannot resolve it says again when it is to build it.
+                Err(error) => {
+                    let reason = format!("{error:#}");
+                    let reason = reason.lines().next().unwrap_or_default();
+                    self.events.note(&format!("each target is built by itself: {reason}"));
+                    parted.extend(group.into_iter().map(|index| vec![index]));
+                }
+            }
+        }
+        Ok(parted)
+    }
+
+    fn ready(&self, index: usize) -> Ready<'_> {
+        let row = &self.rows[index];
+        Ready { target: row.target, environment: row.environment }
+    }
+
+    /// What cargo is asked to build for rows of one group.
+    fn build_request(&self, group: &[usize]) -> BuildRequest {
+        BuildRequest {
+            tests: self.request.tests,
+            packages: self.rows[group[0]].packages.iter().map(|package| spec_of(package)).collect(),
+            cargo_args: self.request.cargo_args.clone(),
+            test_args: self.request.test_args.clone(),
+        }
+    }
+
+    fn build_group(&self, group: &[usize]) -> Result<()> {
+        let request = self.build_request(group);
+        let ready: Vec<Ready<'_>> = group.iter().map(|index| self.ready(*index)).collect();
+        for row in &ready {
+            self.events.send(Event::Phase { target: &row.target.name, phase: Phase::Building { crates: 0 } });
+        }
+        let mut collector = Collector::new(self, group);
+        let build = |ready: &[Ready<'_>], collector: &mut Collector<'_, '_>| {
+            let end = build::build(self.workspace, &request, &self.recorder, ready, |built| collector.built(built))?;
+            collector.check()?;
+            signals::check()?;
+            anyhow::Ok(end)
+        };
+        let end = build(&ready, &mut collector)?;
+        let failed = |index: usize, stderr: String| {
+            self.rows[index].progress().build_failure = Some((reasons::of_build(&stderr), stderr));
+        };
+        match group {
+            [one] if !end.success => failed(*one, end.stderr),
+            _ if end.success => {}
+            // cargo's messages do not say for which triple a crate failed. What could be built is built, so asking once
+            // more for each row alone costs little and gives that row's errors, and what another row's error has kept from being
+            // built.
+            many => {
+                if request.tests {
+                    build::build_the_rest(self.workspace, &request, &ready, |built| collector.built(built))?;
+                    signals::check()?;
+                }
+                for (index, ready) in many.iter().zip(&ready) {
+                    let end = build(std::slice::from_ref(ready), &mut collector)?;
+                    if !end.success {
+                        failed(*index, end.stderr);
+                    }
+                }
+            }
+        }
+        for index in group {
+            let row = &self.rows[*index];
+            if !suites::any(row, self) {
+                self.close(row);
+            }
+        }
+        Ok(())
+    }
+
+    fn end_job(&self, ended: Ended) {
+        let Ended { owner, step, result } = ended;
+        let Owner::Row(row) = owner else {
+            self.host.lock().unwrap_or_else(PoisonError::into_inner).push(result);
+            return;
+        };
+        let row = &self.rows[row];
+        let (done, known) = {
+            let mut progress = row.progress();
+            match step {
+                Some(step) => progress.steps.push((step, result)),
+                None => progress.programs.push(result),
+            }
+            (progress.ended(), progress.known)
+        };
+        self.events.send(Event::Phase { target: &row.target.name, phase: Phase::Testing { done, known } });
+        self.finish(row);
+    }
+
+    fn close(&self, row: &Row<'_>) {
+        row.progress().closed = true;
+        self.finish(row);
+    }
+
+    /// Forms the row's outcome once nothing more can come for it.
+    fn finish(&self, row: &Row<'_>) {
+        let outcome = {
+            let mut progress = row.progress();
+            if !progress.closed || progress.ended() < progress.known || progress.outcome.is_some() {
+                return;
+            }
+            let outcome = outcome(row, &mut progress, self.request);
+            progress.outcome = Some(outcome.clone());
+            outcome
+        };
+        self.events.send(Event::Finished { outcome: &outcome, seconds: seconds_since(self.start) });
+    }
+
+    fn report(self, prepared: &[Prepared], provider: &str, groups: Vec<Vec<String>>) -> Result<Report> {
+        let mut targets = Vec::new();
+        let mut rows = self.rows.iter();
+        for p in prepared {
+            let outcome = match &p.environment {
+                Err(reason) => {
+                    let outcome = skipped(&p.target, reason);
+                    self.events.send(Event::Finished { outcome: &outcome, seconds: 0.0 });
+                    outcome
+                }
+                Ok(_) => rows.next().and_then(|row| row.progress().outcome.take()).context("a row did not finish")?,
+            };
+            targets.push(outcome);
+        }
+        let host = self.host.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if !host.is_empty() {
+            targets.push(host_outcome(self.workspace, host));
+        }
+        for outcome in &targets {
+            let mut titles = HashSet::new();
+            if let Some(twice) = outcome.all_programs().find(|program| !titles.insert(&program.title)) {
+                bail!("cross-flake ran {} twice for {}, which is an error of its own", twice.title, outcome.name);
+            }
+        }
+        let ran = targets.iter().flat_map(|outcome| {
+            outcome.all_programs().map(|result| (outcome.name.as_str(), result.title.as_str(), result.seconds))
+        });
+        self.past.keep(ran)?;
+        Ok(Report { provider: provider.to_owned(), crates: self.host_crates.into_inner(), groups, targets })
+    }
+}
+
+fn outcome(row: &Row<'_>, progress: &mut Progress, request: &Request) -> Outcome {
+    let mut outcome = skipped(row.target, "");
+    outcome.reason = None;
+    outcome.status = Status::Linked;
+    outcome.crates = progress.compiled;
+    outcome.build_seconds = progress.built;
+    let programs = std::mem::take(&mut progress.programs);
+    let ran = !programs.is_empty();
+    judge_programs(&mut outcome, programs, row.environment);
+    if let Some((reason, output)) = progress.build_failure.take() {
+        outcome.status = Status::Failed;
+        outcome.reason = Some(reason);
+        outcome.build_output = Some(output);
+    } else if row.target.level == Level::Link {
+        outcome.reason.clone_from(&row.target.reason);
+    } else if !ran && request.tests {
+        outcome.reason = Some("there is no test program for it".to_owned());
+    }
+    outcome.suites = suites::outcomes(&request.suites, row.target, std::mem::take(&mut progress.steps));
+    let failed = outcome.suites.iter().find(|suite| suite.status == Some(Status::Failed));
+    if let (Some(failed), true) = (failed, outcome.status != Status::Failed) {
+        outcome.reason = Some(format!("{}: {}", failed.name, failed.reason.clone().unwrap_or_default()));
+        outcome.status = Status::Failed;
+    }
+    outcome
+}
+
+/// Completes an outcome with what ran; without a program it stays as it is.
+pub fn judge_programs(outcome: &mut Outcome, programs: Vec<ProgramResult>, environment: &Environment) {
+    if let Some(runner) = &environment.runner {
+        outcome.runner.clone_from(&runner.label);
+        // The namespace is there for every kind of runner; only Linux programs are started by it.
+        outcome.binfmt = runner.kind == RunnerKind::QemuUser && programs.iter().any(|p| p.binfmt == Some(true));
+    }
+    if programs.is_empty() {
+        return;
+    }
+    for program in &programs {
+        outcome.tests.add(program.counts);
+        outcome.run_seconds += program.seconds;
+    }
+    let failed = programs.iter().find_map(|p| Some(format!("{}: {}", p.title, p.failure.as_ref()?)));
+    outcome.status = match (&failed, outcome.tests.passed) {
+        (Some(_), _) => Status::Failed,
+        (None, 0) => Status::Linked,
+        (None, _) => Status::Passed,
+    };
+    let no_test = "no test ran: its test programs hold none, or all were ignored or filtered out";
+    outcome.reason = failed.or_else(|| match outcome.status {
+        Status::Linked => Some(no_test.to_owned()),
+        _ => passed_alone(&programs),
+    });
+    outcome.programs = programs;
+}
+
+/// The outcome of a row for which nothing was done.
+pub fn skipped(target: &Target, reason: &str) -> Outcome {
+    Outcome {
+        name: target.name.clone(),
+        triple: target.triple.clone(),
+        status: Status::Skipped,
+        runner: "none".to_owned(),
+        binfmt: false,
+        tests: Counts::default(),
+        crates: 0,
+        build_seconds: 0.0,
+        run_seconds: 0.0,
+        reason: Some(reason.to_owned()),
+        programs: Vec::new(),
+        suites: Vec::new(),
+        build_output: None,
+    }
+}
+
+fn host_outcome(workspace: &Workspace, programs: Vec<ProgramResult>) -> Outcome {
+    let mut tests = Counts::default();
+    for program in &programs {
+        tests.add(program.counts);
+    }
+    let failed = programs.iter().find_map(|p| Some(format!("{}: {}", p.title, p.failure.as_ref()?)));
+    Outcome {
+        name: BUILD_MACHINE.to_owned(),
+        triple: workspace.toolchain.host.clone(),
+        status: if failed.is_some() { Status::Failed } else { Status::Passed },
+        runner: "native".to_owned(),
+        binfmt: false,
+        tests,
+        crates: 0,
+        build_seconds: 0.0,
+        run_seconds: programs.iter().map(|p| p.seconds).sum(),
+        reason: failed.or_else(|| passed_alone(&programs)),
+        programs,
+        suites: Vec::new(),
+        build_output: None,
+    }
+}

@@ -1,0 +1,384 @@
+//! Test programs, run several at a time while cargo still builds others.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::libtest;
+use super::queue::{Queue, Turn};
+use super::reasons;
+use super::rooms::Rooms;
+use super::suites::{Output, StepId};
+use crate::events::human_time;
+use crate::host::signals;
+use crate::outcome::{CaseResult, Counts, ProgramResult};
+use cross_flake_runner::{self as runner, Entered, RunnerSpec};
+
+/// How often a running test is looked at; a test that ends between two looks waits at most this long.
+const POLL: Duration = Duration::from_millis(5);
+/// How long a test may clean up after SIGTERM before SIGKILL.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub enum Program {
+    /// A test program, started by the runner of its target.
+    Test {
+        /// The program.
+        file: PathBuf,
+        /// The runner; none for what belongs to the build machine itself.
+        runner: Option<RunnerSpec>,
+    },
+    /// rustdoc, which starts the runner by itself.
+    Doctests {
+        /// The runner.
+        runner: Option<RunnerSpec>,
+        /// The whole command line.
+        command: Vec<OsString>,
+    },
+    /// A step of a suite.
+    Step {
+        /// Lines for sh.
+        lines: String,
+        /// Ends what the lines leave behind.
+        runner: RunnerSpec,
+        /// How long it may take.
+        timeout: Duration,
+        /// Where its programs are expected.
+        output: Box<Output>,
+    },
+}
+
+/// Whose a program is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// The host's own, as the tests of a proc-macro crate are.
+    Host,
+    /// Of a row, by its place in the run.
+    Row(usize),
+}
+
+/// One program that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The job's owner.
+    pub owner: Owner,
+    /// The job's step.
+    pub step: Option<StepId>,
+    /// What came of it.
+    pub result: ProgramResult,
+}
+
+/// One test program to run.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Whose it is.
+    pub owner: Owner,
+    /// Which step of which suite it is, if it is one.
+    pub step: Option<StepId>,
+    /// The id of the package whose program it is; empty where it is of none.
+    pub package: String,
+    /// What people call it: `hello-zlib tests/io`.
+    pub title: String,
+    /// It is libtest, or prints as libtest does: a program that ends well without a result has run no test.
+    pub harness: bool,
+    /// What to start.
+    pub program: Program,
+    /// Arguments for the test program.
+    pub args: Vec<String>,
+    /// All its variables; it inherits none.
+    pub env: BTreeMap<OsString, OsString>,
+    /// The folder to start in.
+    pub cwd: PathBuf,
+}
+
+impl Job {
+    fn ended(&self, result: ProgramResult) -> Ended {
+        Ended { owner: self.owner, step: self.step, result }
+    }
+
+    /// The key that keeps it from running beside others; none for a step, which has folders of its own.
+    pub(super) fn turn(&self, has_room: bool) -> Option<Turn> {
+        self.step.is_none().then(|| (has_room.then_some(self.owner), self.package.clone()))
+    }
+
+    /// The runner of its programs; none for those of the build machine.
+    pub(super) fn runner(&self) -> Option<&RunnerSpec> {
+        match &self.program {
+            Program::Test { runner, .. } | Program::Doctests { runner, .. } => runner.as_ref(),
+            Program::Step { runner, .. } => Some(runner),
+        }
+    }
+
+    /// Its program and arguments.
+    pub fn words(&self) -> impl Iterator<Item = OsString> {
+        let file = match &self.program {
+            Program::Test { file, .. } => Some(file.into()),
+            Program::Doctests { .. } | Program::Step { .. } => None,
+        };
+        file.into_iter().chain(self.args.iter().map(OsString::from))
+    }
+
+    /// How long it may run.
+    fn timeout(&self, limits: &Limits) -> Duration {
+        match self.program {
+            Program::Step { timeout, .. } => timeout,
+            _ => limits.timeout,
+        }
+    }
+}
+
+/// What all jobs have in common.
+pub struct Limits {
+    /// How long one test program may run.
+    pub timeout: Duration,
+    /// How many run at once.
+    pub jobs: usize,
+    /// Whether the private binfmt namespace may be entered.
+    pub binfmt: bool,
+    /// Keeps programs from disturbing each other.
+    pub rooms: Rooms,
+}
+
+/// Runs the jobs of a queue until it is closed and empty; `on_end` hears of each.
+///
+/// A test program that failed in a room or while another ran is run once more as under `cargo test`: when nothing else runs, in the
+/// machine's own folders. If it passes then, [`ProgramResult::first`] says so. One that did not end is given up with the first of its
+/// name that does not end then, either.
+pub fn run_all(queue: &Queue, limits: &Limits, on_end: impl Fn(Ended) + Sync) {
+    let again: Mutex<Vec<(Job, ProgramResult)>> = Mutex::default();
+    std::thread::scope(|scope| {
+        for _ in 0..limits.jobs.max(1) {
+            scope.spawn(|| {
+                while let Some(taken) = queue.next(|job| limits.rooms.has_one_for(job)) {
+                    let result = run(&taken.job, limits);
+                    let differs = queue.ended(&taken) || limits.rooms.has_one_for(&taken.job);
+                    if result.failure.is_some() && differs && taken.job.step.is_none() {
+                        again.lock().unwrap_or_else(PoisonError::into_inner).push((taken.job, result));
+                    } else {
+                        on_end(taken.job.ended(result));
+                    }
+                }
+            });
+        }
+    });
+    let mut endless: Vec<String> = Vec::new();
+    for (job, first) in again.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        if signals::check().is_err() || (first.timed_out && endless.contains(&job.title)) {
+            on_end(job.ended(first));
+            continue;
+        }
+        let mut second = run_in(&job, limits, None);
+        if second.timed_out {
+            endless.push(job.title.clone());
+        }
+        if second.failure.is_none() {
+            second.first = Some(Box::new(first));
+        }
+        on_end(job.ended(second));
+    }
+}
+
+/// Runs one test program, in a room if there are any.
+pub fn run(job: &Job, limits: &Limits) -> ProgramResult {
+    run_in(job, limits, Some(&limits.rooms))
+}
+
+fn run_in(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> ProgramResult {
+    let start = Instant::now();
+    let mut result = ProgramResult {
+        title: job.title.clone(),
+        counts: Counts::default(),
+        cases: Vec::new(),
+        failure: None,
+        output: String::new(),
+        seconds: 0.0,
+        binfmt: None,
+        timed_out: false,
+        first: None,
+    };
+    match signals::check().and_then(|()| start_and_wait(job, limits, rooms)) {
+        Ok(end) => judge(&mut result, end, job.timeout(limits)),
+        Err(error) => result.failure = Some(format!("{error:#}")),
+    }
+    if let (Program::Step { output, .. }, None) = (&job.program, &result.failure)
+        && let Err(error) = output.check()
+    {
+        result.failure = Some(format!("{error:#}"));
+    }
+    if result.failure.is_some() && result.counts.failed == 0 {
+        result.counts.failed = 1;
+    }
+    result.seconds = start.elapsed().as_secs_f64();
+    result
+}
+
+/// How a process ended, and what it left.
+struct End {
+    status: ExitStatus,
+    /// All that it had printed when its time was over, if that came.
+    timed_out: Option<String>,
+    output: String,
+    binfmt: Option<bool>,
+    expects_result: bool,
+}
+
+/// Whether libtest is asked for something else than to run tests and print their results.
+fn prints_no_result(args: &[String]) -> bool {
+    let other = ["--list", "--help", "-h", "--format", "--logfile"];
+    args.iter().any(|arg| other.contains(&arg.split('=').next().unwrap_or_default()))
+}
+
+fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> Result<End> {
+    let folder = limits.rooms.folder();
+    // For appending only: a program may move its position in an inherited file (under qemu-i386 one does, by 4 GB), and that
+    // must not leave a hole.
+    let output = tempfile::Builder::new().append(true).tempfile_in(folder);
+    let output = output.context("cannot make a temporary file for a test's output")?;
+    let status_file = tempfile::NamedTempFile::new_in(folder).context("cannot make a temporary file")?;
+    // Must be there until the runner has read it.
+    let mut spec_file = None;
+    let mut through = |runner: &RunnerSpec, binfmt: bool| -> Result<Command> {
+        let file = tempfile::NamedTempFile::new_in(folder).context("cannot make a temporary file")?;
+        serde_json::to_writer(file.as_file(), runner).context("cannot describe the runner")?;
+        let mut command = Command::new(std::env::current_exe().context("cannot find this program itself")?);
+        command.arg("runner");
+        if !binfmt {
+            command.arg("--no-binfmt");
+        }
+        command.arg(file.path()).arg("--");
+        spec_file = Some(file);
+        Ok(command)
+    };
+    let machines = RunnerSpec::of_this_machine(&job.title);
+    // Must be there until the job has ended.
+    let mut room = None;
+    let mut open = |runner: &RunnerSpec| -> Result<()> {
+        room = rooms.map(|rooms| rooms.open(job, runner)).transpose().context("cannot make a room")?.flatten();
+        Ok(())
+    };
+    let mut command = match &job.program {
+        Program::Test { file, runner } => {
+            let runner = runner.as_ref().unwrap_or(&machines);
+            open(runner)?;
+            let mut command = through(runner, limits.binfmt)?;
+            command.arg(file).args(&job.args);
+            command
+        }
+        Program::Step { lines, runner, .. } => {
+            let mut command = through(runner, false)?;
+            command.args(["sh", "-e", "-u", "-c", lines]);
+            command
+        }
+        Program::Doctests { command: line, runner } => {
+            open(runner.as_ref().unwrap_or(&machines))?;
+            let mut command = Command::new(&line[0]);
+            command.args(&line[1..]);
+            command
+        }
+    };
+    command.env_clear().envs(&job.env).env(runner::STATUS_VARIABLE, status_file.path());
+    command.current_dir(&job.cwd).stdin(Stdio::null());
+    match (&room, &job.program) {
+        (Some(room), Program::Doctests { .. }) => room.enter_later(&mut command)?,
+        (Some(room), _) => room.enter(&mut command),
+        (None, _) => {}
+    }
+    let copy = |file: &File| file.try_clone().context("cannot share a file");
+    let mut child = command
+        .stdout(copy(output.as_file())?)
+        .stderr(copy(output.as_file())?)
+        .spawn()
+        .with_context(|| format!("cannot start {}", job.title))?;
+    let pid = Pid::from_raw(child.id().cast_signed());
+    let (start, timeout) = (Instant::now(), job.timeout(limits));
+    let mut timed_out: Option<Vec<u8>> = None;
+    let status = loop {
+        if let Some(status) = child.try_wait().context("cannot wait for a test")? {
+            break status;
+        }
+        if timed_out.is_none() && start.elapsed() > timeout {
+            timed_out = Some(std::fs::read(output.path()).context("cannot read a test's output")?);
+            // The runner ends every process that the test has started; see `runner`.
+            let _ = kill(pid, Signal::SIGTERM);
+        }
+        if timed_out.is_some() && start.elapsed() > timeout + GRACE {
+            let _ = child.kill();
+        }
+        std::thread::sleep(POLL);
+    };
+    if let (Some(room), Some(rooms)) = (room, rooms) {
+        rooms.close(job, room);
+    }
+    let text = std::fs::read(output.path()).context("cannot read a test's output")?;
+    // Empty if the runner had no part in it.
+    let entered = std::fs::read(status_file.path()).unwrap_or_default();
+    let entered = serde_json::from_slice::<runner::Status>(&entered).ok().map(|s| s.entered);
+    Ok(End {
+        status,
+        timed_out: timed_out.map(|text| String::from_utf8_lossy(&text).into_owned()),
+        output: String::from_utf8_lossy(&text).into_owned(),
+        binfmt: entered.map(|e| e == Entered::Binfmt),
+        expects_result: job.harness && !prints_no_result(&job.args),
+    })
+}
+
+/// What the end of a process means.
+fn judge(result: &mut ProgramResult, end: End, timeout: Duration) {
+    // What a test still says while it is ended is not its own doing: a child that it waits for is ended, too.
+    let parsed = libtest::parse(end.timed_out.as_ref().unwrap_or(&end.output));
+    result.timed_out = end.timed_out.is_some();
+    result.binfmt = end.binfmt;
+    result.failure = if end.timed_out.is_some() {
+        let known = if parsed.announced == 0 { String::new() } else { format!(" of {}", parsed.announced) };
+        let (time, ended) = (human_time(timeout), parsed.cases.len());
+        Some(format!("still running after {time}, which --timeout allows; {ended}{known} tests had ended"))
+    } else if !end.status.success() {
+        let failed: Vec<&str> =
+            parsed.cases.iter().filter(|c| c.result == CaseResult::Failed).map(|c| c.name.as_str()).collect();
+        Some(match failed.as_slice() {
+            [] => match reasons::of_program(&end.output) {
+                Some(cause) => cause,
+                None => how(end.status),
+            },
+            [one] => format!("{one} failed{}", because(&end.output, one)),
+            [first, rest @ ..] => format!("{first} and {} more failed{}", rest.len(), because(&end.output, first)),
+        })
+    } else if parsed.unfinished {
+        Some("ended before its last test, with exit code 0".to_owned())
+    } else if parsed.counts.is_none() && end.expects_result {
+        Some("ran no test: it ended with exit code 0 and printed no `test result`".to_owned())
+    } else {
+        None
+    };
+    // A harness of its own prints no counts: the program as a whole is one test then.
+    result.counts =
+        parsed.counts.unwrap_or(Counts { passed: usize::from(result.failure.is_none()), ..Counts::default() });
+    result.cases = parsed.cases;
+    result.output = end.output;
+}
+
+fn how(status: ExitStatus) -> String {
+    match status.code() {
+        // The runner reports death by a signal as shells do.
+        Some(code) if code > 128 => match Signal::try_from(code - 128) {
+            Ok(signal) => format!("ended by {signal}"),
+            Err(_) => format!("exit code {code}"),
+        },
+        Some(code) => format!("exit code {code}"),
+        None => "ended by a signal".to_owned(),
+    }
+}
+
+/// What a test's panic says, to be put behind its name.
+fn because(output: &str, test: &str) -> String {
+    reasons::of_test(output, test).map(|cause| format!(": {cause}")).unwrap_or_default()
+}

@@ -1,0 +1,216 @@
+//! The end of a run: what became of each row, its tests and its suites. Views and files are made from it.
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+/// How a row ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Its tests ran on it and all passed.
+    Passed,
+    /// It was not built, or a test failed.
+    Failed,
+    /// Built, linked and inspected; nothing was run.
+    Linked,
+    /// Nothing was done; the reason says why.
+    Skipped,
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Status::Passed => "passed",
+            Status::Failed => "failed",
+            Status::Linked => "linked",
+            Status::Skipped => "skipped",
+        })
+    }
+}
+
+/// How one row ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The row's name.
+    pub name: String,
+    /// The Rust triple.
+    pub triple: String,
+    /// How it ended.
+    pub status: Status,
+    /// What ran its programs.
+    pub runner: String,
+    /// Whether the private binfmt namespace was used.
+    pub binfmt: bool,
+    /// Its tests.
+    pub tests: Counts,
+    /// Crates that cargo compiled for it; what was there already does not count.
+    pub crates: usize,
+    /// From the start of the run to the last thing that cargo built for it.
+    pub build_seconds: f64,
+    /// Sum over its test programs.
+    pub run_seconds: f64,
+    /// Why it failed or was skipped, or why nothing was run.
+    pub reason: Option<String>,
+    /// What became of the suites of the run.
+    pub suites: Vec<SuiteOutcome>,
+    /// Its test programs.
+    #[serde(skip)]
+    pub programs: Vec<ProgramResult>,
+    /// What the compiler or the inspection said, where it failed.
+    #[serde(skip)]
+    pub build_output: Option<String>,
+}
+
+impl Outcome {
+    /// Its test programs, and then the steps of its suites.
+    pub fn all_programs(&self) -> impl Iterator<Item = &ProgramResult> {
+        self.programs.iter().chain(self.suites.iter().flat_map(|suite| &suite.results))
+    }
+}
+
+/// A whole run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// The provider of the environments.
+    pub provider: String,
+    /// Crates that cargo compiled for the build machine: build scripts, procedural macros and what they need. They are the same
+    /// for any number of rows.
+    pub crates: usize,
+    /// Rows that one cargo invocation built together: they want the same packages with the same features.
+    pub groups: Vec<Vec<String>>,
+    /// The rows, in the order of the table.
+    pub targets: Vec<Outcome>,
+}
+
+impl Report {
+    /// Reads what `--json` printed; the output of programs is not in it.
+    ///
+    /// # Errors
+    /// It is no such report.
+    pub fn read(json: &str) -> Result<Report> {
+        serde_json::from_str(json).context("this is no report of cross-flake")
+    }
+
+    /// The exit code that CI sees: 0 only if every row is passed or linked, or skipped where that was allowed.
+    pub fn exit_code(&self, allow_skips: bool) -> u8 {
+        let bad = |o: &Outcome| match o.status {
+            Status::Failed => true,
+            Status::Skipped => !allow_skips,
+            Status::Passed | Status::Linked => false,
+        };
+        u8::from(self.targets.iter().any(bad))
+    }
+
+    /// How many rows ended so.
+    pub fn count(&self, status: Status) -> usize {
+        self.targets.iter().filter(|o| o.status == status).count()
+    }
+
+    /// `17 passed, 4 linked, 1 failed`.
+    pub fn summary(&self) -> String {
+        [Status::Passed, Status::Linked, Status::Failed, Status::Skipped]
+            .into_iter()
+            .filter(|status| self.count(*status) > 0)
+            .map(|status| format!("{} {status}", self.count(status)))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+}
+
+/// How many tests ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Tests that passed.
+    pub passed: usize,
+    /// Tests that failed.
+    pub failed: usize,
+    /// Tests that were not run because their author marked them so.
+    pub ignored: usize,
+}
+
+impl Counts {
+    /// Adds the counts of another program.
+    pub fn add(&mut self, other: Counts) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.ignored += other.ignored;
+    }
+}
+
+/// How one test ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CaseResult {
+    /// It passed.
+    Passed,
+    /// It failed.
+    Failed,
+    /// It was not run.
+    Ignored,
+}
+
+/// One test of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// Its name.
+    pub name: String,
+    /// How it ended.
+    pub result: CaseResult,
+}
+
+/// How one test program ended.
+#[derive(Clone, Debug)]
+pub struct ProgramResult {
+    /// What people call it: `hello-zlib tests/io`.
+    pub title: String,
+    /// Tests that it ran.
+    pub counts: Counts,
+    /// The tests by name.
+    pub cases: Vec<Case>,
+    /// What went wrong, in a few words; none if all is well.
+    pub failure: Option<String>,
+    /// Everything it printed.
+    pub output: String,
+    /// Seconds that it ran.
+    pub seconds: f64,
+    /// Whether the private binfmt namespace was entered.
+    pub binfmt: Option<bool>,
+    /// It had to be ended.
+    pub timed_out: bool,
+    /// The first run, which failed, if it passed when it was run again alone.
+    pub first: Option<Box<ProgramResult>>,
+}
+
+/// How a suite ended on one row.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SuiteOutcome {
+    /// The suite.
+    pub name: String,
+    /// How it ended; none if it is not for the row.
+    pub status: Option<Status>,
+    /// What failed, or why it was skipped or is not for the row.
+    pub reason: Option<String>,
+    /// The sum over its steps.
+    pub seconds: f64,
+    /// Its steps.
+    pub steps: Vec<StepOutcome>,
+    /// Its steps with all that they printed.
+    #[serde(skip)]
+    pub results: Vec<ProgramResult>,
+}
+
+/// How a step ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StepOutcome {
+    /// Its name.
+    pub name: String,
+    /// What went wrong; none if all is well.
+    pub failure: Option<String>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// The reason of an outcome with programs that had to be run again.
+pub fn passed_alone(programs: &[ProgramResult]) -> Option<String> {
+    let names: Vec<&str> = programs.iter().filter(|p| p.first.is_some()).map(|p| p.title.as_str()).collect();
+    (!names.is_empty()).then(|| format!("failed at first and passed when run again alone: {}", names.join(", ")))
+}

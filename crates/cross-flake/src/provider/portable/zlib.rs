@@ -1,0 +1,133 @@
+//! zlib for every row, compiled from the source that the crate libz-sys carries, which cargo fetches and verifies.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use xshell::{Shell, cmd};
+
+use super::clang::Clang;
+use super::for_each_row;
+use super::wheels::ZIG;
+use crate::cache::Cache;
+use crate::events::Events;
+use crate::host::child::capture;
+use crate::provider::Download;
+use crate::targets::Target;
+
+/// The crate with the source, and the version of zlib in it.
+const CRATE: (&str, &str) = ("libz-sys", "1.1.31");
+/// Its size.
+const BYTES: u64 = 888_048;
+/// What `Cargo.lock` says of the crate: its hash in the registry.
+const CHECKSUM: &str = "ff20308ecabd635a2dc1dd5834a86c462cca20efba1d5d3ddab1f8aea3455cb2";
+
+/// Where a row's own libraries are: `include` and `lib` below this folder.
+pub fn prefix(cache: &Cache, target: &Target) -> PathBuf {
+    cache.path(name(target))
+}
+
+/// The name tells all that the library depends on, so that a row that changes gets another.
+fn name(target: &Target) -> String {
+    let zig = target.zig_target().unwrap_or_default();
+    let cpu = target.zig_cpu.as_deref().map(|c| format!("-{c}")).unwrap_or_default();
+    format!("prefix/{zig}{cpu}-zlib-{}-zig-{}", CRATE.1, ZIG.version)
+}
+
+/// Builds zlib for these rows, several at once; `failed` hears of each row for which that is not possible.
+pub fn provide(cache: &Cache, targets: &[&Target], events: &Events, failed: impl Fn(String, String) + Sync) {
+    let wanted: Vec<&Target> = targets.iter().copied().filter(|t| t.has_libc() && !prefix(cache, t).exists()).collect();
+    if wanted.is_empty() {
+        return;
+    }
+    let doing = format!("compiling zlib for {} targets", wanted.len());
+    let all = events.step("zlib", &doing, || {
+        let source = source(cache)?;
+        for_each_row(&wanted, |target| compile(cache, &source, target).context("cannot compile zlib"), &failed);
+        Ok(())
+    });
+    if let Err(error) = all {
+        wanted.iter().for_each(|t| failed(t.name.clone(), format!("{error:#}")));
+    }
+}
+
+fn source_name() -> String {
+    let (package, version) = CRATE;
+    format!("zlib-source/{package}-{version}")
+}
+
+/// What [`provide`] would fetch for these rows.
+pub fn download(cache: &Cache, targets: &[Target]) -> Option<Download> {
+    let missing = targets.iter().any(|t| t.zig.is_some() && t.has_libc() && !prefix(cache, t).exists());
+    let name = format!("source of zlib, {} {}", CRATE.0, CRATE.1);
+    (missing && !cache.has(&source_name())).then_some(Download { name, from: "crates.io".into(), bytes: BYTES })
+}
+
+/// The folder with zlib's source.
+fn source(cache: &Cache) -> Result<PathBuf> {
+    let (package, version) = CRATE;
+    let folder = cache.install(&source_name(), |new| {
+        let sh = Shell::new()?;
+        sh.change_dir(new);
+        // A package that needs nothing but the source; the lock file pins its hash.
+        sh.write_file(
+            "Cargo.toml",
+            format!("[package]\nname = \"source\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[lib]\npath = \"lib.rs\"\n[dependencies]\n{package} = {{ version = \"={version}\", default-features = false }}\n[workspace]\n"),
+        )?;
+        sh.write_file("lib.rs", "")?;
+        capture(cmd!(sh, "cargo vendor --quiet --versioned-dirs vendor").env_remove("RUSTUP_TOOLCHAIN"))
+            .with_context(|| format!("cannot fetch {package} {version}"))?;
+        let lock = sh.read_file("Cargo.lock")?;
+        if !lock.contains(CHECKSUM) {
+            bail!("{package} {version} is not the one that is pinned");
+        }
+        Ok(())
+    })?;
+    Ok(folder.join(format!("vendor/{package}-{version}/src/zlib")))
+}
+
+fn compile(cache: &Cache, source: &Path, target: &Target) -> Result<()> {
+    let place = prefix(cache, target);
+    cache.install(&name(target), |new| {
+        let sh = Shell::new()?;
+        sh.set_var("ZIG_GLOBAL_CACHE_DIR", cache.path("zig-cache"));
+        sh.set_var("ZIG_LOCAL_CACHE_DIR", cache.path("zig-cache"));
+        let zig = ZIG.program(cache);
+        let objects = new.join("objects");
+        sh.create_dir(&objects)?;
+        sh.change_dir(&objects);
+        let files: Vec<PathBuf> = sh
+            .read_dir(source)?
+            .into_iter()
+            .filter(|f| f.extension().is_some_and(|e| e == "c"))
+            // WASI has no way to write a file under another program's feet that gz* needs, and no program here uses gz*.
+            .filter(|f| !f.file_name().is_some_and(|n| n.to_string_lossy().starts_with("gz") && target.triple.starts_with("wasm")))
+            .collect();
+        let define = if target.is_windows() { "-DZLIB_UNUSED" } else { "-DHAVE_UNISTD_H" };
+        let cc = Clang::new(cache, target).context("the row has no `zig`")?.write()?.cc;
+        capture(cmd!(sh, "{cc} -O2 -fPIC {define} -I {source} -c {files...}"))?;
+        let lib = new.join("lib");
+        sh.create_dir(&lib)?;
+        sh.create_dir(new.join("include"))?;
+        let archive = lib.join("libz.a");
+        let files: Vec<PathBuf> = sh.read_dir(".")?;
+        capture(cmd!(sh, "{zig} ar rcs {archive} {files...}"))?;
+        sh.change_dir(new);
+        sh.remove_path(&objects)?;
+        for header in ["zlib.h", "zconf.h"] {
+            sh.copy_file(source.join(header), new.join("include").join(header))?;
+        }
+        let version = zlib_version(&sh.read_file(source.join("zlib.h"))?)?;
+        // The place is where the folder will be, not where it is made.
+        let pc = format!(
+            "prefix={0}\nlibdir=${{prefix}}/lib\nincludedir=${{prefix}}/include\n\nName: zlib\nDescription: zlib compression library\nVersion: {version}\nLibs: -L${{libdir}} -lz\nCflags: -I${{includedir}}\n",
+            place.display().to_string().replace(' ', "\\ ")
+        );
+        Ok(sh.write_file(lib.join("pkgconfig/zlib.pc"), pc)?)
+    })?;
+    Ok(())
+}
+
+fn zlib_version(header: &str) -> Result<String> {
+    let line = header.lines().find_map(|l| l.strip_prefix("#define ZLIB_VERSION \""));
+    Ok(line.and_then(|l| l.split('"').next()).context("zlib.h names no version")?.to_owned())
+}

@@ -1,0 +1,158 @@
+//! The flake as people use it: real Nix, real commands, on a clone of this repository.
+//!
+//! nixpkgs, crane, fenix and rust-overlay are the stand-ins of `checks/stand-in`, made of the portable provider's tools: no
+//! network has to reach the real ones. `checks/inputs` holds the stand-ins against those. Every test needs Nix, so
+//! `cargo test` leaves them to `checks/nix`.
+
+mod bench;
+mod mistakes;
+mod parity;
+mod provider;
+mod templates;
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use bench::{bench, rows};
+use serde_json::Value;
+
+/// The names in a JSON object.
+fn names(value: &Value) -> BTreeSet<String> {
+    value.as_object().unwrap_or_else(|| panic!("no object: {value}")).keys().cloned().collect()
+}
+
+#[test]
+#[ignore = "needs Nix: checks/nix runs it"]
+fn every_row_is_shown_once_for_each_kind_of_output() {
+    let shown = bench().nix(&["flake", "show", "--json"]).json();
+    let rows: BTreeSet<String> = rows().into_iter().map(|(name, _)| name).collect();
+    let of = |kind: &str| names(&shown[kind]["x86_64-linux"]);
+    let with = |more: &[&str]| -> BTreeSet<String> {
+        rows.iter().cloned().chain(more.iter().map(|name| (*name).to_owned())).collect()
+    };
+    assert_eq!(of("devShells"), with(&["default"]));
+    let environments = rows.iter().map(|row| format!("env-{row}"));
+    assert_eq!(of("packages"), with(&["default", "cross-flake"]).into_iter().chain(environments).collect());
+    assert_eq!(of("checks"), ["cross-flake", "format", "runner", "unit", "x86_64-linux"].map(String::from).into());
+    assert_eq!(of("apps"), ["cross-flake", "default", "test-all-targets"].map(String::from).into());
+    assert_eq!(names(&shown["templates"]), ["default", "existing-flake"].map(String::from).into());
+    assert_eq!(shown["formatter"]["x86_64-linux"]["type"], "derivation");
+    assert!(shown.get("lib").is_some(), "{shown}");
+    // People read it: nothing but a line for each shell, package and document, few others, and no second level of names.
+    let text = bench().nix(&["flake", "show"]).succeeds();
+    let lines = text.out.lines().filter(|line| !line.contains("omitted")).count();
+    assert!(lines <= 3 * rows.len() + 40, "{lines} lines\n{text}");
+    for system in ["aarch64-linux", "x86_64-darwin", "aarch64-darwin"] {
+        assert_eq!(names(&shown["devShells"][system]), with(&["default"]), "{system}");
+    }
+}
+
+#[test]
+#[ignore = "needs Nix: checks/nix runs it"]
+fn the_checks_of_the_flake_pass_and_all_systems_evaluate() {
+    bench().nix(&["flake", "check", "--no-build", "--all-systems"]).succeeds();
+    bench().nix(&["flake", "check"]).succeeds();
+    // Some for the table and the errors, and some for each row.
+    let unit = fs::read_to_string(&bench().build(&[".#checks.x86_64-linux.unit"])[0]).unwrap();
+    let count: usize = unit.split_whitespace().next().unwrap().parse().unwrap();
+    assert!(unit.ends_with(" tests passed\n") && count > 7 * rows().len(), "{unit}");
+    eprintln!("unit: {unit}");
+}
+
+#[test]
+#[ignore = "needs Nix: checks/nix runs it"]
+fn a_shell_is_inside_its_target_and_build_scripts_stay_outside() {
+    let script = "printf '%s\\n' $CARGO_BUILD_TARGET $CC $CC_FOR_BUILD $HOST_CC ${RUSTFLAGS-unset} $(command -v cargo)";
+    for (row, triple) in [
+        ("aarch64-linux", "aarch64-unknown-linux-gnu"),
+        ("riscv64-linux-musl", "riscv64gc-unknown-linux-musl"),
+        ("windows-x64", "x86_64-pc-windows-gnu"),
+        ("wasm32-wasi", "wasm32-wasip1"),
+        ("cortex-m4f", "thumbv7em-none-eabihf"),
+    ] {
+        let output = bench().nix(&["develop", &format!(".#{row}"), "--command", "sh", "-c", script]).succeeds();
+        let [target, cc, for_build, host, flags, cargo] = output.out.lines().collect::<Vec<_>>()[..] else {
+            panic!("{output}");
+        };
+        assert_eq!((target, flags), (triple, "unset"), "{output}");
+        assert!(cc.ends_with(&format!("/bin/{row}-cc")), "{output}");
+        assert!(for_build == host && host.contains("host-cc"), "{output}");
+        assert!(cargo.contains(&format!("rust-for-{row}/bin")), "{output}");
+    }
+}
+
+/// The first of the README's three commands. The example has a C build script, a proc-macro, and tests that start programs.
+#[test]
+#[ignore = "needs Nix: checks/nix runs it"]
+fn plain_cargo_test_in_a_shell_runs_on_the_target() {
+    let output = bench().nix(&["develop", ".#aarch64-linux", "--command", "cargo", "test", "--locked"]).succeeds();
+    assert!(output.err.contains("target/aarch64-unknown-linux-gnu/debug/deps/programs-"), "{output}");
+    assert!(output.out.contains("test result: ok") && !output.out.contains("FAILED"), "{output}");
+}
+
+/// The second of them.
+#[test]
+#[ignore = "needs Nix: checks/nix runs it"]
+fn nix_build_gives_a_program_of_the_target_by_name_and_by_triple() {
+    let by_name = bench().build(&[".#windows-x64"]);
+    let program = fs::read(by_name[0].join("bin/hello-zlib.exe")).unwrap();
+    // The offset of the PE header is at 0x3c; AMD64 is 0x8664 (the PE format's specification).
+    let header = u32::from_le_bytes(program[0x3c..0x40].try_into().unwrap()) as usize;
+    assert_eq!((&program[..2], &program[header..header + 6]), (&b"MZ"[..], &b"PE\0\0\x64\x86"[..]));
+    assert_eq!(bench().build(&[".#x86_64-pc-windows-gnu"]), by_name);
+
+    let document = fs::read(&bench().build(&[".#env-s390x-linux"])[0]).unwrap();
+    let document: Value = serde_json::from_slice(&document).unwrap();
+    assert_eq!((&document["schema"], &document["provider"]), (&1.into(), &"nix".into()), "{document}");
+    assert_eq!(document["triple"], "s390x-unknown-linux-gnu");
+}
+
+/// Rows of every kind: native, emulated, static, Windows by both compilers, WebAssembly, bare metal, and one that is only linked.
+#[test]
+#[ignore = "needs Nix: checks/nix runs it"]
+fn rows_of_every_kind_pass_their_matrix() {
+    let mut wanted = Vec::new();
+    for row in ["x86_64-linux", "aarch64-linux", "windows-x64", "wasm32-wasi"] {
+        wanted.extend(["test", "conformance", "portable", "shell"].map(|check| format!(".#matrix.{row}.{check}")));
+    }
+    for row in ["riscv64-linux-musl", "wasm32-web", "cortex-m4f", "macos-arm64"] {
+        wanted.extend(["test", "conformance", "portable"].map(|check| format!(".#matrix.{row}.{check}")));
+    }
+    wanted
+        .extend(["windows-x86", "s390x-linux", "armv7hf-linux-musl"].map(|row| format!(".#matrix.{row}.conformance")));
+    bench().build(&wanted.iter().map(String::as_str).collect::<Vec<_>>());
+    bench().assert_emulators_left_no_trace();
+}
+
+/// The third of the README's commands, for some rows of different kinds.
+#[test]
+#[ignore = "needs Nix: checks/nix runs it"]
+fn the_program_takes_its_environments_from_the_flake() {
+    let rows = ["x86_64-linux", "aarch64-linux", "riscv64-linux-musl", "windows-x64", "wasm32-wasi", "cortex-m4f"];
+    let report = bench().folder().join("report.json");
+    let reporting = format!("json={}", report.display());
+    let args =
+        [&["test"], &rows[..], &["--provider", "nix", "--locked", "--suite", "all", "--report", &reporting]].concat();
+    let output = bench().program(&args).succeeds();
+    let report: Value = serde_json::from_slice(&fs::read(&report).unwrap()).unwrap();
+    assert_eq!(report["provider"], "nix", "{output}");
+    for row in report["targets"].as_array().unwrap() {
+        assert_eq!(row["status"], "passed", "{output}");
+        // Other build systems, too, by what the flake says of the row.
+        let suites = row["suites"].as_array().unwrap();
+        let is_well = |suite: &Value| match suite["status"].as_str() {
+            Some("linked") => row["name"] == "windows-x64" && suite["name"] == "python",
+            status => matches!(status, Some("passed") | None),
+        };
+        assert!(suites.iter().all(is_well), "{output}");
+        assert!(row["name"] != "aarch64-linux" || suites[0]["steps"].as_array().unwrap().len() == 4, "{output}");
+    }
+    assert_eq!(report["targets"].as_array().unwrap().len(), rows.len(), "{output}");
+    // In this clone, which has a flake that uses cross-flake, it is what `auto` takes.
+    let chosen = bench().program(&["env", "aarch64-linux"]).succeeds().json();
+    assert_eq!(chosen["provider"], "nix");
+    // `shell` enters `nix develop`.
+    let output = bench().program(&["shell", "aarch64-linux", "--", "sh", "-c", "echo $CC $IN_NIX_SHELL"]).succeeds();
+    assert!(output.out.contains("/bin/aarch64-linux-cc"), "{output}");
+    bench().assert_emulators_left_no_trace();
+}

@@ -1,0 +1,209 @@
+//! Environments: printed, evaluated by a shell, entered, and mixed with what the user's own environment holds.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use crate::support::{BOTH, Cache, Fixture};
+
+/// What the program of the fixture `small` prints without arguments, and without a flag of the user's.
+const ON_ARM: &str = "aarch64  false\n";
+
+#[test]
+fn an_evaluated_environment_makes_plain_cargo_test_cross() {
+    let fixture = Fixture::new("with-c");
+    let script = "set -e\neval \"$(\"$0\" env aarch64-linux --shell)\"\ncargo test --quiet\ncargo run --quiet";
+    let output = fixture.command("sh", &["-c", script, env!("CARGO_BIN_EXE_cargo-cross-flake")]).succeeds();
+    assert!(output.out.contains("test result: ok. 1 passed"), "{output}");
+    assert!(output.out.ends_with("aarch64 64 42\n"), "{output}");
+    assert!(fixture.path("target/aarch64-unknown-linux-gnu/debug/with-c").exists());
+}
+
+#[test]
+fn c_and_macros_and_programs_of_the_same_package_are_built_for_every_target_at_once() {
+    let fixture = Fixture::new("with-c");
+    let output = fixture.for_both("test", &["--json"]).succeeds();
+    for target in BOTH {
+        let row = output.row(target);
+        assert_eq!((&row["status"], &row["tests"]["passed"]), (&"passed".into(), &1.into()), "{output}");
+    }
+    // The macro's own tests belong to no target.
+    assert_eq!(output.row("build-machine")["tests"]["passed"], 1, "{output}");
+}
+
+#[test]
+fn a_printed_environment_names_variables_path_and_runner() {
+    let fixture = Fixture::new("small");
+    let json = fixture.program(&["env", "aarch64-unknown-linux-gnu", "--json"]).succeeds().json();
+    assert_eq!(json["schema"], 1);
+    assert_eq!((&json["provider"], &json["target"]), (&"portable".into(), &"aarch64-linux".into()));
+    let scoped = json["scoped"].as_object().unwrap();
+    for name in ["CC", "CXX", "AR", "PKG_CONFIG_LIBDIR", "CMAKE_TOOLCHAIN_FILE"] {
+        let file = scoped[&format!("{name}_aarch64_unknown_linux_gnu")].as_str().unwrap();
+        assert!(Path::new(file).exists(), "{name}={file}");
+    }
+    assert!(Path::new(scoped["CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER"].as_str().unwrap()).exists());
+    assert!(scoped.keys().all(|name| name.to_lowercase().contains("aarch64_unknown_linux_gnu")), "{json}");
+    let shell = json["shell"].as_object().unwrap();
+    assert_eq!(shell["CARGO_BUILD_TARGET"], "aarch64-unknown-linux-gnu");
+    assert_eq!(shell["CC"], scoped["CC_aarch64_unknown_linux_gnu"]);
+    let path: Vec<&Path> = json["path"].as_array().unwrap().iter().map(|p| Path::new(p.as_str().unwrap())).collect();
+    assert!(path.iter().any(|folder| folder.join("rustc").exists()), "{json}");
+    let runner = scoped["CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER"].as_str().unwrap();
+    assert!(path.iter().any(|folder| folder.join(runner).exists()), "{json}");
+    assert_eq!((&json["runner"]["target"], &json["runner"]["kind"]), (&"aarch64-linux".into(), &"qemu-user".into()));
+    // JSON is what it prints when nobody says otherwise, and it is the same every time.
+    assert_eq!(fixture.program(&["env", "aarch64-linux"]).succeeds().json(), json);
+}
+
+#[test]
+fn a_program_is_run_with_its_arguments_and_gives_its_exit_code() {
+    let fixture = Fixture::new("small");
+    let output = fixture.program(&["run", "aarch64-linux", "--", "a", "b  c", "--d", "*"]).succeeds();
+    assert_eq!(output.out, "aarch64 a|b  c|--d|* false\n");
+    let output = fixture.program(&["run", "x86_64-linux"]).env("CODE", "7").ends_with(7);
+    assert_eq!(output.out, "x86_64  false\n");
+}
+
+#[test]
+fn a_command_in_a_shell_is_inside_the_target_and_gives_its_exit_code() {
+    let fixture = Fixture::new("small");
+    let script = "cargo run --quiet; echo $CARGO_BUILD_TARGET; exit 5";
+    let output = fixture.program(&["shell", "aarch64-linux", "--", "sh", "-c", script]).ends_with(5);
+    assert_eq!(output.out, format!("{ON_ARM}aarch64-unknown-linux-gnu\n"), "{output}");
+    // Without a command it is the user's own shell.
+    let output = fixture.program(&["shell", "aarch64-linux"]).env("SHELL", "/bin/pwd").succeeds();
+    assert_eq!(output.out.trim_end(), fixture.root().canonicalize().unwrap().to_str().unwrap());
+}
+
+#[test]
+fn flags_of_the_user_reach_every_target_and_leave_its_own_in_place() {
+    for (name, value) in [("RUSTFLAGS", "--cfg from_user"), ("CARGO_ENCODED_RUSTFLAGS", "--cfg\u{1f}from_user")] {
+        let fixture = Fixture::new("small");
+        let output = fixture.for_both("test", &["--json"]).env(name, value).succeeds();
+        for target in BOTH {
+            // One of them is there only with the flag.
+            assert_eq!(output.row(target)["tests"]["passed"], 2, "{name}\n{output}");
+        }
+        let output = fixture.program(&["run", "aarch64-linux"]).env(name, value).succeeds();
+        assert_eq!(output.out, "aarch64  true\n", "{name}");
+    }
+}
+
+#[test]
+fn flags_of_a_row_and_of_the_user_add_up() {
+    let fixture = Fixture::new("small");
+    fixture.write("targets.toml", "[target.aarch64-linux]\nrustflags = [\"--cfg\", \"from_row\"]\n");
+    fixture.write(
+        "src/lib.rs",
+        "pub fn next(n: u32) -> u32 { n + 1 }\n#[cfg(all(from_row, from_user))] #[test] fn has_both() {}",
+    );
+    let output = fixture.for_both("test", &["--json", "--", "--lib"]).env("RUSTFLAGS", "--cfg from_user").succeeds();
+    let passed = BOTH.map(|target| output.row(target)["tests"]["passed"].as_u64().unwrap());
+    assert_eq!(passed, [0, 1], "{output}");
+}
+
+#[test]
+fn a_target_folder_of_the_user_is_used_and_the_workspace_stays_clean() {
+    let fixture = Fixture::new("small");
+    let elsewhere = fixture.path("else where");
+    fixture.for_both("test", &[]).env("CARGO_TARGET_DIR", &elsewhere).succeeds();
+    assert!(elsewhere.join("aarch64-unknown-linux-gnu/debug/deps").exists());
+    assert!(!fixture.root().join("target").exists() && !fixture.path("target").exists());
+    // Without one it is the workspace's own.
+    fixture.program(&["build", "x86_64-linux"]).without("CARGO_TARGET_DIR").succeeds();
+    assert!(fixture.root().join("target/x86_64-unknown-linux-gnu/debug/small").exists());
+}
+
+#[test]
+fn tests_of_another_target_run_directly_where_user_namespaces_are_forbidden() {
+    let fixture = Fixture::new("small");
+    let forbidden = |args: &[&str]| {
+        let script = "echo 0 >/proc/sys/user/max_user_namespaces && exec \"$0\" \"$@\"";
+        fixture.program(args).under(&["unshare", "-Ur", "sh", "-c", script])
+    };
+    let test = ["test", "x86_64-linux", "aarch64-linux", "--json"];
+    let output = forbidden(&test).succeeds();
+    let row = output.row("aarch64-linux");
+    assert_eq!((&row["status"], &row["binfmt"]), (&"passed".into(), &false.into()), "{output}");
+    assert_eq!(row["tests"]["passed"], 1);
+
+    let doctor = forbidden(&["doctor", "--json"]).succeeds().json();
+    let finding = doctor.as_array().unwrap().iter().find(|finding| finding["name"] == "private binfmt").unwrap();
+    assert_eq!(finding["state"], "limited");
+    assert!(finding["what"].as_str().unwrap().contains("user.max_user_namespaces is 0"), "{finding}");
+
+    // The report of an ordinary run tells the two apart, where this machine allows a private binfmt_misc at all.
+    let doctor = fixture.program(&["doctor", "--json"]).succeeds().json();
+    let finding = doctor.as_array().unwrap().iter().find(|finding| finding["name"] == "private binfmt").unwrap();
+    let row = fixture.program(&test).succeeds().row("aarch64-linux");
+    assert_eq!(row["binfmt"], finding["state"] == "ok");
+    let row = fixture.program(&[&test[..], &["--no-binfmt"]].concat()).succeeds().row("aarch64-linux");
+    assert_eq!(row["binfmt"], false);
+}
+
+/// As CMake, Meson and configure scripts ask, before they compile anything.
+#[test]
+fn the_compiler_answers_what_build_systems_ask() {
+    let fixture = Fixture::new("small");
+    // CPython, among others, prints when it was built.
+    fixture.write("answer.c", "int main(void) { return __DATE__[0] == 0; }\n");
+    // The name of the target; macros of a program on standard input; the linker; all arguments on one line of a file.
+    let script = "$CC -dumpmachine && echo | $CC -E -dM - | grep '__aarch64__ ' && $CC -Wl,--version && \
+                  $CC -fuse-ld=lld -Wl,--version && \
+                  printf '%s' '-O1 answer.c -o \"an answer\" -lz' >arguments && $CC @arguments && \
+                  $CROSSCOMPILING_EMULATOR './an answer' && echo ran";
+    let output = fixture.program(&["shell", "aarch64-linux", "--", "sh", "-c", script]).succeeds();
+    let lines: Vec<&str> = output.out.lines().collect();
+    assert_eq!((lines[0], lines[1], lines[4]), ("aarch64-linux-gnu", "#define __aarch64__ 1", "ran"), "{output}");
+    assert!(lines[2].starts_with("LLD ") && lines[2].ends_with("(compatible with GNU linkers)"), "{output}");
+    // .NET's Native AOT asks for a linker by its name, too.
+    assert_eq!(lines[3], lines[2], "{output}");
+}
+
+/// The contract names every variable, and none that is not set.
+#[test]
+fn the_documentation_of_the_environment_has_every_variable() {
+    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/environment.md")).unwrap();
+    let tables = document.split_once("## Scoped variables").unwrap().1.split_once("## PATH").unwrap().0;
+    let documented: BTreeSet<String> = tables
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once(" |"))
+        .flat_map(|(names, _)| names.split(", ").map(|name| name.trim_matches('`').to_owned()).collect::<Vec<_>>())
+        .collect();
+    let json = Fixture::new("small").program(&["env", "aarch64-linux"]).succeeds().json();
+    let set: BTreeSet<String> = [&json["scoped"], &json["shell"]]
+        .into_iter()
+        .flat_map(|variables| variables.as_object().unwrap().keys())
+        .map(|name| {
+            let lower = "aarch64_unknown_linux_gnu";
+            name.replace(lower, "<triple>").replace(&lower.to_uppercase(), "<TRIPLE>")
+        })
+        .collect();
+    assert_eq!(set.difference(&documented).collect::<Vec<_>>(), [""; 0], "not documented");
+    // Those that only some rows have.
+    let absent: Vec<&String> = documented.difference(&set).collect();
+    let some = ["RUSTDOCFLAGS", "RUSTFLAGS"].map(|name| format!("CARGO_TARGET_<TRIPLE>_{name}"));
+    let others = ["GOARM", "MACOSX_DEPLOYMENT_TARGET", "RC", "RC_<triple>", "WINDRES"];
+    assert_eq!(absent, some.iter().map(String::as_str).chain(others).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_doctor_promises_nothing_that_this_machine_will_not_get() {
+    let cache = Cache::empty();
+    let fixture = Fixture::new("small").with_cache(cache.root());
+    // A machine of another distribution.
+    fs::write(fixture.path("os-release"), "ID=ubuntu\nPRETTY_NAME=\"Ubuntu 24.04 LTS\"\n").unwrap();
+    let script =
+        format!("mount --bind '{}' /etc/os-release && exec \"$0\" \"$@\"", fixture.path("os-release").display());
+    let doctor =
+        fixture.program(&["doctor"]).env("CROSS_FLAKE_STD", "source").under(&["unshare", "-rm", "sh", "-c", &script]);
+    let output = doctor.run();
+    for promise in ["first use of a target fetches its own", "the distribution's, fetched", "uses the distribution's"] {
+        assert!(!output.out.contains(promise), "{promise}\n{output}");
+    }
+    // What `setup` says of such rows, too.
+    let reason = "emulators come from Debian's packages, and Ubuntu 24.04 LTS is not Debian";
+    let of_row = output.out.split_once("these are skipped: ").unwrap_or_else(|| panic!("{output}")).1;
+    assert!(output.out.contains(reason) && of_row.lines().next().unwrap().contains("aarch64-linux"), "{output}");
+}

@@ -1,0 +1,199 @@
+//! Targets that fail: which, why, and with what output.
+
+use std::fs;
+
+use quick_junit::{Report, TestCaseStatus};
+
+use crate::support::{BOTH, Fixture, Output, names};
+
+#[test]
+fn a_workspace_that_does_not_compile_for_one_target_fails_for_that_one_only() {
+    let fixture = Fixture::new("broken");
+    let output = fixture.for_both("test", &["--json"]).ends_with(1);
+    let (good, bad) = (output.row("x86_64-linux"), output.row("aarch64-linux"));
+    assert_eq!(good["status"], "passed");
+    assert_eq!(good["tests"]["passed"], 1);
+    assert!(good["reason"].is_null());
+    assert_eq!(bad["status"], "failed");
+    assert_eq!(bad["reason"], "error: the first of two errors");
+    assert_eq!(bad["tests"], serde_json::json!({ "passed": 0, "failed": 0, "ignored": 0 }));
+    output.says(&[
+        "──── aarch64-linux: build ────",
+        "error: the first of two errors",
+        "compile_error!(\"the first of two errors\");",
+        "error[E0308]: mismatched types",
+        "return \"the second of two errors\";",
+        "error: could not compile `broken`",
+    ]);
+    assert!(!output.err.contains("──── x86_64-linux"), "{output}");
+}
+
+#[test]
+fn the_output_of_a_target_that_fails_is_shown_whole_and_that_of_one_that_passes_not_at_all() {
+    let fixture = Fixture::new("misbehaves");
+    let output = fixture.for_both("test", &["--", "--test", "talks"]).ends_with(1);
+    let said: Vec<&str> = output.err.lines().filter(|line| line.starts_with("aarch64 says")).collect();
+    let expected: Vec<String> = (0..3000).map(|line| format!("aarch64 says line {line}")).collect();
+    assert_eq!(said.len(), 3001, "{output}");
+    assert_eq!(said[..3000], expected);
+    assert_eq!(said[3000], "aarch64 says it on the other stream, too");
+    output.says(&["──── aarch64-linux: misbehaves tests/talks: exit code 3 ────"]);
+    assert!(!output.err.contains("x86_64 says") && !output.out.contains(" says "), "{output}");
+}
+
+#[test]
+fn a_test_that_hangs_is_ended_with_all_that_it_started() {
+    let fixture = Fixture::new("misbehaves");
+    let output = fixture.for_both("test", &["--json", "--timeout", "2", "--", "--test", "hangs"]).ends_with(1);
+    for target in BOTH {
+        let row = output.row(target);
+        let reason =
+            "misbehaves tests/hangs: still running after 2.0 s, which --timeout allows; 0 of 1 tests had ended";
+        assert_eq!(row["reason"], reason, "{output}");
+        assert_eq!(row["tests"]["failed"], 1);
+    }
+    fixture.assert_nothing_left();
+}
+
+#[test]
+fn a_test_that_dies_or_ends_too_early_has_failed_whatever_its_exit_code() {
+    let fixture = Fixture::new("misbehaves");
+    let junit = fixture.path("report.xml");
+    let report = format!("junit={}", junit.display());
+    let tests = ["--test", "aborts", "--test", "segfaults", "--test", "exits"];
+    let output = fixture.for_both("test", &[&["--json", "--report", &report, "--"], &tests[..]].concat()).ends_with(1);
+    let junit = Report::deserialize_from_str(&fs::read_to_string(junit).unwrap()).unwrap();
+    for target in BOTH {
+        assert_eq!(output.row(target)["tests"]["failed"], 3, "{output}");
+        let suite = junit.test_suites.iter().find(|suite| suite.name.as_str() == target).unwrap();
+        let message = |title: &str| {
+            let case = suite.test_cases.iter().find(|case| case.name.as_str() == title).unwrap();
+            match &case.status {
+                TestCaseStatus::NonSuccess { message, .. } => message.as_ref().unwrap().to_string(),
+                _ => panic!("{title} did not fail"),
+            }
+        };
+        // Under emulation these are qemu's words.
+        let aborts = message("misbehaves tests/aborts");
+        assert!(aborts.contains("SIGABRT") || aborts.contains("signal 6"), "{aborts}");
+        let segfaults = message("misbehaves tests/segfaults");
+        assert!(segfaults.contains("SIGSEGV") || segfaults.contains("signal 11"), "{segfaults}");
+        assert_eq!(message("misbehaves tests/exits"), "ended before its last test, with exit code 0");
+    }
+    fixture.assert_nothing_left();
+}
+
+#[test]
+fn a_daemon_that_a_test_leaves_behind_is_gone_afterwards() {
+    let fixture = Fixture::new("misbehaves");
+    let pids = fixture.path("pid");
+    let program = fixture.for_both("test", &["--json", "--", "--test", "leaves_a_daemon"]).env("PID_FILE", &pids);
+    let output = program.succeeds();
+    for (target, arch) in BOTH.iter().zip(["x86_64", "aarch64"]) {
+        assert_eq!(output.row(target)["tests"]["passed"], 1);
+        // It did run.
+        let pid = fs::read_to_string(fixture.path(&format!("pid-{arch}"))).unwrap();
+        let environ = format!("/proc/{}/environ", pid.trim());
+        let there = fs::read_to_string(environ).is_ok_and(|text| text.contains(pids.to_str().unwrap()));
+        assert!(!there, "{arch}: {pid}");
+    }
+    fixture.assert_nothing_left();
+}
+
+#[test]
+fn a_run_that_fails_leaves_no_temporary_file() {
+    let fixture = Fixture::new("broken");
+    fixture.for_both("test", &[]).ends_with(1);
+    fixture.assert_nothing_left();
+    assert_eq!(names(&fixture.path("")), ["target", "tmp", "workspace"]);
+}
+
+/// "Exec format error", by the names of the machines and of the runner that is wanted.
+#[test]
+fn a_program_of_another_target_is_explained_and_its_runner_named() {
+    let fixture = Fixture::new("small");
+    let spec =
+        r#"{"target": "windows-x64", "kind": "wine", "label": "wine", "command": ["wine"], "env": {}, "binfmt": {}}"#;
+    fixture.write("runner.json", spec);
+    let output = fixture.program(&["runner", "runner.json", "--", "/bin/true"]).ends_with(2);
+    assert!(output.err.contains("Exec format error: /bin/true is built for x86_64 (ELF"), "{output}");
+    assert!(
+        output
+            .err
+            .contains("which cross-flake-run-windows-x64 does not run\ncross-flake-run-x86_64-linux runs it here"),
+        "{output}"
+    );
+}
+
+/// A library of the target that is not there, linked by hand and by cargo.
+#[test]
+fn a_missing_library_is_named_with_where_it_was_searched_and_what_to_type() {
+    let fixture = Fixture::new("small");
+    fixture.write("call.c", "int main(void) { return 0; }\n");
+    let output =
+        fixture.program(&["shell", "aarch64-linux", "--", "sh", "-c", "$CC call.c -lnowhere -o call"]).ends_with(1);
+    let words = [
+        "no library `nowhere` for aarch64-linux in ",
+        "/prefix/aarch64-linux-gnu",
+        "libnowhere-dev",
+        "cross-flake sysroot",
+    ];
+    output.says(&words);
+    // What is missing for another reason gets no such advice.
+    let script = "echo 'int gone(void); int main(void) { return gone(); }' >call.c && $CC call.c -lz -o call";
+    let output = fixture.program(&["shell", "aarch64-linux", "--", "sh", "-c", script]).ends_with(1);
+    assert!(output.err.contains("gone") && !output.err.contains("cross-flake:"), "{output}");
+
+    fixture.write("build.rs", "fn main() { println!(\"cargo::rustc-link-lib=nowhere\"); }\n");
+    let output = fixture.program(&["test", "aarch64-linux", "--json"]).ends_with(1);
+    let reason = output.row("aarch64-linux")["reason"].as_str().unwrap().to_owned();
+    assert!(reason.starts_with("no library `nowhere` for aarch64-linux in "), "{reason}");
+}
+
+/// A WebAssembly module with one function of this name that does nothing, and a section of wasm-bindgen's.
+fn module(export: &str) -> Vec<u8> {
+    let counted = |bytes: &[u8]| [&[bytes.len() as u8], bytes].concat();
+    let section = |id: u8, content: &[u8]| [&[id], &counted(content)[..]].concat();
+    let document = br#"{"schema_version":"0.2.100","version":"0.2.101"}"#;
+    let of_bindgen =
+        [&counted(b"__wasm_bindgen_unstable")[..], &(document.len() as u32).to_le_bytes(), document].concat();
+    [
+        &b"\0asm\x01\0\0\0"[..],
+        &section(1, &[1, 0x60, 0, 0]),
+        &section(3, &[1, 0]),
+        &section(7, &[&[1], &counted(export.as_bytes())[..], &[0, 0]].concat()),
+        &section(10, &[1, 2, 0, 0x0b]),
+        &section(0, &of_bindgen),
+    ]
+    .concat()
+}
+
+#[test]
+fn a_module_without_main_or_whose_tests_nobody_runs_has_not_passed() {
+    let fixture = Fixture::new("small");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/data/wasm-node.mjs");
+    let run = |export: &str, runner: &str, code: i32| -> Output {
+        fs::write(fixture.root().join("module.wasm"), module(export)).unwrap();
+        let (tools, program) = (fixture.path("tools"), fixture.path("tools/wasm-bindgen-test-runner"));
+        fs::create_dir_all(&tools).unwrap();
+        let _ = fs::remove_file(&program);
+        if !runner.is_empty() {
+            fs::write(&program, format!("#!/bin/sh\n{runner}\n")).unwrap();
+            fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+        fixture.command("node", &[script, "module.wasm", "--nocapture"]).env("PATH", path).ends_with(code)
+    };
+    assert!(run("other", "", 1).err.contains("has no main"));
+    let words = "cargo install wasm-bindgen-cli --version 0.2.101 --locked";
+    for runner in ["echo wasm-bindgen-test-runner 0.2.100", "exit 1"] {
+        let output = run("__wbgt_a::test", runner, 1);
+        assert!(output.out.starts_with("cross-flake: ") && output.out.contains(words), "{output}");
+    }
+    let runner = |code: i32| {
+        format!("case $1 in --version) echo wasm-bindgen-test-runner 0.2.101;; *) echo ran $*; exit {code};; esac")
+    };
+    for code in [0, 7] {
+        assert_eq!(run("__wbgt_a::test", &runner(code), code).out, "ran module.wasm --nocapture\n");
+    }
+}

@@ -1,0 +1,20 @@
+//! program as people use it: the program itself, on the workspaces of `tests/fixtures`, with real compilers and emulators.
+//!
+//! One crate, so that it links once. Only `x86_64-linux` and `aarch64-linux` are set up, in the cache that everybody
+//! uses; what is about the cache itself has one of its own, made of links to that.
+
+mod as_cargo;
+mod cache;
+mod company;
+mod compilers;
+mod costs;
+mod environments;
+mod failures;
+mod families;
+mod interruptions;
+mod mistakes;
+mod nix;
+mod reports;
+mod suites;
+mod support;
+mod workspaces;

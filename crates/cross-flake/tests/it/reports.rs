@@ -1,0 +1,198 @@
+//! What machines read: reports of a run, and what commands print as JSON.
+
+use std::fs;
+
+use quick_junit::{Report, TestCaseStatus};
+use serde_json::Value;
+
+use crate::support::{BOTH, Cache, Fixture, names, normal_cache};
+
+/// The names of an object's fields, in their order.
+fn fields(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap_or_else(|| panic!("no object: {value}")).keys().map(String::as_str).collect()
+}
+
+#[test]
+fn every_form_of_report_tells_of_the_same_run() {
+    let fixture = Fixture::new("small");
+    fixture.write(
+        "src/lib.rs",
+        &[
+            "#[test] fn passes() {}",
+            "#[test] #[ignore] fn is_left_out() {}",
+            "#[cfg(target_arch = \"aarch64\")] #[test] fn fails_on_arm() { panic!(\"<because> & \\\"why\\\"\") }",
+            "/// ```\n/// assert_eq!(small::next(1), 2);\n/// ```\npub fn next(n: u32) -> u32 { n + 1 }",
+        ]
+        .join("\n"),
+    );
+    let forms = ["json=out.json", "junit=out.xml", "markdown=out.md"];
+    let reports: Vec<&str> = forms.iter().flat_map(|form| ["--report", *form]).collect();
+    let output = fixture.for_both("test", &[&["--json"], &reports[..]].concat()).ends_with(1);
+    let read = |name: &str| fs::read_to_string(fixture.root().join(name)).unwrap();
+
+    let json = output.json();
+    assert_eq!(serde_json::from_str::<Value>(&read("out.json")).unwrap(), json);
+    assert_eq!(fields(&json), ["provider", "crates", "groups", "targets"]);
+    assert_eq!(json["groups"], serde_json::json!([BOTH]));
+    assert_eq!(json["provider"], "portable");
+    let rows = json["targets"].as_array().unwrap();
+    assert_eq!(rows.iter().map(|row| &row["name"]).collect::<Vec<_>>(), BOTH);
+    for row in rows {
+        let names = [
+            "name",
+            "triple",
+            "status",
+            "runner",
+            "binfmt",
+            "tests",
+            "crates",
+            "build_seconds",
+            "run_seconds",
+            "reason",
+            "suites",
+        ];
+        assert_eq!(fields(row), names);
+        assert_eq!(fields(&row["tests"]), ["passed", "failed", "ignored"]);
+        assert!(row["binfmt"].is_boolean() && row["build_seconds"].is_f64() && row["run_seconds"].is_f64(), "{row}");
+    }
+    // The library's own test, and the one in its documentation.
+    let tests = |row: &Value| ["passed", "failed", "ignored"].map(|name| row["tests"][name].as_u64().unwrap());
+    assert_eq!(tests(&rows[0]), [2, 0, 1], "{output}");
+    assert_eq!(tests(&rows[1]), [2, 1, 1], "{output}");
+    assert_eq!((&rows[0]["triple"], &rows[0]["status"]), (&"x86_64-unknown-linux-gnu".into(), &"passed".into()));
+    assert_eq!((&rows[1]["triple"], &rows[1]["status"]), (&"aarch64-unknown-linux-gnu".into(), &"failed".into()));
+    assert!(rows[0]["reason"].is_null());
+    assert_eq!(rows[1]["reason"], "small: fails_on_arm failed: <because> & \"why\" (src/lib.rs:3)");
+    assert_eq!(rows[0]["runner"], "native");
+    assert!(rows[1]["runner"].as_str().unwrap().starts_with("qemu-aarch64 "));
+
+    let junit = Report::deserialize_from_str(&read("out.xml")).unwrap();
+    assert_eq!(junit.test_suites.iter().map(|suite| suite.name.as_str()).collect::<Vec<_>>(), BOTH);
+    assert_eq!((junit.tests, junit.failures), (7, 1));
+    let failed = junit.test_suites[1].test_cases.iter().find(|case| case.name.as_str() == "fails_on_arm").unwrap();
+    let TestCaseStatus::NonSuccess { description, .. } = &failed.status else { panic!("it failed: {failed:?}") };
+    assert!(description.as_ref().unwrap().contains("<because> & \"why\""), "{failed:?}");
+
+    let markdown = read("out.md");
+    let lines: Vec<&str> = markdown.lines().filter(|line| line.starts_with("| ")).collect();
+    assert_eq!(lines.len(), 4, "{markdown}");
+    assert!(lines[0].starts_with("| target | triple | ") && lines[1].starts_with("| --- | "), "{markdown}");
+    assert!(lines[2].starts_with("| x86_64-linux | ") && lines[2].ends_with(" | passed |"), "{markdown}");
+    assert!(
+        lines[3].starts_with("| aarch64-linux | ") && lines[3].contains("| failed: small: fails_on_arm"),
+        "{markdown}"
+    );
+    let columns = |line: &str| line.matches('|').count();
+    assert!(lines.iter().all(|line| columns(line) == columns(lines[0])), "{markdown}");
+}
+
+#[test]
+fn a_row_that_is_only_linked_is_neither_passed_nor_skipped() {
+    let fixture = Fixture::new("small");
+    fixture.write("targets.toml", "[target.aarch64-linux]\nlevel = \"link\"\nreason = \"as an example\"\n");
+    let output = fixture.for_both("test", &["--json"]).succeeds();
+    let row = output.row("aarch64-linux");
+    assert_eq!((&row["status"], &row["runner"]), (&"linked".into(), &"none".into()));
+    assert_eq!((&row["tests"]["passed"], &row["reason"]), (&0.into(), &"as an example".into()));
+    assert_eq!(output.row("x86_64-linux")["status"], "passed");
+    // It was linked.
+    let programs = names(&fixture.path("target/aarch64-unknown-linux-gnu/debug/deps"));
+    assert!(programs.iter().any(|name| name.starts_with("small-") && !name.contains('.')), "{programs:?}");
+}
+
+#[test]
+fn a_skipped_target_is_a_failure_unless_skips_are_allowed() {
+    let fixture = Fixture::new("small");
+    // Nobody has a C library of this name.
+    let runtime = "runtime = { package = \"libc6-no-such-cross\", root = \"usr/no-such\" }";
+    fixture.write("targets.toml", &format!("[target.aarch64-linux]\n{runtime}\n"));
+    for (args, code) in [(&["--json"][..], 1), (&["--json", "--allow-skips"], 0)] {
+        let output = fixture.for_both("test", args).ends_with(code);
+        let row = output.row("aarch64-linux");
+        assert_eq!(row["status"], "skipped", "{output}");
+        assert!(row["reason"].as_str().unwrap().contains("libc6-no-such-cross"), "{output}");
+        assert_eq!(output.row("x86_64-linux")["status"], "passed");
+    }
+    // A failure is one all the same.
+    fixture.write("src/lib.rs", "pub fn next(n: u32) -> u32 { n + 1 }\n#[test] fn fails() { panic!() }");
+    fixture.for_both("test", &["--allow-skips"]).ends_with(1);
+}
+
+#[test]
+fn the_table_of_targets_is_an_array_with_an_object_for_each_row() {
+    normal_cache();
+    let fixture = Fixture::new("small");
+    fixture.write("targets.toml", "[target.mine]\ntriple = \"a-b-c\"\nlevel = \"link\"\nreason = \"x\"\n");
+    let json = fixture.program(&["list", "--json"]).succeeds().json();
+    let rows = json.as_array().unwrap();
+    assert!(rows.len() >= 24);
+    for row in rows {
+        let names = ["name", "triple", "level", "compiler", "linker", "runner", "glibc", "reason", "ready"];
+        assert_eq!(fields(row), names);
+    }
+    let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap();
+    assert_eq!(row("aarch64-linux")["ready"], true);
+    assert_eq!(row("mine")["level"], "link");
+    let markdown = fixture.program(&["list", "--markdown"]).succeeds().out;
+    assert_eq!(markdown.lines().count(), rows.len() + 2);
+}
+
+#[test]
+fn what_the_doctor_finds_is_an_array_of_findings() {
+    let fixture = Fixture::new("small");
+    let output = fixture.program(&["doctor", "--json"]).succeeds();
+    let json = output.json();
+    let findings = json.as_array().unwrap();
+    for finding in findings {
+        assert_eq!(fields(finding), ["name", "state", "what", "costs", "remedy"]);
+        assert!(["ok", "limited", "missing"].contains(&finding["state"].as_str().unwrap()), "{finding}");
+    }
+    for name in ["kernel", "private binfmt", "rust", "cache", "zig"] {
+        assert!(findings.iter().any(|finding| finding["name"] == name), "{name}\n{output}");
+    }
+}
+
+#[test]
+fn the_cache_is_measured_and_removed_only_when_asked() {
+    let cache = Cache::empty().with_copies(&["packages/libc6-arm64-cross"]).with(&[]);
+    let fixture = Fixture::new("small").with_cache(cache.root());
+    let json = fixture.program(&["clean", "--json"]).succeeds().json();
+    assert_eq!(fields(&json), ["folder", "bytes", "entries", "removed"]);
+    assert_eq!((&json["folder"], &json["removed"]), (&cache.root().to_str().unwrap().into(), &false.into()));
+    let packages = json["entries"].as_array().unwrap().iter().find(|entry| entry["name"] == "packages").unwrap();
+    assert!(packages["bytes"].as_u64().unwrap() > 1_000_000, "{json}");
+    assert!(cache.path("packages/libc6-arm64-cross").exists());
+    let json = fixture.program(&["clean", "--all", "--json"]).succeeds().json();
+    assert_eq!(json["removed"], true);
+    assert!(!cache.root().exists());
+    // Links to another folder are not followed.
+    assert!(normal_cache().join("zig-cache").exists());
+    // There is nothing to remove any more, and nobody minds.
+    assert_eq!(fixture.program(&["clean", "--all", "--json"]).succeeds().json()["bytes"], 0);
+}
+
+#[test]
+fn a_program_that_was_built_is_what_its_row_promises() {
+    let fixture = Fixture::new("small");
+    let output = fixture.for_both("build", &["--json", "--release"]).succeeds();
+    for target in BOTH {
+        assert_eq!(output.row(target)["status"], "linked");
+    }
+    let file = |triple: &str| fixture.path("target").join(triple).join("release/small").display().to_string();
+    let (native, arm) = (file("x86_64-unknown-linux-gnu"), file("aarch64-unknown-linux-gnu"));
+    let json = fixture.program(&["inspect", "--json", &native, &arm]).succeeds().json();
+    assert_eq!((json[0]["machine"].as_str(), json[1]["machine"].as_str()), (Some("x86_64"), Some("aarch64")), "{json}");
+    assert_eq!(json[0]["interpreter"], "/lib64/ld-linux-x86-64.so.2");
+    assert_eq!(json[1]["interpreter"], "/lib/ld-linux-aarch64.so.1");
+    for program in json.as_array().unwrap() {
+        assert_eq!(program["pointer_width"], 64);
+        assert_eq!((&program["rpath"], &program["runpath"]), (&Value::Array(vec![]), &Value::Array(vec![])), "{json}");
+        let glibc: Vec<u32> = program["glibc"].as_str().unwrap().split('.').map(|n| n.parse().unwrap()).collect();
+        assert!(glibc <= vec![2, 28], "{json}");
+    }
+    // A file that is no program does not keep the others from being shown.
+    let manifest = fixture.root().join("Cargo.toml").display().to_string();
+    let output = fixture.program(&["inspect", "--json", &manifest, &arm]).ends_with(1);
+    assert_eq!(output.json().as_array().unwrap().len(), 1);
+    output.says(&["error: ", "Cargo.toml"]);
+}

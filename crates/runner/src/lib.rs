@@ -1,0 +1,209 @@
+//! Starts one program of a target: `cross-flake-runner SPEC -- PROGRAM ARGS…`, which `CARGO_TARGET_<TRIPLE>_RUNNER` names and which
+//! the engine of cross-flake starts for every test binary.
+//!
+//! The program runs in a binfmt_misc of its own, in which every emulator of the machine is registered, so it may
+//! start other programs of its target. That needs no root: since Linux 6.7 the owner of a user namespace may mount
+//! binfmt_misc in it (Documentation/admin-guide/binfmt-misc.rst). Where this is refused, the emulator is started
+//! directly. When the program ends, or a signal ends the runner, everything that it left behind is killed.
+
+mod binfmt;
+mod command;
+mod format;
+mod kinds;
+mod namespace;
+mod reaper;
+mod refusal;
+pub mod room;
+mod spec;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::ffi::{CString, OsStr, OsString};
+use std::os::unix::{ffi::OsStrExt, process::CommandExt};
+use std::path::Path;
+use std::process::Command;
+use std::{env, fs, io};
+
+use anyhow::{Context, bail};
+use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+use nix::unistd::{Pid, execve, getpid, getppid};
+
+use binfmt::BinfmtEntry;
+use format::{explain_exec, explain_format, head_of, is_for_another_emulator};
+use kinds::native::loader_in;
+use kinds::wasmtime::opened_folders;
+use kinds::wine::{DLL_NOT_FOUND, WINE_SHARED, explain_libraries};
+use namespace::Namespace;
+use reaper::{wait_for, watched_signals};
+use refusal::{Refusal, Step, explain};
+use room::{Door, ROOM_VARIABLE, Room};
+use spec::{environment, root_in};
+
+pub use command::{SPECS, by_command, by_name};
+pub use namespace::probe;
+pub use reaper::{descendants, sweep};
+pub use spec::{Entered, PREFIX, ROOT_VARIABLE, RunnerKind, RunnerSpec, STATUS_VARIABLE, Status};
+
+/// A number of /proc/self/status; those that we ask for are written in hexadecimal or have one digit.
+fn status_mask(name: &str) -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    value.and_then(|value| u64::from_str_radix(value.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// Runs a program of a target and gives the code with which the runner is to end: the program's own, or 128 and
+/// the number of the signal that ended the program or the runner. To be called once, by a process that then ends.
+///
+/// The runner ends with the *thread* that started it (PR_SET_PDEATHSIG), the program with the runner.
+///
+/// # Errors
+///
+/// If the spec cannot be used or the program cannot be started. A refused namespace is no error: see [`Status`].
+pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) -> anyhow::Result<i32> {
+    let parent = getppid();
+    prctl::set_pdeathsig(Signal::SIGTERM)?;
+    if getppid() != parent {
+        return Ok(128 + Signal::SIGTERM as i32);
+    }
+    prctl::set_child_subreaper(true)?;
+    // SAFETY: no handler is installed. An inherited SIG_IGN would make the kernel reap our children itself.
+    unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
+    let watched = watched_signals();
+    let mut mask = SigSet::empty();
+    nix::sys::signal::pthread_sigmask(nix::sys::signal::SigmaskHow::SIG_BLOCK, Some(&watched), Some(&mut mask))?;
+
+    let entries = binfmt::entries(&spec.binfmt)?;
+    let own = head_of(Path::new("/proc/self/exe"));
+    let head = head_of(Path::new(program));
+    if is_for_another_emulator(spec, if binfmt { &entries } else { &[] }, &head, &own) {
+        return Err(explain_format(spec, program));
+    }
+    let room = room_of_caller()?;
+    let environment = environment(spec, Path::new(program), room.as_ref());
+    let mut emulator: Vec<OsString> = spec.command.iter().map(OsString::from).collect();
+    if spec.kind == RunnerKind::Wasmtime
+        // Before what ends wasmtime's own arguments.
+        && let Some(end) = emulator.iter().position(|word| word == "--")
+    {
+        let folders = opened_folders(Path::new("/"), Path::new("."));
+        emulator.splice(end..end, folders.into_iter().map(OsString::from));
+    }
+    if spec.kind == RunnerKind::Native
+        && let Some(root) = root_in(&environment)
+    {
+        emulator.extend(loader_in(&root, Path::new(program))?);
+    }
+    let start = |way: Way| {
+        let by_kernel = spec.kind == RunnerKind::QemuUser && entries.iter().any(|entry| entry.matches(&head));
+        let registered = match &way {
+            Way::Direct => false,
+            Way::Own(_) => true,
+            Way::Shared(_, entered) => *entered == Entered::Binfmt,
+        };
+        let emulator = if registered && by_kernel { &[] } else { &emulator[..] };
+        let line = emulator.iter().map(OsString::as_os_str).chain([program]);
+        let line: Vec<_> = line.chain(args.iter().map(OsString::as_os_str)).collect();
+        let mut command = Command::new(line[0]);
+        command.args(&line[1..]).env_clear().envs(&environment);
+        let exact = line[0].as_bytes().contains(&b'/').then(|| exact(&line, &environment)).transpose()?;
+        let runner = getpid();
+        // SAFETY: system calls only, and the errors are numbers. execve makes two vectors of pointers, which is
+        // sound because this process has one thread.
+        unsafe {
+            command.pre_exec(move || {
+                match &way {
+                    Way::Direct => Ok(()),
+                    Way::Own(namespace) => namespace.enter(),
+                    Way::Shared(door, _) => door.enter(),
+                }
+                .map_err(Refusal::pack)?;
+                prctl::set_pdeathsig(Signal::SIGKILL)?;
+                if getppid() != runner {
+                    return Err(Errno::ESRCH.into());
+                }
+                mask.thread_set_mask()?;
+                match &exact {
+                    Some((argv, envp)) => Err(execve(&argv[0], argv, envp).unwrap_err().into()),
+                    None => Ok(()),
+                }
+            })
+        };
+        command.spawn()
+    };
+    let mut status = Status { entered: Entered::Direct, refused: None };
+    let child = if let Some(room) = room {
+        status = Status { entered: room.entered, refused: room.refused.clone() };
+        let child = start(Way::Shared(Door::to(&room)?, room.entered));
+        if let Some(refusal) = child.as_ref().err().and_then(Refusal::unpack) {
+            bail!("the room of process {} cannot be entered: {}", room.process, refusal.1.desc());
+        }
+        child
+    } else if binfmt && !entries.is_empty() {
+        let child = start(Way::Own(Namespace::new(&entries)?));
+        match child.as_ref().err().and_then(Refusal::unpack) {
+            None => {
+                status.entered = Entered::Binfmt;
+                child
+            }
+            Some(refusal) => {
+                status.refused = Some(refused(refusal, &entries));
+                start(Way::Direct)
+            }
+        }
+    } else {
+        start(Way::Direct)
+    };
+    let child = child.map_err(|error| explain_exec(spec, program, error))?;
+    if let Some(path) = env::var_os(STATUS_VARIABLE) {
+        let written = serde_json::to_vec(&status).map_err(io::Error::from).and_then(|json| fs::write(&path, json));
+        written.unwrap_or_else(|error| eprintln!("cross-flake-runner: {}: {error}", Path::new(&path).display()));
+    }
+    let code = wait_for(Pid::from_raw(child.id() as i32), &watched)?;
+    if spec.kind == RunnerKind::Wine {
+        sweep(&WINE_SHARED);
+        if code == DLL_NOT_FOUND {
+            explain_libraries(spec, Path::new(program));
+        }
+    } else {
+        sweep(&[]);
+    }
+    Ok(code)
+}
+
+/// The namespaces that a program runs in.
+enum Way {
+    /// Those of the runner.
+    Direct,
+    /// One that is made for it.
+    Own(Namespace),
+    /// A room that others share, and the way in which emulators are started there.
+    Shared(Door, Entered),
+}
+
+/// Explains why a namespace was refused, and names what could not be registered.
+fn refused(refusal: Refusal, entries: &[BinfmtEntry]) -> String {
+    let Refusal(step, _, entry) = refusal;
+    let entry = entries.get(usize::from(entry)).filter(|_| step == Step::Register);
+    let entry = entry.map(|entry| format!("{}: ", entry.interpreter.display()));
+    entry.unwrap_or_default() + &explain(refusal)
+}
+
+/// The room that [`ROOM_VARIABLE`] names.
+fn room_of_caller() -> anyhow::Result<Option<Room>> {
+    let Some(path) = env::var_os(ROOM_VARIABLE) else { return Ok(None) };
+    let unreadable = || format!("cannot read the room {}", Path::new(&path).display());
+    let text = fs::read(&path).with_context(unreadable)?;
+    serde_json::from_slice(&text).map(Some).with_context(unreadable)
+}
+
+/// What execve(2) takes. Command would use execvp(3), which hands a file of unknown format to sh, and sh might even
+/// succeed. So a path is executed as it is; only a bare name is left to Command, to be searched for.
+fn exact(line: &[&OsStr], environment: &BTreeMap<OsString, OsString>) -> io::Result<(Vec<CString>, Vec<CString>)> {
+    let argv: Result<_, _> = line.iter().map(|word| CString::new(word.as_bytes())).collect();
+    let pairs = environment.iter().map(|(name, value)| [name.as_bytes(), value.as_bytes()].join(&b'='));
+    let envp: Result<_, _> = pairs.map(CString::new).collect();
+    Ok((argv?, envp?))
+}
