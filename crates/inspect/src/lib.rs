@@ -16,7 +16,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use object::read::ReadCache;
 use serde::{Serialize, Serializer};
 
-pub use machine::{Endian, Machine};
+pub use machine::{Endian, MACHINES, Machine, MachineRow};
 
 /// The container of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -317,7 +317,7 @@ impl fmt::Display for Expectation {
 /// What the programs of a Rust triple must be. None where the triple is unknown, as of a custom target may be.
 pub fn expected_of_triple(triple: &str) -> Option<Expectation> {
     let (arch, system) = triple.split_once('-')?;
-    let &(name, _, width, endian, _) = machine::machine_of_arch(arch)?;
+    let row = machine::machine_of_arch(arch)?;
     let is = |word| system.split('-').any(|part| part == word);
     let format = match () {
         () if arch.starts_with("wasm") => Format::Wasm,
@@ -327,7 +327,8 @@ pub fn expected_of_triple(triple: &str) -> Option<Expectation> {
         () => Format::Elf,
     };
     let narrow = system.ends_with("x32") || system.ends_with("ilp32");
-    Some(Expectation { format, machine: Machine(name), pointer_width: if narrow { 32 } else { width }, endian })
+    let pointer_width = if narrow { 32 } else { row.pointer_width };
+    Some(Expectation { format, machine: Machine(row.name), pointer_width, endian: row.endian })
 }
 
 /// "Exec format error" in plain words: what the file is built for, what this machine runs, and what runs the file.

@@ -8,7 +8,7 @@ use object::read::macho::{FatArch, LoadCommandVariant, MachHeader, MachOFatFile,
 use object::read::{Object, ObjectSection, ObjectSegment, ObjectSymbol, ReadRef};
 use object::{Endianness, FileKind, ObjectKind, SymbolKind, SymbolScope, elf, macho};
 
-use super::machine::MACHINES;
+use super::machine::row_of;
 use super::{Endian, FloatAbi, Format, GlibcVersion, Inspection, Kind, Machine, Sizes};
 
 /// One entry for each program in the file.
@@ -77,8 +77,7 @@ fn read_object<'d, O: Object<'d>, R: ReadRef<'d>>(
         ensure!(end <= len, "its headers tell of {end} bytes, but it has {len}");
     }
     let endian = if file.is_little_endian() { Endian::Little } else { Endian::Big };
-    let architecture = file.architecture();
-    let row = MACHINES.iter().find(|row| row.1 == architecture && row.3 == endian);
+    let row = row_of(file.architecture(), endian);
     let libraries: Vec<_> = file.import_libraries()?.map(|library| Ok(text(library?.name()))).collect::<Result<_>>()?;
     let kind = match file.kind() {
         ObjectKind::Executable => Kind::Executable,
@@ -87,8 +86,8 @@ fn read_object<'d, O: Object<'d>, R: ReadRef<'d>>(
         _ => Kind::Other,
     };
     Ok(Inspection {
-        machine: Machine(row.map_or("an unknown machine", |row| row.0)),
-        pointer_width: row.map_or(if file.is_64() { 64 } else { 32 }, |row| row.2),
+        machine: Machine(row.map_or("an unknown machine", |row| row.name)),
+        pointer_width: row.map_or(if file.is_64() { 64 } else { 32 }, |row| row.pointer_width),
         endian,
         statically_linked: libraries.is_empty() && kind != Kind::Relocatable,
         libraries,

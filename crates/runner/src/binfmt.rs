@@ -8,8 +8,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
+use cross_flake_inspect::{Endian, MachineRow};
 
-use super::format::head_of;
+/// The first bytes of a file, as many as a format is told by.
+pub(super) fn head_of(path: &Path) -> Vec<u8> {
+    let mut head = Vec::new();
+    // A file that cannot be read matches nothing.
+    let _ = File::open(path).and_then(|file| file.take(128).read_to_end(&mut head));
+    head
+}
 
 /// A format of executable files and the program that interprets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,41 +32,6 @@ pub(super) struct BinfmtEntry {
     /// The kernel's letters: `F` opens the interpreter once and for all, `P` hands over `argv[0]`.
     flags: String,
 }
-
-/// qemu's name, EI_CLASS (1 is 32 bits), EI_DATA (1 is little endian) and e_machine, from glibc's elf.h.
-pub(super) const MACHINES: &[(&str, u8, u8, u16)] = &[
-    ("aarch64", 2, 1, 183),      // EM_AARCH64
-    ("aarch64_be", 2, 2, 183),   // EM_AARCH64
-    ("alpha", 2, 1, 0x9026),     // EM_ALPHA
-    ("arm", 1, 1, 40),           // EM_ARM
-    ("armeb", 1, 2, 40),         // EM_ARM
-    ("hexagon", 1, 1, 164),      // EM_QDSP6
-    ("hppa", 1, 2, 15),          // EM_PARISC
-    ("i386", 1, 1, 3),           // EM_386
-    ("loongarch64", 2, 1, 258),  // EM_LOONGARCH
-    ("m68k", 1, 2, 4),           // EM_68K
-    ("microblaze", 1, 2, 189),   // EM_MICROBLAZE
-    ("microblazeel", 1, 1, 189), // EM_MICROBLAZE
-    ("mips", 1, 2, 8),           // EM_MIPS; N32 programs have the same header
-    ("mipsel", 1, 1, 8),         // EM_MIPS
-    ("mips64", 2, 2, 8),         // EM_MIPS
-    ("mips64el", 2, 1, 8),       // EM_MIPS
-    ("or1k", 1, 2, 92),          // EM_OPENRISC
-    ("ppc", 1, 2, 20),           // EM_PPC
-    ("ppc64", 2, 2, 21),         // EM_PPC64
-    ("ppc64le", 2, 1, 21),       // EM_PPC64
-    ("riscv32", 1, 1, 243),      // EM_RISCV
-    ("riscv64", 2, 1, 243),      // EM_RISCV
-    ("s390x", 2, 2, 22),         // EM_S390
-    ("sh4", 1, 1, 42),           // EM_SH
-    ("sh4eb", 1, 2, 42),         // EM_SH
-    ("sparc", 1, 2, 2),          // EM_SPARC
-    ("sparc32plus", 1, 2, 18),   // EM_SPARC32PLUS
-    ("sparc64", 2, 2, 43),       // EM_SPARCV9
-    ("x86_64", 2, 1, 62),        // EM_X86_64
-    ("xtensa", 1, 1, 94),        // EM_XTENSA
-    ("xtensaeb", 1, 2, 94),      // EM_XTENSA
-];
 
 /// The entries of a runner's document, less those of this very machine: it would run itself.
 pub(super) fn entries(interpreters: &BTreeMap<String, PathBuf>) -> anyhow::Result<Vec<BinfmtEntry>> {
@@ -86,11 +58,15 @@ impl BinfmtEntry {
     /// A qemu that is a program gets the flags `PF`: opened once, so that it is found from a chroot too, and told the
     /// program's own `argv[0]` (qemu 6.0 and later understand). A wrapper script gets none.
     pub(super) fn elf(qemu_arch: &str, interpreter: &Path) -> anyhow::Result<Self> {
-        let row = MACHINES.iter().find(|row| row.0 == qemu_arch);
-        let &(_, class, data, machine) = row.with_context(|| format!("qemu has no architecture `{qemu_arch}`"))?;
-        let half = |value: u16| {
-            if data == 1 { value.to_le_bytes() } else { value.to_be_bytes() }
+        let row = MachineRow::of_qemu(qemu_arch);
+        let row = row.with_context(|| format!("qemu has no architecture `{qemu_arch}`"))?;
+        let half = |value: u16| match row.endian {
+            Endian::Little => value.to_le_bytes(),
+            Endian::Big => value.to_be_bytes(),
         };
+        // EI_CLASS and EI_DATA of glibc's elf.h.
+        let class = if row.pointer_width == 64 { 2 } else { 1 };
+        let data = if row.endian == Endian::Little { 1 } else { 2 };
         // e_ident: the magic, class, data and version count. Of EI_OSABI anything but System V (0) and GNU (3) is
         // another system's; the mask leaves 0 to 3. The rest is padding, in which AppImage keeps a mark.
         let ident = [0x7f, b'E', b'L', b'F', class, data, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -101,7 +77,7 @@ impl BinfmtEntry {
         Ok(Self {
             name: format!("qemu-{qemu_arch}"),
             // e_type: ET_EXEC (2) and ET_DYN (3) differ in the last bit.
-            magic: [&ident[..], &half(2), &half(machine)].concat(),
+            magic: [&ident[..], &half(2), &half(row.elf)].concat(),
             mask: [&ident_mask[..], &half(0xfffe), &half(0xffff)].concat(),
             interpreter: interpreter.into(),
             flags: if program { "PF".into() } else { String::new() },
@@ -160,9 +136,10 @@ mod tests {
     #[test]
     fn this_test_matches_the_entry_of_its_own_machine_only() {
         let own = head_of(&env::current_exe().unwrap());
-        let matching: Vec<_> = MACHINES
+        let matching: Vec<_> = cross_flake_inspect::MACHINES
             .iter()
-            .map(|row| (row.0, BinfmtEntry::elf(row.0, Path::new("/qemu")).unwrap()))
+            .filter(|row| !row.qemu.is_empty())
+            .map(|row| (row.qemu, BinfmtEntry::elf(row.qemu, Path::new("/qemu")).unwrap()))
             .filter(|(_, entry)| entry.matches(&own))
             .map(|(name, _)| name)
             .collect();

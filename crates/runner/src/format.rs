@@ -2,8 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use anyhow::anyhow;
@@ -12,13 +11,6 @@ use nix::errno::Errno;
 use super::binfmt::BinfmtEntry;
 use super::spec::{PREFIX, RunnerKind, RunnerSpec};
 use cross_flake_inspect as inspect;
-
-pub(super) fn head_of(path: &Path) -> Vec<u8> {
-    let mut head = Vec::new();
-    // A file that cannot be read matches nothing.
-    let _ = File::open(path).and_then(|file| file.take(128).read_to_end(&mut head));
-    head
-}
 
 /// Whether a program is one that neither the spec's emulator nor a registered one can run, by the first bytes of it. What is no
 /// program at all, such as a script or a name that the emulator looks up by itself, is left to the emulator.

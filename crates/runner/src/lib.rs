@@ -17,6 +17,7 @@ pub mod room;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod variables;
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
@@ -32,7 +33,8 @@ use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::unistd::{Pid, execve, getpid, getppid};
 
 use binfmt::BinfmtEntry;
-use format::{explain_exec, explain_format, head_of, is_for_another_emulator};
+use binfmt::head_of;
+use format::{explain_exec, explain_format, is_for_another_emulator};
 use kinds::native::loader_in;
 use kinds::wasmtime::opened_folders;
 use kinds::wine::{DLL_NOT_FOUND, WINE_SHARED, explain_libraries};
@@ -40,7 +42,7 @@ use namespace::Namespace;
 use reaper::{wait_for, watched_signals};
 use refusal::{Refusal, Step, explain};
 use room::{Door, ROOM_VARIABLE, Room};
-use spec::{environment, root_in};
+use variables::{environment, root_in};
 
 pub use command::{SPECS, by_command, by_name};
 pub use namespace::probe;

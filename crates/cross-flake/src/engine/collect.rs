@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use cargo_metadata::{Artifact, Package, TargetKind};
 
 use super::build::{Built, seconds_since};
-use super::programs::{Job, Owner, Program};
+use super::job::{Job, Owner, Program};
 use super::recorder::{RUNNER, Recorded};
 use super::{BUILD_MACHINE, Row, Run};
 use crate::environment::path_with;

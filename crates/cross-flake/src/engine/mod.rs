@@ -4,6 +4,7 @@
 pub mod build;
 mod collect;
 pub mod features;
+pub mod job;
 pub mod libtest;
 pub mod programs;
 mod queue;
@@ -34,11 +35,11 @@ use crate::workspace::{Selection, Workspace, spec_of};
 use build::{BuildRequest, Ready, seconds_since};
 use collect::Collector;
 use cross_flake_runner::RunnerKind;
-use programs::{Ended, Job, Limits, Owner};
+use job::{Ended, Job, Owner, StepId};
+use programs::Limits;
 use queue::Queue;
 use recorder::Recorder;
 use rooms::Rooms;
-use suites::StepId;
 use timings::Timings;
 
 /// What a run does.

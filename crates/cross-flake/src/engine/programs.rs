@@ -1,9 +1,6 @@
 //! Test programs, run several at a time while cargo still builds others.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs::File;
-use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,11 +9,11 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::job::{Ended, Job, Program};
 use super::libtest;
-use super::queue::{Queue, Turn};
+use super::queue::Queue;
 use super::reasons;
 use super::rooms::Rooms;
-use super::suites::{Output, StepId};
 use crate::events::human_time;
 use crate::host::signals;
 use crate::outcome::{CaseResult, Counts, ProgramResult};
@@ -26,115 +23,6 @@ use cross_flake_runner::{self as runner, Entered, RunnerSpec};
 const POLL: Duration = Duration::from_millis(5);
 /// How long a test may clean up after SIGTERM before SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// What to start.
-#[derive(Clone, Debug)]
-pub enum Program {
-    /// A test program, started by the runner of its target.
-    Test {
-        /// The program.
-        file: PathBuf,
-        /// The runner; none for what belongs to the build machine itself.
-        runner: Option<RunnerSpec>,
-    },
-    /// rustdoc, which starts the runner by itself.
-    Doctests {
-        /// The runner.
-        runner: Option<RunnerSpec>,
-        /// The whole command line.
-        command: Vec<OsString>,
-    },
-    /// A step of a suite.
-    Step {
-        /// Lines for sh.
-        lines: String,
-        /// Ends what the lines leave behind.
-        runner: RunnerSpec,
-        /// How long it may take.
-        timeout: Duration,
-        /// Where its programs are expected.
-        output: Box<Output>,
-    },
-}
-
-/// Whose a program is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Owner {
-    /// The host's own, as the tests of a proc-macro crate are.
-    Host,
-    /// Of a row, by its place in the run.
-    Row(usize),
-}
-
-/// One program that has ended.
-#[derive(Debug)]
-pub struct Ended {
-    /// The job's owner.
-    pub owner: Owner,
-    /// The job's step.
-    pub step: Option<StepId>,
-    /// What came of it.
-    pub result: ProgramResult,
-}
-
-/// One test program to run.
-#[derive(Clone, Debug)]
-pub struct Job {
-    /// Whose it is.
-    pub owner: Owner,
-    /// Which step of which suite it is, if it is one.
-    pub step: Option<StepId>,
-    /// The id of the package whose program it is; empty where it is of none.
-    pub package: String,
-    /// What people call it: `hello-zlib tests/io`.
-    pub title: String,
-    /// It is libtest, or prints as libtest does: a program that ends well without a result has run no test.
-    pub harness: bool,
-    /// What to start.
-    pub program: Program,
-    /// Arguments for the test program.
-    pub args: Vec<String>,
-    /// All its variables; it inherits none.
-    pub env: BTreeMap<OsString, OsString>,
-    /// The folder to start in.
-    pub cwd: PathBuf,
-}
-
-impl Job {
-    fn ended(&self, result: ProgramResult) -> Ended {
-        Ended { owner: self.owner, step: self.step, result }
-    }
-
-    /// The key that keeps it from running beside others; none for a step, which has folders of its own.
-    pub(super) fn turn(&self, has_room: bool) -> Option<Turn> {
-        self.step.is_none().then(|| (has_room.then_some(self.owner), self.package.clone()))
-    }
-
-    /// The runner of its programs; none for those of the build machine.
-    pub(super) fn runner(&self) -> Option<&RunnerSpec> {
-        match &self.program {
-            Program::Test { runner, .. } | Program::Doctests { runner, .. } => runner.as_ref(),
-            Program::Step { runner, .. } => Some(runner),
-        }
-    }
-
-    /// Its program and arguments.
-    pub fn words(&self) -> impl Iterator<Item = OsString> {
-        let file = match &self.program {
-            Program::Test { file, .. } => Some(file.into()),
-            Program::Doctests { .. } | Program::Step { .. } => None,
-        };
-        file.into_iter().chain(self.args.iter().map(OsString::from))
-    }
-
-    /// How long it may run.
-    fn timeout(&self, limits: &Limits) -> Duration {
-        match self.program {
-            Program::Step { timeout, .. } => timeout,
-            _ => limits.timeout,
-        }
-    }
-}
 
 /// What all jobs have in common.
 pub struct Limits {
@@ -146,6 +34,16 @@ pub struct Limits {
     pub binfmt: bool,
     /// Keeps programs from disturbing each other.
     pub rooms: Rooms,
+}
+
+impl Job {
+    /// How long it may run.
+    fn timeout(&self, limits: &Limits) -> Duration {
+        match self.program {
+            Program::Step { timeout, .. } => timeout,
+            _ => limits.timeout,
+        }
+    }
 }
 
 /// Runs the jobs of a queue until it is closed and empty; `on_end` hears of each.

@@ -2,11 +2,7 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::programs::{Job, Owner};
-
-/// A key that no two running jobs share: programs of one package on one row run one after the other, as under `cargo test`;
-/// without rooms those of other rows wait for them, too.
-pub(super) type Turn = (Option<Owner>, String);
+use super::job::{Job, Turn};
 
 /// Jobs that wait for a worker. The one that is expected to take longest comes first, so that none is left alone at the end;
 /// of one that was never run nothing is known, and it comes before all of them. Jobs that take turns keep their order.
@@ -106,7 +102,7 @@ mod unit {
     use std::collections::BTreeMap;
     use std::path::PathBuf;
 
-    use super::super::programs::Program;
+    use super::super::job::{Owner, Program};
     use super::*;
 
     #[test]

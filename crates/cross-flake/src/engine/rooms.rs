@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
-use super::programs::Job;
+use super::job::Job;
 use crate::cache::{Cache, RunFolder};
 use crate::host::child::clean_command;
 use crate::workspace::Workspace;

@@ -2,19 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use super::programs::{Job, Owner, Program};
+use super::job::{Job, Output, Owner, Program, StepId};
 use super::{Row, Run};
 use crate::environment::path_with;
 use crate::host::child::inherited;
 use crate::outcome::{ProgramResult, Status, StepOutcome, SuiteOutcome};
 use crate::suites::Suite;
 use crate::targets::{Level, Target};
-use cross_flake_inspect as inspect;
 use cross_flake_runner::{RunnerKind, RunnerSpec};
 
 /// A suite of a run.
@@ -24,23 +22,6 @@ pub struct Chosen {
     pub suite: Suite,
     /// Why it is not run on any row: a tool is missing.
     pub unavailable: Option<String>,
-}
-
-/// Which step of which suite a job is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct StepId {
-    suite: usize,
-    step: usize,
-}
-
-/// A folder whose programs must be of one target.
-#[derive(Clone, Debug)]
-pub struct Output {
-    folder: PathBuf,
-    /// Folders below it with programs of the build machine.
-    except: Vec<PathBuf>,
-    target: Target,
-    glibc: Option<String>,
 }
 
 /// Whether the row has a step to run.
@@ -111,42 +92,6 @@ fn direct(target: &Target) -> RunnerSpec {
         // wine's shared processes outlive the program that brought them up.
         kind: target.runner.filter(|kind| *kind == RunnerKind::Wine).unwrap_or(RunnerKind::Native),
         ..RunnerSpec::of_this_machine(&target.name)
-    }
-}
-
-impl Output {
-    /// Reads back every program below the folder: a tool that ignores `CC` links for the build machine and reports success.
-    ///
-    /// # Errors
-    /// There is no program, or one of another machine, or one that needs a newer glibc than the row promises.
-    pub fn check(&self) -> Result<()> {
-        let mut programs = 0;
-        let mut todo = vec![self.folder.clone()];
-        while let Some(folder) = todo.pop() {
-            let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
-            for entry in entries.flatten() {
-                let (path, kind) = (entry.path(), entry.file_type()?);
-                let relative = path.strip_prefix(&self.folder).unwrap_or(&path);
-                if self.except.iter().any(|except| except == relative) {
-                    continue;
-                }
-                if kind.is_dir() {
-                    todo.push(path);
-                } else if kind.is_file() && inspect::is_program(&path) {
-                    self.check_program(&path)?;
-                    programs += 1;
-                }
-            }
-        }
-        if programs == 0 {
-            bail!("no program was built in $OUT, {}", self.folder.display());
-        }
-        Ok(())
-    }
-
-    fn check_program(&self, path: &Path) -> Result<()> {
-        inspect::check_for(path, &self.target.triple, &self.target.name, self.glibc.as_deref())
-            .map_err(anyhow::Error::msg)
     }
 }
 
