@@ -1,0 +1,329 @@
+//! Files of rows, one laid over the other, and the rows that come of it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use indexmap::IndexMap;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{Target, rules};
+use crate::cache::write_whole;
+use crate::settings;
+
+/// The table that ships with cross-flake.
+const BUILT_IN: Source<'static> = Source { path: "targets.toml", text: include_str!("../../data/targets.toml") };
+
+/// One file of rows.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    path: &'a str,
+    text: &'a str,
+}
+
+/// The form of a file of rows: `[target.NAME]`, and fields.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    #[serde(default)]
+    target: IndexMap<Spanned<String>, IndexMap<Spanned<String>, toml::Value>>,
+}
+
+impl Source<'_> {
+    /// Returns `file:line`.
+    fn place(&self, span: &Range<usize>) -> String {
+        let line = self.text[..span.start.min(self.text.len())].matches('\n').count() + 1;
+        format!("{}:{line}", self.path)
+    }
+
+    fn read(&self) -> Result<Document> {
+        toml::from_str(self.text)
+            .map_err(|error| anyhow!("{}: {}", self.place(&error.span().unwrap_or_default()), error.message()))
+    }
+}
+
+/// A row while files are laid over each other: its place, and its fields with theirs.
+struct Draft {
+    place: String,
+    fields: IndexMap<String, (toml::Value, String)>,
+}
+
+impl Draft {
+    fn error(&self, row: &str, field: &str, what: &str) -> anyhow::Error {
+        let place = self.fields.get(field).map_or(&self.place, |(_, place)| place);
+        anyhow!("{place}: row `{row}`, field `{field}`: {what}")
+    }
+
+    fn finish(self, name: &str) -> Result<Target> {
+        for required in ["triple", "level"] {
+            if !self.fields.contains_key(required) {
+                return Err(self.error(name, required, "is missing"));
+            }
+        }
+        let fields: toml::Table =
+            self.fields.iter().map(|(field, (value, _))| (field.clone(), value.clone())).collect();
+        let mut row: Target =
+            fields.try_into().map_err(|e: toml::de::Error| anyhow!("row `{name}`: {}", e.message()))?;
+        name.clone_into(&mut row.name);
+        rules::check(&row).map_err(|(field, what)| self.error(name, field, &what))?;
+        Ok(row)
+    }
+}
+
+/// Asks serde about one field, in a row that is complete otherwise.
+fn check_field(field: &str, value: &toml::Value) -> std::result::Result<(), String> {
+    let mut probe = toml::Table::from_iter([
+        ("triple".to_owned(), toml::Value::from("x-y-z")),
+        ("level".to_owned(), toml::Value::from("run")),
+    ]);
+    probe.insert(field.to_owned(), value.clone());
+    probe.try_into::<Target>().map(drop).map_err(|e| e.message().trim().to_owned())
+}
+
+/// All rows, in the order in which the files give them.
+#[derive(Clone, Debug)]
+pub struct Table {
+    rows: Vec<Target>,
+}
+
+impl Table {
+    /// Returns the rows that ship with cross-flake.
+    ///
+    /// # Errors
+    /// Never: the tests read them.
+    pub fn built_in() -> Result<Table> {
+        Table::of(&[BUILT_IN])
+    }
+
+    /// Returns the shipped rows, with those of `workspace/targets.toml` laid over them where that file exists.
+    ///
+    /// # Errors
+    /// A malformed file: the error names file, line, row and field.
+    pub fn load(workspace: &Path) -> Result<Table> {
+        let path = workspace.join("targets.toml");
+        if !path.exists() {
+            return Table::built_in();
+        }
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Table::of(&[BUILT_IN, Source { path: &path.to_string_lossy(), text: &text }])
+    }
+
+    fn of(sources: &[Source<'_>]) -> Result<Table> {
+        let mut drafts: IndexMap<String, Draft> = IndexMap::new();
+        for source in sources {
+            let directory = Path::new(source.path).parent().unwrap_or(Path::new(""));
+            for (name, fields) in source.read()?.target {
+                let place = source.place(&name.span());
+                let new = || Draft { place: place.clone(), fields: IndexMap::new() };
+                let draft = drafts.entry(name.as_ref().clone()).or_insert_with(new);
+                draft.place = place.clone();
+                for (field, mut value) in fields {
+                    let place = source.place(&field.span());
+                    let field = field.into_inner();
+                    check_field(&field, &value)
+                        .map_err(|what| anyhow!("{place}: row `{}`, field `{field}`: {what}", name.as_ref()))?;
+                    if let ("spec", Some(spec)) = (field.as_str(), value.as_str()) {
+                        value = directory.join(spec).to_string_lossy().into_owned().into();
+                    }
+                    draft.fields.insert(field, (value, place));
+                }
+            }
+        }
+        let rows = drafts.into_iter().map(|(name, draft)| draft.finish(&name)).collect::<Result<Vec<_>>>()?;
+        for (i, row) in rows.iter().enumerate() {
+            if let Some(twin) = rows[..i].iter().find(|r| r.triple == row.triple) {
+                bail!("rows `{}` and `{}` have the same triple {}", twin.name, row.name, row.triple);
+            }
+        }
+        Ok(Table { rows })
+    }
+
+    /// Returns every row.
+    pub fn rows(&self) -> &[Target] {
+        &self.rows
+    }
+
+    /// The triples of the rows that have a runner, by their names.
+    pub fn runners(&self) -> BTreeMap<String, String> {
+        let with_runner = self.rows.iter().filter(|row| row.runner.is_some());
+        with_runner.map(|row| (row.name.clone(), row.triple.clone())).collect()
+    }
+
+    /// The row of this friendly name or triple.
+    ///
+    /// # Errors
+    /// An unknown name; the error suggests the nearest ones.
+    pub fn find(&self, name: &str) -> Result<&Target> {
+        if let Some(row) = self.rows.iter().find(|r| r.name == name || r.triple == name) {
+            return Ok(row);
+        }
+        let mut near: Vec<(f64, &str)> = self
+            .rows
+            .iter()
+            .flat_map(|r| [r.name.as_str(), r.triple.as_str()])
+            .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+            .collect();
+        near.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let near: Vec<&str> = near.iter().take(3).filter(|(score, _)| *score > 0.7).map(|(_, n)| *n).collect();
+        let hint = match near.as_slice() {
+            [] => String::new(),
+            near => format!("; did you mean {}?", near.join(", ")),
+        };
+        bail!("unknown target `{name}`{hint}\n`{} list` shows every target", settings::program())
+    }
+}
+
+/// Writes the field `packages` of a row into a workspace's own table, and leaves the rest of the file, comments included.
+///
+/// # Errors
+/// The file is no table of targets, cannot be written, or is the one that ships with cross-flake.
+pub fn set_packages(file: &Path, row: &str, packages: &[String]) -> Result<()> {
+    let text = if file.exists() {
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?
+    } else {
+        String::new()
+    };
+    if text == BUILT_IN.text {
+        bail!("{} is the table that ships with cross-flake: `--apart` leaves it alone", file.display());
+    }
+    let mut document: toml_edit::DocumentMut =
+        text.parse().with_context(|| format!("cannot read {}", file.display()))?;
+    let rows = document.entry("target").or_insert_with(|| {
+        let mut rows = toml_edit::Table::new();
+        // Only the rows have a line of their own.
+        rows.set_implicit(true);
+        rows.into()
+    });
+    let rows = rows.as_table_like_mut().with_context(|| format!("{}: `target` is no table", file.display()))?;
+    let fields = rows.entry(row).or_insert_with(|| toml_edit::Table::new().into());
+    let fields =
+        fields.as_table_like_mut().with_context(|| format!("{}: `target.{row}` is no table", file.display()))?;
+    fields.insert("packages", toml_edit::value(toml_edit::Array::from_iter(packages)));
+    write_whole(file, document.to_string().as_bytes(), false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(text: &str) -> Result<Table> {
+        Table::of(&[BUILT_IN, Source { path: "/ws/targets.toml", text }])
+    }
+
+    fn error(text: &str) -> String {
+        user(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_shipped_table_is_valid() {
+        let table = Table::built_in().unwrap();
+        assert!(table.rows().len() >= 23);
+        assert_eq!(table.rows()[0].name, "x86_64-linux");
+    }
+
+    #[test]
+    fn a_row_is_found_by_name_and_by_triple() {
+        let table = Table::built_in().unwrap();
+        assert_eq!(table.find("aarch64-linux").unwrap().triple, "aarch64-unknown-linux-gnu");
+        assert_eq!(table.find("x86_64-pc-windows-gnu").unwrap().name, "windows-x64");
+    }
+
+    #[test]
+    fn an_unknown_name_suggests_the_nearest() {
+        let error = Table::built_in().unwrap().find("arch64-linux").unwrap_err().to_string();
+        assert!(error.contains("did you mean aarch64-linux"), "{error}");
+    }
+
+    #[test]
+    fn a_user_overrides_one_field_and_keeps_the_others() {
+        let table = user("[target.aarch64-linux]\nglibc = \"2.31\"\n").unwrap();
+        let row = table.find("aarch64-linux").unwrap();
+        assert_eq!(row.glibc.as_deref(), Some("2.31"));
+        assert_eq!(row.qemu.as_deref(), Some("aarch64"));
+    }
+
+    #[test]
+    fn a_user_adds_a_row_with_a_spec_beside_its_file() {
+        let text = "[target.my-board]\ntriple = \"my-board\"\nlevel = \"link\"\nreason = \"no emulator\"\nspec = \"my-board.json\"\nstd = \"core\"\n";
+        let table = user(text).unwrap();
+        assert_eq!(table.find("my-board").unwrap().spec.as_deref(), Some(Path::new("/ws/my-board.json")));
+    }
+
+    #[test]
+    fn errors_name_file_line_row_and_field() {
+        assert_eq!(
+            error("[target.aarch64-linux]\nglibc = \"2.31\"\nqemo = \"x\"\n").split(": unknown").next().unwrap(),
+            "/ws/targets.toml:3: row `aarch64-linux`, field `qemo`"
+        );
+        assert!(error("[target.a]\ntriple = 3\n").starts_with("/ws/targets.toml:2: row `a`, field `triple`: "));
+        assert_eq!(
+            error("\n[target.a]\ntriple = \"a-b-c\"\n"),
+            "/ws/targets.toml:2: row `a`, field `level`: is missing"
+        );
+        assert!(error("[target.a]\ntriple = \"a-b-c\"\nlevel = \"run\"\n").contains("field `runner`: is missing"));
+        assert!(
+            error("[target.aarch64-linux]\nglibc = \"new\"\n")
+                .starts_with("/ws/targets.toml:2: row `aarch64-linux`, field `glibc`")
+        );
+        assert!(error("[targets.a]\n").starts_with("/ws/targets.toml:1: unknown field `targets`"));
+        assert!(error("[target.a\n").starts_with("/ws/targets.toml:1: "));
+    }
+
+    #[test]
+    fn debians_architecture_is_a_name_and_for_glibc_only() {
+        let row = |name: &str| Table::built_in().unwrap().find(name).unwrap().debian.clone();
+        assert_eq!(row("armv7hf-linux").as_deref(), Some("armhf"));
+        assert_eq!(row("aarch64-linux-musl"), None);
+        for text in ["", "ARM64", "../arm64", "arm64 armhf", "64"] {
+            let error = error(&format!("[target.aarch64-linux]\ndebian = \"{text}\"\n"));
+            assert!(error.contains(":2: row `aarch64-linux`, field `debian`: must be a name"), "{text}: {error}");
+        }
+        assert!(error("[target.aarch64-linux-musl]\ndebian = \"arm64\"\n").contains("needs `glibc`"));
+    }
+
+    #[test]
+    fn a_processor_is_named_to_zig_and_to_clang() {
+        let error = error("[target.aarch64-linux]\nzig-cpu = \"cortex_a72\"\n");
+        assert!(error.contains(":2: row `aarch64-linux`, field `zig-cpu`: is for zig's libraries alone"), "{error}");
+        user("[target.aarch64-linux]\nzig-cpu = \"cortex_a72\"\ncflags = [\"-mcpu=cortex-a72\"]\n").unwrap();
+    }
+
+    #[test]
+    fn packages_are_written_into_a_table_that_keeps_its_comments() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("targets.toml");
+        let packages = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        set_packages(&file, "aarch64-linux", &packages(&["liblzma-dev"])).unwrap();
+        let new = "[target.aarch64-linux]\npackages = [\"liblzma-dev\"]\n";
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), new);
+        let before = "# Ours.\n[target.aarch64-linux] # new\nglibc = \"2.31\" # old\n";
+        std::fs::write(&file, before).unwrap();
+        set_packages(&file, "aarch64-linux", &packages(&["a1", "b1"])).unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(text, format!("{before}packages = [\"a1\", \"b1\"]\n"));
+        assert_eq!(user(&text).unwrap().find("aarch64-linux").unwrap().packages, ["a1", "b1"]);
+        std::fs::write(&file, BUILT_IN.text).unwrap();
+        assert!(set_packages(&file, "aarch64-linux", &packages(&["a1"])).is_err());
+    }
+
+    #[test]
+    fn packages_are_debians_names_for_rows_that_have_some() {
+        assert!(
+            error("[target.windows-x64]\npackages = [\"zlib1g-dev\"]\n").contains("field `packages`: needs `debian`")
+        );
+        assert!(error("[target.aarch64-linux]\npackages = [\"-y\"]\n").contains("`-y` is no name of a package"));
+    }
+
+    #[test]
+    fn a_c_compiler_is_for_systems_that_have_a_recipe() {
+        assert!(error("[target.x86_64-freebsd]\nzig = \"x86_64-netbsd\"\n").contains("field `zig`: is for Linux"));
+    }
+
+    #[test]
+    fn two_rows_never_share_a_triple() {
+        let text = "[target.mine]\ntriple = \"aarch64-unknown-linux-gnu\"\nlevel = \"link\"\nreason = \"x\"\n";
+        assert!(error(text).contains("same triple"));
+    }
+}
