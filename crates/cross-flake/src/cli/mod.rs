@@ -7,9 +7,13 @@ pub mod doctor;
 pub mod env;
 pub mod inspect;
 pub mod list;
+mod options;
+pub mod run;
 pub mod setup;
 pub mod shell;
 pub mod sysroot;
+pub mod test;
+pub mod test_all_targets;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,9 +40,9 @@ pub enum Command {
     Doctor(doctor::Doctor),
     Setup(setup::Setup),
     Build(build::Build),
-    Test(build::Test),
-    TestAllTargets(build::TestAllTargets),
-    Run(build::Run),
+    Test(test::Test),
+    TestAllTargets(test_all_targets::TestAllTargets),
+    Run(run::Run),
     Shell(shell::Shell),
     Env(env::Env),
     Sysroot(sysroot::Sysroot),

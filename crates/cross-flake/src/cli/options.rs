@@ -1,0 +1,224 @@
+//! What the commands that build have in common: their options, and the run itself.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use super::{Place, announce, prepare};
+use crate::engine::suites::Chosen;
+use crate::engine::{self, Request, stale};
+use crate::environment::Environment;
+use crate::events::{Event, Events, Phase};
+use crate::host::{capacity, signals};
+use crate::report::ReportOptions;
+use crate::suites::Suites;
+use crate::targets::Target;
+use crate::workspace::{Selection, Workspace};
+
+/// What is passed on to cargo as it is.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Passed on to cargo")]
+pub(super) struct CargoOptions {
+    /// Build this package; may be repeated [default: cargo's own, and those that list the target]
+    #[arg(short, long = "package", value_name = "SPEC")]
+    packages: Vec<String>,
+    /// Build all members of the workspace
+    #[arg(long)]
+    workspace: bool,
+    /// Leave this member out, with --workspace; may be repeated
+    #[arg(long, value_name = "SPEC")]
+    exclude: Vec<String>,
+    /// Build with optimisations
+    #[arg(short, long)]
+    release: bool,
+    /// Build with this profile
+    #[arg(long, value_name = "NAME", conflicts_with = "release")]
+    profile: Option<String>,
+    /// Features to turn on, separated by commas
+    #[arg(short = 'F', long, value_name = "FEATURES")]
+    features: Vec<String>,
+    /// Turn all features on
+    #[arg(long)]
+    all_features: bool,
+    /// Leave the default features off
+    #[arg(long)]
+    no_default_features: bool,
+    /// Fail if Cargo.lock would have to change
+    #[arg(long)]
+    locked: bool,
+    /// Do without the network
+    #[arg(long)]
+    offline: bool,
+    /// Jobs that cargo runs at once [default: one more than there are cores, or as many as fit into the memory]
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<usize>,
+    /// Memory that the run may take, such as 4G or 800M: one compiler and one test at a time for each gigabyte [default: what
+    /// is free]
+    #[arg(long, value_name = "SIZE", value_parser = capacity::parse_memory)]
+    memory: Option<u64>,
+}
+
+impl CargoOptions {
+    pub(super) fn args(&self) -> Vec<String> {
+        let mut args = Vec::new();
+        let switches = [
+            (self.release, "--release"),
+            (self.all_features, "--all-features"),
+            (self.no_default_features, "--no-default-features"),
+            (self.locked, "--locked"),
+            (self.offline, "--offline"),
+        ];
+        args.extend(switches.iter().filter(|(on, _)| *on).map(|(_, name)| (*name).to_owned()));
+        args.extend(self.profile.iter().flat_map(|p| ["--profile".to_owned(), p.clone()]));
+        args.extend(self.features.iter().flat_map(|f| ["--features".to_owned(), f.clone()]));
+        args.extend(self.jobs.iter().flat_map(|n| ["--jobs".to_owned(), n.to_string()]));
+        args
+    }
+
+    /// The packages that these options and cargo's own arguments choose, and what is left of the latter.
+    pub(super) fn selection(&self, rest: Vec<String>) -> (Selection, Vec<String>) {
+        let mut selection =
+            Selection { packages: self.packages.clone(), workspace: self.workspace, exclude: self.exclude.clone() };
+        let rest = selection.take(rest);
+        (selection, rest)
+    }
+
+    /// Adds the number of jobs where nobody else has chosen it. Not as `--jobs`, of which cargo takes one only.
+    pub(super) fn with_jobs(&self, mut args: Vec<String>, workspace: &Workspace) -> Vec<String> {
+        if self.memory.is_some() || (self.jobs.is_none() && !workspace.chooses_jobs()) {
+            let jobs = capacity::compilers(self.memory);
+            args.extend(["--config".to_owned(), format!("build.jobs={jobs}")]);
+        }
+        args
+    }
+
+    pub(super) fn jobs(&self) -> usize {
+        self.jobs.unwrap_or_else(|| capacity::jobs(self.memory))
+    }
+}
+
+/// How tests are run.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Running tests")]
+pub(super) struct TestOptions {
+    /// Seconds after which a test program is ended and counts as failed
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    timeout: u64,
+    /// Test programs that run at once [default: the number of cores, or as many as fit into the memory]
+    #[arg(long, value_name = "N")]
+    test_jobs: Option<usize>,
+    /// Start emulators directly instead of through a private binfmt_misc
+    #[arg(long)]
+    no_binfmt: bool,
+    /// Let tests write into the workspace and the temporary folder themselves, as snapshots that are to be updated; rows of a
+    /// package take turns then
+    #[arg(long)]
+    no_isolation: bool,
+}
+
+/// What both commands that run tests take.
+#[derive(Args)]
+pub(super) struct TestArguments {
+    /// A suite of suites.toml, or `all`; may be repeated. One whose tools are missing is an error
+    #[arg(long = "suite", value_name = "NAME", help_heading = "Running tests")]
+    pub(super) suites: Vec<String>,
+    #[command(flatten)]
+    pub(super) place: Place,
+    #[command(flatten)]
+    pub(super) cargo: CargoOptions,
+    #[command(flatten)]
+    pub(super) tests: TestOptions,
+    #[command(flatten)]
+    pub(super) report: ReportOptions,
+    /// More arguments for cargo, and after another `--` for the test programs
+    #[arg(last = true, value_name = "CARGO ARGS")]
+    pub(super) rest: Vec<String>,
+}
+
+/// What cargo gets, and what the test programs get.
+pub(super) fn split(rest: &[String]) -> (Vec<String>, Vec<String>) {
+    let mut parts = rest.splitn(2, |arg| arg == "--");
+    let part = |p: Option<&[String]>| p.unwrap_or_default().to_vec();
+    (part(parts.next()), part(parts.next()))
+}
+
+impl TestArguments {
+    /// The suites that were asked for by name.
+    pub(super) fn suites(&self, workspace: &Workspace, targets: &[Target]) -> Result<Vec<Chosen>> {
+        if self.suites.is_empty() {
+            return Ok(Vec::new());
+        }
+        let all = Suites::load(workspace.root(), &workspace.table)?;
+        let suites = match self.suites.iter().any(|name| name == "all") {
+            true => all.all().to_vec(),
+            false => all.find(&self.suites)?,
+        };
+        for suite in &suites {
+            if let [first, ..] = all.missing(suite, targets).as_slice() {
+                bail!("suite `{}`: {first}", suite.name);
+            }
+        }
+        Ok(suites.into_iter().map(|suite| Chosen { suite, unavailable: None }).collect())
+    }
+
+    pub(super) fn finish(
+        &self,
+        workspace: &Workspace,
+        targets: &[Target],
+        suites: Vec<Chosen>,
+        events: &Events,
+    ) -> Result<ExitCode> {
+        let (cargo_rest, test_args) = split(&self.rest);
+        let (selection, cargo_rest) = self.cargo.selection(cargo_rest);
+        let request = Request {
+            tests: true,
+            selection,
+            cargo_args: self.cargo.with_jobs([self.cargo.args(), cargo_rest].concat(), workspace),
+            test_args,
+            timeout: Duration::from_secs(self.tests.timeout),
+            jobs: self.tests.test_jobs.unwrap_or_else(|| self.cargo.jobs()),
+            binfmt: !self.tests.no_binfmt,
+            isolation: !self.tests.no_isolation,
+            suites,
+        };
+        finish(&self.place, workspace, targets, &request, &self.report, events)
+    }
+}
+
+/// Sets up, builds, tests and reports.
+///
+/// # Errors
+/// What keeps the run from taking place, or a report from being written.
+pub(super) fn finish(
+    place: &Place,
+    workspace: &Workspace,
+    targets: &[Target],
+    request: &Request,
+    options: &ReportOptions,
+    events: &Events,
+) -> Result<ExitCode> {
+    options.check()?;
+    for target in targets {
+        if workspace.packages_for(target, &request.selection)?.is_empty() {
+            bail!(
+                "no package of {} is for {target}\nname one with -p, or list \"{target}\" in its \
+                 [package.metadata.cross-flake] targets",
+                workspace.root().display()
+            );
+        }
+    }
+    let provider = place.provider(workspace)?;
+    announce(events, &provider.missing(workspace, targets, events)?);
+    let names: Vec<String> = targets.iter().map(|t| t.name.clone()).collect();
+    events.send(Event::Targets { names: &names });
+    for name in &names {
+        events.send(Event::Phase { target: name, phase: Phase::SettingUp });
+    }
+    let prepared = prepare(&*provider, workspace, targets, events)?;
+    signals::check()?;
+    let environments: Vec<&Environment> = prepared.iter().filter_map(|row| row.environment.as_ref().ok()).collect();
+    stale::remove(workspace, &environments, &request.cargo_args, events)?;
+    options.finish(&engine::run(workspace, request, &prepared, provider.name(), events)?)
+}

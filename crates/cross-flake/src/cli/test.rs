@@ -1,0 +1,38 @@
+//! `test`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::options::TestArguments;
+use super::{events, find_targets};
+
+/// Build the workspace's tests for some targets and run them
+///
+/// What runs, and with which features and variables, is what `cargo test` would run in a shell of each target.
+/// What follows `--` goes to cargo, and what follows a second `--` to the test programs:
+///
+///     cargo cross-flake test aarch64-linux s390x-linux -- --test io -- --nocapture
+#[derive(Args)]
+#[command(verbatim_doc_comment)]
+pub struct Test {
+    /// Names or triples of targets
+    #[arg(required = true, value_name = "TARGET")]
+    targets: Vec<String>,
+    #[command(flatten)]
+    with: TestArguments,
+}
+
+impl Test {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// See [`finish`].
+    pub fn run(self) -> Result<ExitCode> {
+        let workspace = self.with.place.workspace()?;
+        let targets = find_targets(&workspace, &self.targets)?;
+        let suites = self.with.suites(&workspace, &targets)?;
+        self.with.finish(&workspace, &targets, suites, &events())
+    }
+}

@@ -1,0 +1,76 @@
+//! `test-all-targets`.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use super::events;
+use super::options::{TestArguments, split};
+use crate::engine::suites::Chosen;
+use crate::events::Events;
+use crate::suites::{Suite, Suites};
+use crate::targets::Target;
+use crate::workspace::Workspace;
+
+/// Build and test the workspace for every target of the table
+///
+/// A workspace chooses among the rows with `[workspace.metadata.cross-flake] targets = ["aarch64-linux", …]`, and a package
+/// with the same key under `[package.metadata.cross-flake]`. Bare-metal rows are for the packages that list them.
+///
+/// What is not cargo's is in suites.toml: every suite whose tools are here runs, too, and the others are named. `--suite all` makes a
+/// missing tool an error.
+///
+/// Exits with 0 only if every target was built and every test passed, with 1 if one failed or was skipped, and with 2 if
+/// there was nothing to run.
+#[derive(Args)]
+pub struct TestAllTargets {
+    #[command(flatten)]
+    with: TestArguments,
+    /// Run cargo's tests alone
+    #[arg(long, conflicts_with = "suites", help_heading = "Running tests")]
+    no_suites: bool,
+}
+
+impl TestAllTargets {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// See [`finish`].
+    pub fn run(self) -> Result<ExitCode> {
+        let workspace = self.with.place.workspace()?;
+        let (selection, _) = self.with.cargo.selection(split(&self.with.rest).0);
+        let (targets, not) = workspace.all_targets(&selection)?;
+        if targets.is_empty() {
+            bail!("no target is for any package of {}", workspace.root().display());
+        }
+        let events = events();
+        if !not.is_empty() {
+            let names: Vec<&str> = not.iter().map(|t| t.name.as_str()).collect();
+            events.note(&format!(
+                "not for this workspace: {} (no package lists them under [package.metadata.cross-flake])",
+                names.join(", ")
+            ));
+        }
+        let suites = if self.no_suites || !self.with.suites.is_empty() {
+            self.with.suites(&workspace, &targets)?
+        } else {
+            present_suites(&workspace, &targets, &events)?
+        };
+        self.with.finish(&workspace, &targets, suites, &events)
+    }
+}
+
+/// Every suite of the workspace; one whose tools are missing is named, and skipped.
+fn present_suites(workspace: &Workspace, targets: &[Target], events: &Events) -> Result<Vec<Chosen>> {
+    let all = Suites::load(workspace.root(), &workspace.table)?;
+    let chosen = |suite: &Suite| {
+        let missing = all.missing(suite, targets);
+        for tool in &missing {
+            events.note(&format!("suite {} is skipped: {tool}", suite.name));
+        }
+        let unavailable = missing.first().map(ToString::to_string);
+        Chosen { suite: suite.clone(), unavailable }
+    };
+    Ok(all.all().iter().map(chosen).collect())
+}
