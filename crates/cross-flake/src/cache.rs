@@ -1,6 +1,6 @@
-//! The one folder in which cross-flake keeps what it fetches and builds.
+//! The one directory in which cross-flake keeps what it fetches and builds.
 //!
-//! Everything in it is installed by a rename of a finished folder, so a killed run leaves nothing half-written that a
+//! Everything in it is installed by a rename of a finished directory, so a killed run leaves nothing half-written that a
 //! later run would trust.
 
 use std::fs::{self, File, TryLockError};
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 /// The variable that moves the cache.
 pub const VARIABLE: &str = "CROSS_FLAKE_CACHE";
 
-/// The cache folder.
+/// The cache directory.
 #[derive(Clone, Debug)]
 pub struct Cache {
     root: PathBuf,
@@ -25,10 +25,10 @@ pub struct CacheLock {
 }
 
 impl Cache {
-    /// `$CROSS_FLAKE_CACHE`, else `cross-flake` in the user's cache folder (`$XDG_CACHE_HOME`, `~/.cache`).
+    /// `$CROSS_FLAKE_CACHE`, else `cross-flake` in the user's cache directory (`$XDG_CACHE_HOME`, `~/.cache`).
     ///
     /// # Errors
-    /// No home folder, or a relative path in the variable.
+    /// No home directory, or a relative path in the variable.
     pub fn locate() -> Result<Cache> {
         if let Some(root) = std::env::var_os(VARIABLE).filter(|v| !v.is_empty()) {
             let root = std::path::absolute(PathBuf::from(root)).context("cannot make the cache's path absolute")?;
@@ -44,23 +44,23 @@ impl Cache {
         Cache { root: PathBuf::from("/nonexistent/cross-flake") }
     }
 
-    /// A cache at this folder.
+    /// A cache at this directory.
     #[cfg(test)]
     pub fn at(root: &Path) -> Cache {
         Cache { root: root.to_owned() }
     }
 
-    /// The folder itself.
+    /// The directory itself.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// A path below the folder.
+    /// A path below the directory.
     pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
         self.root.join(relative)
     }
 
-    /// Whether `install` has put this name in place.
+    /// Tells if `install` has put this name in place.
     pub fn has(&self, name: &str) -> bool {
         self.path(name).exists()
     }
@@ -68,7 +68,7 @@ impl Cache {
     /// Waits until no other run changes the cache, then keeps others from it. `waiting` is called once if it must wait.
     ///
     /// # Errors
-    /// The folder cannot be written.
+    /// The directory cannot be written.
     pub fn lock(&self, waiting: impl FnOnce()) -> Result<CacheLock> {
         let unwritable = || {
             format!("cannot write the cache {}\nset {VARIABLE} to a folder that can be written", self.root.display())
@@ -83,7 +83,7 @@ impl Cache {
             }
             Err(TryLockError::Error(e)) => return Err(e).with_context(unwritable),
         }
-        // But for those of runs, only the holder of the lock has temporary folders: what is there now was left by a killed one.
+        // But for those of runs, only the holder of the lock has temporary directories: what is there now was left by a killed one.
         for leftover in fs::read_dir(self.path("tmp")).with_context(unwritable)?.flatten() {
             if !RunFolder::is_in_use(&leftover.path()) {
                 remove(&leftover.path());
@@ -92,10 +92,10 @@ impl Cache {
         Ok(CacheLock { _file: file })
     }
 
-    /// A folder that vanishes when dropped, on the cache's own file system.
+    /// A directory that vanishes when dropped, on the cache's own file system.
     ///
     /// # Errors
-    /// The folder cannot be written.
+    /// The directory cannot be written.
     pub fn scratch(&self) -> Result<TempDir> {
         let tmp = self.path("tmp");
         fs::create_dir_all(&tmp)
@@ -103,7 +103,7 @@ impl Cache {
             .with_context(|| format!("cannot write {}", tmp.display()))
     }
 
-    /// A folder for the temporary files of a run; below the system's one if the cache cannot be written.
+    /// A directory for the temporary files of a run; below the system's one if the cache cannot be written.
     ///
     /// # Errors
     /// Neither can be written.
@@ -111,7 +111,7 @@ impl Cache {
         RunFolder::new(&self.path("tmp")).or_else(|_| RunFolder::new(&std::env::temp_dir()))
     }
 
-    /// Puts a folder in place under `name`, made whole by `make` in a scratch folder first; does nothing if it is there.
+    /// Puts a directory in place under `name`, made whole by `make` in a scratch directory first; does nothing if it is there.
     ///
     /// # Errors
     /// Whatever `make` says; nothing is left then.
@@ -131,7 +131,7 @@ impl Cache {
         Ok(place)
     }
 
-    /// Not every program says that the disk is full: zig just aborts. To be asked while the half-made folder is there.
+    /// Not every program says that the disk is full: zig just aborts. To be asked while the half-made directory is there.
     fn explain(&self, error: anyhow::Error) -> anyhow::Error {
         // Less than any single thing that is installed.
         const FULL: u64 = 1_000_000;
@@ -157,7 +157,7 @@ impl Cache {
     }
 }
 
-/// A folder for the temporary files of a run, which lives as long as this value. What a killed run has left is removed by the next.
+/// A directory for the temporary files of a run, which lives as long as this value. What a killed run has left is removed by the next.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
@@ -196,13 +196,13 @@ impl RunFolder {
         }
     }
 
-    /// Returns true for such a folder of a process that lives.
+    /// Returns true for such a directory of a process that lives.
     fn is_in_use(path: &Path) -> bool {
         let lock = File::open(path.join(Self::LOCK));
         lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
-    /// The folder.
+    /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -214,7 +214,7 @@ impl Drop for RunFolder {
     }
 }
 
-/// Removes a file or folder that is nobody's any more, as far as that is possible. Tests, and the kernel's overlays, leave folders
+/// Removes a file or directory that is nobody's any more, as far as that is possible. Tests, and the kernel's overlays, leave directories
 /// that not even their owner may open.
 pub fn remove(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
@@ -239,7 +239,7 @@ pub fn remove(path: &Path) {
 /// Writes a file beside its place and renames it there.
 ///
 /// # Errors
-/// The folder cannot be written.
+/// The directory cannot be written.
 pub fn write_whole(path: &Path, content: &[u8], executable: bool) -> Result<()> {
     use std::io::Write;
     use std::os::unix::fs::PermissionsExt;
@@ -254,7 +254,7 @@ pub fn write_whole(path: &Path, content: &[u8], executable: bool) -> Result<()> 
     Ok(())
 }
 
-/// What a folder takes on disk, in bytes; a file with several names counts once.
+/// Returns the bytes that a directory takes on disk; a file with several names counts once.
 pub fn disk_usage(path: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt;
     let mut seen = std::collections::HashSet::new();
@@ -314,7 +314,7 @@ mod tests {
         assert!(living.path().exists() && second.path().exists());
         drop((living, second));
         assert_eq!(fs::read_dir(cache.path("tmp")).unwrap().count(), 0);
-        // Where nothing can be written there is still the system's folder.
+        // Where nothing can be written there is still the system's directory.
         let elsewhere = Cache::none().run_folder().unwrap();
         assert!(elsewhere.path().starts_with(std::env::temp_dir()) || !elsewhere.path().starts_with(folder.path()));
     }

@@ -13,7 +13,7 @@ use cross_flake_runner::RunnerSpec;
 /// The version of the document's form.
 pub const SCHEMA: u32 = 1;
 
-/// What a build for one target needs, as `cargo cross-flake env TARGET --json` prints it.
+/// The needs of a build for one target, as `cargo cross-flake env TARGET --json` prints it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Environment {
     /// [`SCHEMA`].
@@ -28,14 +28,14 @@ pub struct Environment {
     pub scoped: BTreeMap<String, String>,
     /// Variables of a shell that is inside this one target.
     pub shell: BTreeMap<String, String>,
-    /// Folders for the front of `PATH`.
+    /// Directories for the front of `PATH`.
     pub path: Vec<PathBuf>,
-    /// What builds depend on that no variable says: a word for people, and a key that changes with it.
+    /// Inputs of builds that no variable names: a word for people, and a key that changes with it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, String>,
     /// The oldest glibc that its programs promise to run with.
     pub glibc: Option<String>,
-    /// How its programs are started; none for a row of level `link`.
+    /// The way in which its programs are started; `None` for a row of level `link`.
     pub runner: Option<RunnerSpec>,
 }
 
@@ -56,7 +56,7 @@ impl Environment {
         }
     }
 
-    /// Lets the variables of whoever calls win over scoped ones, and gives the names of those that did. `own` is the folder of the
+    /// Lets the variables of whoever calls win over scoped ones, and gives the names of those that did. `own` is the directory of the
     /// cache: values that name it come from a shell of ours.
     pub fn let_caller_win(&mut self, own: &str, caller: impl Fn(&str) -> Option<String>) -> Vec<String> {
         let mut won = Vec::new();
@@ -100,10 +100,10 @@ fn quote(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))
 }
 
-/// `PATH` with these folders in front of what the process has; each once.
+/// `PATH` with these directories in front of what the process has; each once.
 ///
 /// # Errors
-/// A folder with a colon in its name cannot stand in `PATH`.
+/// A directory with a colon in its name cannot stand in `PATH`.
 pub fn path_with(environments: &[&Environment]) -> Result<OsString> {
     let mut folders: Vec<PathBuf> = Vec::new();
     let inherited = std::env::var_os("PATH").unwrap_or_default();

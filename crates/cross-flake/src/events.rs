@@ -1,4 +1,4 @@
-//! What happens during a run, as a stream that views draw, write or ignore.
+//! Events of a run, as a stream that views draw, write or ignore.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub enum Event<'a> {
     },
     /// A long step of the set-up has come so far: `std for aarch64-linux (3 of 22)`.
     Reached {
-        /// What is done.
+        /// The part that is done.
         text: &'a str,
     },
     /// The rows that take part in the run.
@@ -42,7 +42,7 @@ pub enum Event<'a> {
     Phase {
         /// Its name.
         target: &'a str,
-        /// What it does.
+        /// Its work.
         phase: Phase,
     },
     /// A row has ended.
@@ -59,7 +59,7 @@ pub enum Event<'a> {
     },
 }
 
-/// What a row is doing.
+/// The work of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Its tools are being fetched or built.
@@ -84,7 +84,7 @@ pub trait View: Send + Sync {
     fn event(&self, event: &Event<'_>);
 }
 
-/// Where events go.
+/// A stream of events, to one view.
 #[derive(Clone)]
 pub struct Events(Arc<dyn View>);
 
@@ -107,7 +107,7 @@ impl Events {
     /// Runs a step of the set-up between its two events.
     ///
     /// # Errors
-    /// What the step says.
+    /// The error of the step.
     pub fn step<T>(&self, key: &str, doing: &str, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
         self.send(Event::Setup { key, text: doing });
         let start = std::time::Instant::now();

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-/// How a row ended.
+/// The end of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
@@ -28,18 +28,18 @@ impl std::fmt::Display for Status {
     }
 }
 
-/// How one row ended.
+/// One row at its end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Outcome {
     /// The row's name.
     pub name: String,
     /// The Rust triple.
     pub triple: String,
-    /// How it ended.
+    /// Its end.
     pub status: Status,
-    /// What ran its programs.
+    /// The name of the emulator that ran its programs, or `native`.
     pub runner: String,
-    /// Whether the private binfmt namespace was used.
+    /// The private binfmt namespace was used.
     pub binfmt: bool,
     /// Its tests.
     pub tests: Counts,
@@ -49,14 +49,14 @@ pub struct Outcome {
     pub build_seconds: f64,
     /// Sum over its test programs.
     pub run_seconds: f64,
-    /// Why it failed or was skipped, or why nothing was run.
+    /// The cause of its failure, or of its tests not being run.
     pub reason: Option<String>,
-    /// What became of the suites of the run.
+    /// The suites of the run.
     pub suites: Vec<SuiteOutcome>,
     /// Its test programs.
     #[serde(skip)]
     pub programs: Vec<ProgramResult>,
-    /// What the compiler or the inspection said, where it failed.
+    /// The words of the compiler or the inspection, where one failed.
     #[serde(skip)]
     pub build_output: Option<String>,
 }
@@ -73,7 +73,7 @@ impl Outcome {
 pub struct Report {
     /// The provider of the environments.
     pub provider: String,
-    /// Crates that cargo compiled for the build machine: build scripts, procedural macros and what they need. They are the same
+    /// Crates that cargo compiled for the host: build scripts, procedural macros and what they need. They are the same
     /// for any number of rows.
     pub crates: usize,
     /// Rows that one cargo invocation built together: they want the same packages with the same features.
@@ -101,7 +101,7 @@ impl Report {
         u8::from(self.targets.iter().any(bad))
     }
 
-    /// How many rows ended so.
+    /// Returns the number of rows that ended so.
     pub fn count(&self, status: Status) -> usize {
         self.targets.iter().filter(|o| o.status == status).count()
     }
@@ -117,7 +117,7 @@ impl Report {
     }
 }
 
-/// How many tests ended how.
+/// Tests by their ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Tests that passed.
@@ -137,7 +137,7 @@ impl Counts {
     }
 }
 
-/// How one test ended.
+/// The end of one test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CaseResult {
     /// It passed.
@@ -153,26 +153,26 @@ pub enum CaseResult {
 pub struct Case {
     /// Its name.
     pub name: String,
-    /// How it ended.
+    /// Its end.
     pub result: CaseResult,
 }
 
-/// How one test program ended.
+/// One test program at its end.
 #[derive(Clone, Debug)]
 pub struct ProgramResult {
-    /// What people call it: `hello-zlib tests/io`.
+    /// The name that people read: `hello-zlib tests/io`.
     pub title: String,
     /// Tests that it ran.
     pub counts: Counts,
     /// The tests by name.
     pub cases: Vec<Case>,
-    /// What went wrong, in a few words; none if all is well.
+    /// Its fault, in a few words; `None` if all is well.
     pub failure: Option<String>,
     /// Everything it printed.
     pub output: String,
     /// Seconds that it ran.
     pub seconds: f64,
-    /// Whether the private binfmt namespace was entered.
+    /// The private binfmt namespace was entered.
     pub binfmt: Option<bool>,
     /// It had to be ended.
     pub timed_out: bool,
@@ -180,14 +180,14 @@ pub struct ProgramResult {
     pub first: Option<Box<ProgramResult>>,
 }
 
-/// How a suite ended on one row.
+/// A suite at its end on one row.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SuiteOutcome {
     /// The suite.
     pub name: String,
-    /// How it ended; none if it is not for the row.
+    /// Its end; `None` if it is not for the row.
     pub status: Option<Status>,
-    /// What failed, or why it was skipped or is not for the row.
+    /// The step that failed, or the cause of its being skipped or not for the row.
     pub reason: Option<String>,
     /// The sum over its steps.
     pub seconds: f64,
@@ -198,14 +198,14 @@ pub struct SuiteOutcome {
     pub results: Vec<ProgramResult>,
 }
 
-/// How a step ended.
+/// A step at its end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StepOutcome {
     /// Its name.
     pub name: String,
-    /// What went wrong; none if all is well.
+    /// Its fault; `None` if all is well.
     pub failure: Option<String>,
-    /// How long it took.
+    /// Seconds that it took.
     pub seconds: f64,
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-/// How the program was called, for its children: the scripts that compile give hints as well.
+/// Names the program as people call it, for its children: the scripts that compile give hints as well.
 pub const CALLED: &str = "CROSS_FLAKE_CALLED";
 
 static PROGRAM: OnceLock<String> = OnceLock::new();

@@ -30,12 +30,12 @@ pub struct Suite {
     /// The key of its table, which is a column in the report.
     #[serde(skip)]
     pub name: String,
-    /// Where its commands start; relative to the file.
+    /// The directory in which its commands start, relative to the file.
     pub folder: PathBuf,
     /// The only rows that it is for; every row if not given.
     #[serde(default)]
     rows: Option<Vec<String>>,
-    /// Why it is for no other row.
+    /// The cause of its being for no other row.
     #[serde(default)]
     elsewhere: Option<String>,
     /// Rows that it is not for, by the reason.
@@ -44,10 +44,10 @@ pub struct Suite {
     /// Rows of level `run` on which it is only built, by the reason.
     #[serde(default)]
     link: BTreeMap<String, Vec<String>>,
-    /// Folders below a step's `$OUT` with programs of the build machine.
+    /// Directories below a step's `$OUT` with programs of the host.
     #[serde(default)]
     pub for_build_machine: Vec<PathBuf>,
-    /// What is done, each step by itself.
+    /// Its steps, each by itself.
     #[serde(rename = "step")]
     pub steps: Vec<Step>,
 }
@@ -56,12 +56,12 @@ pub struct Suite {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Step {
-    /// What people call it.
+    /// The name that people read.
     pub name: String,
     /// Programs that must be on `PATH`.
     #[serde(default)]
     needs: Vec<String>,
-    /// Lines for sh, for rows of level `run`. What is built goes to the folder `$OUT`.
+    /// Lines for sh, for rows of level `run`. What is built goes to the directory `$OUT`.
     pub test: String,
     /// The same for rows of level `link`; without it the step is for rows of level `run` only.
     #[serde(default)]
@@ -85,7 +85,7 @@ impl Step {
     }
 }
 
-/// How to ask for a program, and how to get it.
+/// A program that steps need.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Tool {
@@ -95,7 +95,7 @@ struct Tool {
     /// The oldest version that will do.
     #[serde(default)]
     oldest: Option<String>,
-    /// What to type to get it.
+    /// The command that gets it.
     get: String,
 }
 
@@ -113,9 +113,9 @@ struct File {
 pub struct MissingTool {
     /// The program.
     pub name: String,
-    /// What is wrong: it is not on `PATH`, or too old.
+    /// The fault: it is not on `PATH`, or too old.
     pub what: String,
-    /// What to type.
+    /// The command that mends it.
     pub get: Option<String>,
 }
 
@@ -186,7 +186,7 @@ impl Suites {
         Ok(self.suites.iter().filter(|s| names.contains(&s.name)).cloned().collect())
     }
 
-    /// What a suite needs for these rows and this machine does not have.
+    /// Returns the tools that a suite needs for these rows and the host lacks.
     pub fn missing(&self, suite: &Suite, targets: &[Target]) -> Vec<MissingTool> {
         if !targets.iter().any(|target| suite.hole(target).is_none()) {
             return Vec::new();
@@ -197,7 +197,7 @@ impl Suites {
         needs.into_iter().filter_map(|name| self.missing_tool(name)).collect()
     }
 
-    /// What any suite needs for these rows and this machine does not have, each with the suites that need it.
+    /// Returns the tools that any suite needs for these rows and the host lacks, each with the suites that need it.
     pub fn missing_tools(&self, targets: &[Target]) -> Vec<(MissingTool, Vec<String>)> {
         let mut all: Vec<(MissingTool, Vec<String>)> = Vec::new();
         for suite in &self.suites {
@@ -234,7 +234,7 @@ impl Suites {
     }
 }
 
-/// Whether a row is among these names and triples.
+/// Tells if a row is among these names and triples.
 fn names(rows: &[String], target: &Target) -> bool {
     rows.iter().any(|row| *row == target.name || *row == target.triple)
 }
@@ -244,17 +244,17 @@ fn reason_for<'a>(reasons: &'a BTreeMap<String, Vec<String>>, target: &Target) -
 }
 
 impl Suite {
-    /// How far it is taken on a row: no further than the row itself.
+    /// Returns the level that it has on a row: no higher than that of the row itself.
     pub fn level(&self, target: &Target) -> Level {
         if self.why_only_linked(target).is_some() { Level::Link } else { target.level }
     }
 
-    /// Why it is only built on a row whose programs can be run.
+    /// Returns the cause of its being only built on a row whose programs can be run.
     pub fn why_only_linked(&self, target: &Target) -> Option<&str> {
         reason_for(&self.link, target)
     }
 
-    /// Why it does not run on a row; none where it does.
+    /// Returns the cause of its not running on a row; `None` where it does.
     pub fn hole(&self, target: &Target) -> Option<&str> {
         if let Some(reason) = reason_for(&self.holes, target) {
             return Some(reason);

@@ -33,21 +33,21 @@ enum Network {
 /// The Rust toolchain that a workspace uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Toolchain {
-    /// Its folder.
+    /// Its directory.
     pub sysroot: PathBuf,
     /// `1.95.0`.
     pub release: String,
     /// The commit that rustc was built from; a distribution's rustc may not know it.
     pub commit: String,
-    /// The triple of the build machine.
+    /// The triple of the host.
     pub host: String,
 }
 
 impl Toolchain {
-    /// The toolchain that `rustc` is in this folder, so that a `rust-toolchain.toml` there has its say.
+    /// The toolchain that `rustc` is in this directory, so that a `rust-toolchain.toml` there has its say.
     ///
     /// # Errors
-    /// No rustc, or rustup does not have the toolchain that the folder asks for.
+    /// No rustc, or rustup does not have the toolchain that the directory asks for.
     pub fn of(folder: &Path) -> Result<Toolchain> {
         let rustc = || {
             let mut rustc = Command::new("rustc");
@@ -142,7 +142,7 @@ impl Selection {
     }
 }
 
-/// The folder of cargo's own configuration (The Cargo Book, "Cargo Home").
+/// The directory of cargo's own configuration (The Cargo Book, "Cargo Home").
 pub fn cargo_home() -> Option<PathBuf> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     home.or_else(|| Some(std::env::home_dir()?.join(".cargo")))
@@ -159,9 +159,9 @@ pub fn spec_of(package: &Package) -> String {
 
 /// A cargo workspace.
 pub struct Workspace {
-    /// What `cargo metadata` says.
+    /// The answer of `cargo metadata`.
     pub metadata: Metadata,
-    /// The folder in which cargo is started: the user's own, or that of the manifest that was named. Cargo reads its
+    /// The directory in which cargo is started: the user's own, or that of the manifest that was named. Cargo reads its
     /// configuration from there, and takes the package there for the one that is meant.
     pub folder: PathBuf,
     /// The toolchain it uses.
@@ -172,7 +172,7 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Reads the workspace of this manifest, or of the current folder.
+    /// Reads the workspace of this manifest, or of the current directory.
     ///
     /// # Errors
     /// No manifest, no toolchain, or a malformed setting.
@@ -191,7 +191,7 @@ impl Workspace {
         let here = here.context("cannot find the current folder")?;
         command.current_dir(&here);
         command.env_remove("RUSTUP_TOOLCHAIN");
-        // Most often this is the workspace's folder already, and cargo and rustc are asked at the same time.
+        // Most often this is the workspace's directory already, and cargo and rustc are asked at the same time.
         let (metadata, toolchain) = std::thread::scope(|scope| {
             let toolchain = scope.spawn(|| Toolchain::of(&here));
             (command.exec(), toolchain.join())
@@ -210,12 +210,12 @@ impl Workspace {
         Ok(Workspace { toolchain, table: Table::load(root)?, settings, folder: here, metadata })
     }
 
-    /// The workspace's folder.
+    /// The workspace's directory.
     pub fn root(&self) -> &Path {
         self.metadata.workspace_root.as_std_path()
     }
 
-    /// Whether the user tells cargo how many jobs it should run, in the environment or in a configuration file (The Cargo
+    /// Tells if the user tells cargo how many jobs it should run, in the environment or in a configuration file (The Cargo
     /// Book, "Configuration").
     pub fn chooses_jobs(&self) -> bool {
         let folders = self.folder.ancestors().map(|folder| folder.join(".cargo")).chain(cargo_home());
@@ -257,8 +257,8 @@ impl Workspace {
     /// The members to build for a row: those that are selected and whose metadata lists the row, or which list nothing
     /// and the row has std.
     ///
-    /// Where nothing is selected they are cargo's own choice (the package of the folder, or the workspace's
-    /// `default-members`), and in the workspace's own folder those besides that list the row.
+    /// With nothing selected they are cargo's own choice (the package of the directory, or the workspace's
+    /// `default-members`), and in the workspace's own directory those besides that list the row.
     ///
     /// # Errors
     /// An unknown package, or a package that lists an unknown row.
@@ -325,7 +325,7 @@ impl Workspace {
     }
 }
 
-/// Whether cargo's `--package` would mean this package by these words.
+/// Tells if cargo's `--package` would mean this package by these words.
 fn is_named(package: &Package, spec: &str) -> bool {
     let (name, version) = (package.name.as_str(), package.version.to_string());
     spec == name

@@ -81,7 +81,7 @@ fn read(root: &Path, removed: bool) -> Contents {
     Contents { folder: root.display().to_string(), bytes, entries, removed }
 }
 
-/// Packages may hold folders that not even their owner may write.
+/// Packages may hold directories that not even their owner may write.
 fn make_writable(folder: &Path) {
     use std::os::unix::fs::PermissionsExt;
     let Ok(meta) = std::fs::symlink_metadata(folder) else { return };

@@ -31,7 +31,7 @@ const C: &str = include_str!("../../data/conformance/conformance.c");
 const CXX: &str = include_str!("../../data/conformance/conformance.cpp");
 const FREESTANDING: &str = include_str!("../../data/conformance/freestanding.c");
 
-/// How long one of the programs may run; they take milliseconds.
+/// The time that one of the programs has; they take milliseconds.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Check the C compiler, libc and zlib of targets
@@ -56,7 +56,7 @@ impl Conformance {
     /// Runs the command.
     ///
     /// # Errors
-    /// What keeps every target from being checked.
+    /// Something keeps every target from being checked.
     pub fn run(self) -> Result<ExitCode> {
         self.report.check()?;
         let workspace = self.place.workspace()?;
@@ -176,7 +176,7 @@ fn build(target: &Target, environment: &Environment, cxx: bool, folder: &Path) -
     Ok(programs)
 }
 
-/// Runs one program in the folder of its target, where it may write.
+/// Runs one program in the directory of its target, where it may write.
 fn run(file: PathBuf, environment: &Environment, folder: &Path, limits: &Limits) -> ProgramResult {
     let job = Job {
         owner: Owner::Row(0),

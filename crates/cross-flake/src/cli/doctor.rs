@@ -31,7 +31,7 @@ pub struct Doctor {
     json: bool,
 }
 
-/// How one thing is.
+/// The state of one thing.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum State {
@@ -48,9 +48,9 @@ struct Finding {
     name: &'static str,
     state: State,
     what: String,
-    /// What its lack costs.
+    /// The price of its lack.
     costs: Option<String>,
-    /// What to type.
+    /// The command that mends it.
     remedy: Option<String>,
 }
 
@@ -195,7 +195,7 @@ fn nix() -> Finding {
     }
 }
 
-/// What was unpacked from the distribution's packages.
+/// Looks for what was unpacked from the distribution's packages.
 fn emulators(cache: &Cache, debian: Option<&str>) -> Finding {
     let entries = std::fs::read_dir(cache.path("packages")).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
@@ -207,7 +207,7 @@ fn emulators(cache: &Cache, debian: Option<&str>) -> Finding {
     }
 }
 
-/// How many targets are ready, and which cannot be, by what a set-up itself would say.
+/// Counts the targets that are ready, and names those that cannot be, by the words of a set-up itself.
 fn targets(workspace: &Workspace, provider: &dyn Provider) -> Vec<Finding> {
     let events = super::events();
     let rows = workspace.table.rows();
@@ -320,7 +320,7 @@ fn cache_folder(cache: &Cache) -> Finding {
     }
 }
 
-/// Bytes that this user may still write where the folder is, or will be.
+/// Bytes that this user may still write where the directory is, or will be.
 pub fn free_space(folder: &Path) -> Option<u64> {
     let there = folder.ancestors().find(|f| f.exists())?;
     let stat = ::nix::sys::statvfs::statvfs(there).ok()?;

@@ -41,7 +41,7 @@ struct Row<'a> {
     ready: bool,
 }
 
-/// What people call what runs a row: `qemu-aarch64`, `wine`.
+/// Returns people's name for the emulator of a row: `qemu-aarch64`, `wine`.
 pub fn runner_name(target: &Target) -> Option<String> {
     let qemu = target.qemu.as_deref().unwrap_or_default();
     Some(match target.runner? {

@@ -55,7 +55,7 @@ impl Command {
     /// Runs it and returns the exit code.
     ///
     /// # Errors
-    /// What keeps the command from doing anything; what concerns one row is in its report.
+    /// Something keeps the command from doing anything. The failure of one row is in its report.
     pub fn run(self) -> Result<ExitCode> {
         match self {
             Command::List(command) => command.run(),
@@ -78,7 +78,7 @@ impl Command {
 /// The whole program of a workspace: `program` is how people call it, and `run` what it does with its command line.
 ///
 /// The program stands in for others as well: under their names it starts a target's programs, records calls of cargo's, or joins a
-/// toolchain's folders. It also enters namespaces. All of that is decided before the command line is read.
+/// toolchain's directories. It also enters namespaces. All of that is decided before the command line is read.
 pub fn main<Cli: Parser + Send + 'static>(
     program: &str,
     run: impl FnOnce(Cli) -> Result<ExitCode> + Send + 'static,
@@ -121,7 +121,7 @@ pub fn main<Cli: Parser + Send + 'static>(
 /// Which workspace, and who provides its environments.
 #[derive(Args, Clone, Debug)]
 pub struct Place {
-    /// The Cargo.toml of the workspace [default: the one of the current folder]
+    /// The Cargo.toml of the workspace [default: the one of the current directory]
     #[arg(long, value_name = "PATH")]
     pub manifest_path: Option<PathBuf>,
     /// Who makes the environments
@@ -162,7 +162,7 @@ pub fn find_targets(workspace: &Workspace, names: &[String]) -> Result<Vec<Targe
     Ok(targets)
 }
 
-/// Progress on standard error.
+/// Progress on stderr.
 pub fn events() -> Events {
     Events::to(live::view())
 }
@@ -182,7 +182,7 @@ pub fn announce(events: &Events, missing: &[Download]) {
 /// Sets targets up, after telling what has to be fetched for them.
 ///
 /// # Errors
-/// What keeps every target from being set up.
+/// Something keeps every target from being set up.
 pub fn set_up(
     provider: &dyn Provider,
     workspace: &Workspace,
@@ -196,7 +196,7 @@ pub fn set_up(
 /// Sets targets up, and lets scoped variables of the caller's own win over ours; each of those is named.
 ///
 /// # Errors
-/// What keeps every target from being set up.
+/// Something keeps every target from being set up.
 fn prepare(
     provider: &dyn Provider,
     workspace: &Workspace,

@@ -1,4 +1,4 @@
-//! What the commands that build have in common: their options, and the run itself.
+//! Options of the commands that build, and the run itself.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::suites::Suites;
 use crate::targets::Target;
 use crate::workspace::{Selection, Workspace};
 
-/// What is passed on to cargo as it is.
+/// Options for cargo.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Passed on to cargo")]
 pub(super) struct CargoOptions {
@@ -99,7 +99,7 @@ impl CargoOptions {
     }
 }
 
-/// How tests are run.
+/// Options for tests.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Running tests")]
 pub(super) struct TestOptions {
@@ -112,13 +112,13 @@ pub(super) struct TestOptions {
     /// Start emulators directly instead of through a private binfmt_misc
     #[arg(long)]
     no_binfmt: bool,
-    /// Let tests write into the workspace and the temporary folder themselves, as snapshots that are to be updated; rows of a
+    /// Let tests write into the workspace and the temporary directory themselves, as snapshots that are to be updated; rows of a
     /// package take turns then
     #[arg(long)]
     no_isolation: bool,
 }
 
-/// What both commands that run tests take.
+/// Options of both commands that run tests.
 #[derive(Args)]
 pub(super) struct TestArguments {
     /// A suite of suites.toml, or `all`; may be repeated. One whose tools are missing is an error
@@ -137,7 +137,7 @@ pub(super) struct TestArguments {
     pub(super) rest: Vec<String>,
 }
 
-/// What cargo gets, and what the test programs get.
+/// Parts the arguments for cargo from those for the test programs.
 pub(super) fn split(rest: &[String]) -> (Vec<String>, Vec<String>) {
     let mut parts = rest.splitn(2, |arg| arg == "--");
     let part = |p: Option<&[String]>| p.unwrap_or_default().to_vec();
@@ -190,7 +190,7 @@ impl TestArguments {
 /// Sets up, builds, tests and reports.
 ///
 /// # Errors
-/// What keeps the run from taking place, or a report from being written.
+/// Something keeps the run from taking place, or a report from being written.
 pub(super) fn finish(
     place: &Place,
     workspace: &Workspace,

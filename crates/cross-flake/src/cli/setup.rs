@@ -16,7 +16,7 @@ use crate::targets::Target;
 
 /// Fetch and build what targets need, and nothing else
 ///
-/// With --json, standard output is one document: `downloads`, each with `name`, `from` and `bytes`, the lists of packages
+/// With --json, stdout is one document: `downloads`, each with `name`, `from` and `bytes`, the lists of packages
 /// among them, and `bytes`, their sum; `steps`, each with `name`, `start` and `seconds` since the command was started, and
 /// `success`; `seconds` of the whole; and `targets`, each with `name`, `triple`, `ready`, and the `reason` where it is not.
 /// With --dry-run nothing is fetched but the lists, and `ready` says what is there already.
@@ -35,11 +35,11 @@ pub struct Setup {
     json: bool,
 }
 
-/// What `--json` prints.
+/// The document that `--json` prints.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Document {
     provider: String,
-    /// What there was to fetch.
+    /// Downloads that were to be made.
     pub downloads: Vec<Download>,
     /// Its size.
     pub bytes: u64,
@@ -60,7 +60,7 @@ impl Document {
 /// A step that has ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Step {
-    /// What was done.
+    /// The work that was done.
     pub name: String,
     /// Seconds from the start of the command to that of the step.
     pub start: f64,
@@ -101,7 +101,7 @@ impl Setup {
     /// Runs the command.
     ///
     /// # Errors
-    /// What keeps every target from being set up.
+    /// Something keeps every target from being set up.
     pub fn run(self) -> Result<ExitCode> {
         let workspace = self.place.workspace()?;
         let targets = match self.targets.as_slice() {

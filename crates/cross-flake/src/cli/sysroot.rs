@@ -12,7 +12,7 @@ use crate::provider::portable::sysroot::Sysroot as Root;
 use crate::targets;
 use crate::workspace::Workspace;
 
-/// Unpack Debian's packages for a target, with all that they depend on, and print the folder
+/// Unpack Debian's packages for a target, with all that they depend on, and print the directory
 ///
 /// They join the row's builds: they are added to its `packages` in the targets.toml beside your
 /// Cargo.toml, and from then on compiler, linker, pkg-config, CMake and Meson find their headers
@@ -20,10 +20,10 @@ use crate::workspace::Workspace;
 /// checked by apt against the distribution's keys. No script of a package is run.
 ///
 /// With --apart they join nothing: an interpreter, say, for tests that need more than the row
-/// brings. With CROSS_FLAKE_ROOT set to the folder, the row's runner takes the loader and the
+/// brings. With CROSS_FLAKE_ROOT set to the directory, the row's runner takes the loader and the
 /// libraries of a program from there.
 ///
-/// The folder is in the cache, for reading only; --into makes a copy of your own, apart as well.
+/// The directory is in the cache, for reading only; --into makes a copy of your own, apart as well.
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub struct Sysroot {
@@ -38,7 +38,7 @@ pub struct Sysroot {
     /// A copy goes here; what is here from an earlier call is replaced
     #[arg(long, value_name = "DIR")]
     into: Option<PathBuf>,
-    /// The Cargo.toml of the workspace [default: the one of the current folder]
+    /// The Cargo.toml of the workspace [default: the one of the current directory]
     #[arg(long, value_name = "PATH")]
     manifest_path: Option<PathBuf>,
 }

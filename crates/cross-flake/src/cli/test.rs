@@ -10,8 +10,8 @@ use super::{events, find_targets};
 
 /// Build the workspace's tests for some targets and run them
 ///
-/// What runs, and with which features and variables, is what `cargo test` would run in a shell of each target.
-/// What follows `--` goes to cargo, and what follows a second `--` to the test programs:
+/// The same tests run, with the same features and variables, as by `cargo test` in a shell of each target.
+/// Arguments after `--` go to cargo, those after a second `--` to the test programs:
 ///
 ///     cargo cross-flake test aarch64-linux s390x-linux -- --test io -- --nocapture
 #[derive(Args)]

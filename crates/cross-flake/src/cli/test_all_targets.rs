@@ -18,7 +18,7 @@ use crate::workspace::Workspace;
 /// A workspace chooses among the rows with `[workspace.metadata.cross-flake] targets = ["aarch64-linux", …]`, and a package
 /// with the same key under `[package.metadata.cross-flake]`. Bare-metal rows are for the packages that list them.
 ///
-/// What is not cargo's is in suites.toml: every suite whose tools are here runs, too, and the others are named. `--suite all` makes a
+/// Tests of other build systems are in suites.toml: every suite whose tools are here runs as well, and the others are named. `--suite all` makes a
 /// missing tool an error.
 ///
 /// Exits with 0 only if every target was built and every test passed, with 1 if one failed or was skipped, and with 2 if

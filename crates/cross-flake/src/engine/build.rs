@@ -14,7 +14,7 @@ use crate::host::child::clean_command;
 use crate::targets::{Target, upper};
 use crate::workspace::Workspace;
 
-/// What cargo is asked to build.
+/// The order to cargo.
 #[derive(Clone, Debug)]
 pub struct BuildRequest {
     /// `test`, for the test programs; else `build`.
@@ -36,11 +36,11 @@ pub struct Ready<'a> {
     pub environment: &'a Environment,
 }
 
-/// How a cargo invocation ended.
+/// A cargo invocation at its end.
 pub struct BuildEnd {
-    /// Whether everything was built.
+    /// Everything was built.
     pub success: bool,
-    /// What it printed for people.
+    /// Its output for people.
     pub stderr: String,
 }
 
@@ -82,7 +82,7 @@ pub fn cargo_in(environments: &[&Environment]) -> Result<Command> {
     Ok(command)
 }
 
-/// Whether this is a job of a CI service; all of them set the variable `CI`.
+/// Tells if this is a job of a CI service; all of them set the variable `CI`.
 fn in_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| !["", "0", "false"].contains(&value.as_str()))
 }
@@ -114,12 +114,12 @@ const SELECTION: &[&str] = &[
     "--doc",
 ];
 
-/// Whether one of these options is among the arguments, as `--option` or `--option=value`.
+/// Tells if one of these options is among the arguments, as `--option` or `--option=value`.
 pub fn given(args: &[String], options: &[&str]) -> bool {
     args.iter().any(|arg| options.contains(&arg.split('=').next().unwrap_or_default()))
 }
 
-/// cargo in the environments of these rows and in the workspace's folder, with `verb` and the arguments that choose packages
+/// cargo in the environments of these rows and in the workspace's directory, with `verb` and the arguments that choose packages
 /// and targets.
 fn cargo(workspace: &Workspace, request: &BuildRequest, ready: &[Ready<'_>], verb: &[&str]) -> Result<Command> {
     let environments: Vec<&Environment> = ready.iter().map(|r| r.environment).collect();
@@ -175,7 +175,7 @@ pub fn build(
     if request.tests {
         let rows = ready.iter().map(|r| (r.target.upper(), r.target.name.as_str()));
         let host = &workspace.toolchain.host;
-        // Proc-macros are tested on the build machine, which may be no row of this run.
+        // Proc-macros are tested on the host, which may be no row of this run.
         let own = (upper(host), BUILD_MACHINE);
         let own = Some(own).filter(|_| !ready.iter().any(|r| r.target.triple == *host));
         recorder.record(&mut command, rows.chain(own))?;

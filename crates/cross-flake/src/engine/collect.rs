@@ -25,7 +25,7 @@ pub struct Collector<'r, 'a> {
     group: &'r [usize],
     /// Programs that cargo has reported, by file.
     programs: HashMap<PathBuf, Artifact>,
-    /// Folders that build scripts have libraries searched in, by row (`None` is the build machine).
+    /// Directories that build scripts have libraries searched in, by row (`None` is the host).
     searched: HashMap<Option<usize>, HashSet<PathBuf>>,
     /// Files that cargo has reported; it does so again when it is asked again.
     seen: HashSet<PathBuf>,
@@ -69,15 +69,15 @@ impl<'r, 'a> Collector<'r, 'a> {
         }
     }
 
-    /// Whether everything was understood.
+    /// Checks that everything was understood.
     ///
     /// # Errors
-    /// What was not.
+    /// The first thing that was not.
     pub fn check(&mut self) -> Result<()> {
         self.failure.take().map_or(Ok(()), Err)
     }
 
-    /// The row whose triple is in the path of something that was built, below one of cargo's folders. Good enough to count crates
+    /// The row whose triple is in the path of something that was built, below one of cargo's directories. Good enough to count crates
     /// by; which row a test belongs to says cargo itself.
     fn row_of_path(&self, file: &Path) -> Option<usize> {
         let metadata = &self.run.workspace.metadata;
@@ -132,7 +132,7 @@ impl<'r, 'a> Collector<'r, 'a> {
         }
     }
 
-    /// Whether the tests of a row run here; of a program or of documentation that is new to this run.
+    /// Tells if the tests of a row run here; of a program or of documentation that is new to this run.
     fn is_to_run(&self, owner: Owner, program: &Path) -> bool {
         let mut started = self.run.started.lock().unwrap_or_else(PoisonError::into_inner);
         if !started.insert((owner, program.to_owned())) {
@@ -237,7 +237,7 @@ impl<'r, 'a> Collector<'r, 'a> {
         Ok(())
     }
 
-    /// Folders of other rows' libraries: cargo names those of all its `--target`s to every program and to rustdoc.
+    /// Directories of other rows' libraries: cargo names those of all its `--target`s to every program and to rustdoc.
     fn foreign(&self, owner: Owner) -> HashSet<&Path> {
         let own = |row: &Option<usize>| row.is_none_or(|row| Owner::Row(row) == owner);
         let of = |wanted: bool| {
@@ -294,13 +294,13 @@ impl<'r, 'a> Collector<'r, 'a> {
     }
 }
 
-/// The folder of `native=/a/b`, as rustc's `-L` takes it.
+/// The directory of `native=/a/b`, as rustc's `-L` takes it.
 fn plain_path(text: &str) -> PathBuf {
     let kinds = ["native", "dependency", "crate", "framework", "all"];
     text.split_once('=').filter(|(kind, _)| kinds.contains(kind)).map_or(text, |(_, path)| path).into()
 }
 
-/// Whether the manifest leaves a test program to libtest, which then says how many tests ran.
+/// Tells if the manifest leaves a test program to libtest, which then says how many tests ran.
 ///
 /// # Errors
 /// The manifest cannot be read.

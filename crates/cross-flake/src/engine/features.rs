@@ -1,7 +1,7 @@
 //! Rows that one cargo invocation may build together.
 //!
 //! Cargo turns on a feature of a package for all `--target`s of an invocation if one of them wants it (The Cargo Book, "Feature
-//! unification": resolver 2 parts the build machine from targets, not targets from each other). What is tested must be what is
+//! unification": resolver 2 parts the host from targets, not targets from each other). What is tested must be what is
 //! built alone. So cargo is asked, for each row by itself, which features it would build every package with (its unit
 //! graph), and rows whose answers contradict each other are built one after the other.
 
@@ -19,10 +19,10 @@ use crate::cache::write_whole;
 use crate::host::capacity;
 use crate::workspace::{Workspace, cargo_home};
 
-/// A crate of a build: its package, whether it is for the build machine, and which of the package's targets it is.
+/// A crate of a build: its package, whether it is for the host, and which of the package's targets it is.
 type Crate = (String, bool, String);
 
-/// The features that each crate is built with. One crate may be built in several ways, for the build machine and as a build
+/// The features that each crate is built with. One crate may be built in several ways, for the host and as a build
 /// script's dependency, say.
 type Features = BTreeMap<Crate, BTreeSet<Vec<String>>>;
 
@@ -36,7 +36,7 @@ struct Graph {
 #[derive(Deserialize)]
 struct Unit {
     pkg_id: String,
-    /// The triple; none for the build machine.
+    /// The triple; none for the host.
     platform: Option<String>,
     target: UnitTarget,
     features: Vec<String>,
@@ -80,7 +80,7 @@ pub fn groups(workspace: &Workspace, commands: Vec<Command>) -> Result<Vec<Vec<u
     Ok(groups)
 }
 
-/// Whether no crate of both is built with other features in the one than in the other.
+/// Tells if every crate that both have has the same features in both.
 fn agree(a: &Features, b: &Features) -> bool {
     b.iter().all(|(key, features)| a.get(key).is_none_or(|known| known == features))
 }
@@ -131,7 +131,7 @@ fn read(json: &[u8]) -> Result<Features> {
     Ok(features)
 }
 
-/// What was found out in earlier runs, in the workspace's target folder: nothing is asked again while no manifest, lock file,
+/// Answers of earlier runs, in the workspace's target directory: nothing is asked again while no manifest, lock file,
 /// configuration, variable or argument is another.
 struct Memory {
     file: PathBuf,
@@ -179,7 +179,7 @@ impl Memory {
     }
 
     fn keep(&mut self, groups: &[Vec<usize>], all: &[Features]) -> Result<()> {
-        // The folder of the lock file is that of the workspace's manifest, and packages of a path have one each.
+        // The directory of the lock file is that of the workspace's manifest, and packages of a path have one each.
         let folders = all.iter().flat_map(|features| features.keys()).filter_map(|(id, ..)| folder_of(id));
         let mut files: BTreeSet<PathBuf> = folders.map(|folder| folder.join("Cargo.toml")).collect();
         let roots: Vec<PathBuf> = files.iter().filter_map(|file| Some(file.parent()?.to_owned())).collect();
@@ -207,7 +207,7 @@ fn stamp_of(file: &Path) -> Option<(u64, u128)> {
     Some((meta.len(), time.as_nanos()))
 }
 
-/// The folder of a package by its id, `path+file:///a/b#name@1.0.0`; none for one that never changes.
+/// The directory of a package by its id, `path+file:///a/b#name@1.0.0`; none for one that never changes.
 fn folder_of(id: &str) -> Option<PathBuf> {
     let (path, _) = id.strip_prefix("path+file://")?.split_once('#')?;
     let bytes = percent_encoding::percent_decode_str(path).collect();
@@ -235,7 +235,7 @@ mod tests {
         let freebsd = features(&[unit("a", Some("freebsd"), &[]), unit("c", Some("freebsd"), &["y"])]);
         assert!(!agree(&linux, &windows));
         assert!(agree(&linux, &freebsd));
-        // For the build machine a package may have other features than for a row.
+        // For the host a package may have other features than for a row.
         assert!(agree(&linux, &features(&[unit("b", Some("windows"), &[])])));
         assert!(!agree(&linux, &features(&[unit("b", None, &[])])));
     }

@@ -1,4 +1,4 @@
-//! What is to be run: test programs, documentation tests and steps of suites.
+//! Jobs of a run: test programs, documentation tests and steps of suites.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -16,14 +16,14 @@ use crate::targets::Target;
 /// without rooms those of other rows wait for them, too.
 pub(super) type Turn = (Option<Owner>, String);
 
-/// What to start.
+/// The program to start.
 #[derive(Clone, Debug)]
 pub enum Program {
     /// A test program, started by the runner of its target.
     Test {
         /// The program.
         file: PathBuf,
-        /// The runner; none for what belongs to the build machine itself.
+        /// The runner; none for what belongs to the host itself.
         runner: Option<RunnerSpec>,
     },
     /// rustdoc, which starts the runner by itself.
@@ -39,9 +39,9 @@ pub enum Program {
         lines: String,
         /// Ends what the lines leave behind.
         runner: RunnerSpec,
-        /// How long it may take.
+        /// The time that it has.
         timeout: Duration,
-        /// Where its programs are expected.
+        /// The directory in which its programs are expected.
         output: Box<Output>,
     },
 }
@@ -62,7 +62,7 @@ pub struct Ended {
     pub owner: Owner,
     /// The job's step.
     pub step: Option<StepId>,
-    /// What came of it.
+    /// Its end.
     pub result: ProgramResult,
 }
 
@@ -75,17 +75,17 @@ pub struct Job {
     pub step: Option<StepId>,
     /// The id of the package whose program it is; empty where it is of none.
     pub package: String,
-    /// What people call it: `hello-zlib tests/io`.
+    /// The name that people read: `hello-zlib tests/io`.
     pub title: String,
     /// It is libtest, or prints as libtest does: a program that ends well without a result has run no test.
     pub harness: bool,
-    /// What to start.
+    /// The program to start.
     pub program: Program,
     /// Arguments for the test program.
     pub args: Vec<String>,
     /// All its variables; it inherits none.
     pub env: BTreeMap<OsString, OsString>,
-    /// The folder to start in.
+    /// The directory to start in.
     pub cwd: PathBuf,
 }
 
@@ -94,12 +94,12 @@ impl Job {
         Ended { owner: self.owner, step: self.step, result }
     }
 
-    /// The key that keeps it from running beside others; none for a step, which has folders of its own.
+    /// The key that keeps it from running beside others; none for a step, which has directories of its own.
     pub(super) fn turn(&self, has_room: bool) -> Option<Turn> {
         self.step.is_none().then(|| (has_room.then_some(self.owner), self.package.clone()))
     }
 
-    /// The runner of its programs; none for those of the build machine.
+    /// The runner of its programs; none for those of the host.
     pub(super) fn runner(&self) -> Option<&RunnerSpec> {
         match &self.program {
             Program::Test { runner, .. } | Program::Doctests { runner, .. } => runner.as_ref(),
@@ -123,18 +123,18 @@ pub struct StepId {
     pub(super) step: usize,
 }
 
-/// A folder whose programs must be of one target.
+/// A directory whose programs must be of one target.
 #[derive(Clone, Debug)]
 pub struct Output {
     pub(super) folder: PathBuf,
-    /// Folders below it with programs of the build machine.
+    /// Directories below it with programs of the host.
     pub(super) except: Vec<PathBuf>,
     pub(super) target: Target,
     pub(super) glibc: Option<String>,
 }
 
 impl Output {
-    /// Reads back every program below the folder: a tool that ignores `CC` links for the build machine and reports success.
+    /// Reads back every program below the directory: a tool that ignores `CC` links for the host and reports success.
     ///
     /// # Errors
     /// There is no program, or one of another machine, or one that needs a newer glibc than the row promises.

@@ -1,13 +1,13 @@
-//! What a test program printed, read back.
+//! The output of a test program, read back.
 
 use crate::outcome::{Case, CaseResult, Counts};
 
-/// What libtest printed.
+/// The output of libtest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parsed {
     /// Sum of the `test result:` lines; none where there was no such line.
     pub counts: Option<Counts>,
-    /// Whether a `running N tests` line has no `test result:` after it: the program ended early.
+    /// A `running N tests` line has no `test result:` after it: the program ended early.
     pub unfinished: bool,
     /// Tests that the `running N tests` lines announced.
     pub announced: usize,

@@ -42,10 +42,10 @@ use recorder::Recorder;
 use rooms::Rooms;
 use timings::Timings;
 
-/// What a run does.
+/// The order for a run.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Whether test programs are built and run; else only what `cargo build` builds.
+    /// Test programs are built and run; else only what `cargo build` builds.
     pub tests: bool,
     /// Packages that the user chose.
     pub selection: Selection,
@@ -53,13 +53,13 @@ pub struct Request {
     pub cargo_args: Vec<String>,
     /// Arguments for the test programs.
     pub test_args: Vec<String>,
-    /// How long one test program may run.
+    /// The time that one test program has.
     pub timeout: Duration,
-    /// How many test programs run at once.
+    /// The number of test programs that run at once.
     pub jobs: usize,
-    /// Whether the private binfmt namespace may be entered.
+    /// The private binfmt namespace may be entered.
     pub binfmt: bool,
-    /// Gives each row and package folders of its own.
+    /// Gives each row and package directories of its own.
     pub isolation: bool,
     /// Suites to run beside cargo's tests.
     pub suites: Vec<suites::Chosen>,
@@ -114,7 +114,7 @@ impl Row<'_> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether its programs are started here.
+    /// Tells if its programs are started here.
     fn runs(&self, request: &Request) -> bool {
         request.tests && self.target.level == Level::Run
     }
@@ -129,7 +129,7 @@ struct Run<'a> {
     request: &'a Request,
     rows: Vec<Row<'a>>,
     host: Mutex<Vec<ProgramResult>>,
-    /// Crates compiled for the build machine.
+    /// Crates compiled for the host.
     host_crates: AtomicUsize,
     /// Programs that are run, so that none is twice, by row.
     started: Mutex<HashSet<(Owner, PathBuf)>>,
@@ -143,7 +143,7 @@ struct Run<'a> {
 /// Builds (and tests) the workspace for every prepared row.
 ///
 /// # Errors
-/// What concerns the whole run, such as a cargo that cannot be started. What concerns one row is in its [`Outcome`].
+/// A failure of the whole run, such as a cargo that cannot be started. That of one row is in its [`Outcome`].
 pub fn run(
     workspace: &Workspace,
     request: &Request,
@@ -284,7 +284,7 @@ impl<'a> Run<'a> {
         Ready { target: row.target, environment: row.environment }
     }
 
-    /// What cargo is asked to build for rows of one group.
+    /// Returns the order to cargo for the rows of one group.
     fn build_request(&self, group: &[usize]) -> BuildRequest {
         BuildRequest {
             tests: self.request.tests,

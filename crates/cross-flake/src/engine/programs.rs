@@ -19,25 +19,25 @@ use crate::host::signals;
 use crate::outcome::{CaseResult, Counts, ProgramResult};
 use cross_flake_runner::{self as runner, Entered, RunnerSpec};
 
-/// How often a running test is looked at; a test that ends between two looks waits at most this long.
+/// The time between two looks at a running test; a test that ends between two looks waits at most this long.
 const POLL: Duration = Duration::from_millis(5);
-/// How long a test may clean up after SIGTERM before SIGKILL.
+/// The time that a test has to clean up, from SIGTERM to SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// What all jobs have in common.
+/// Limits of all jobs.
 pub struct Limits {
-    /// How long one test program may run.
+    /// The time that one test program has.
     pub timeout: Duration,
-    /// How many run at once.
+    /// The number of programs that run at once.
     pub jobs: usize,
-    /// Whether the private binfmt namespace may be entered.
+    /// The private binfmt namespace may be entered.
     pub binfmt: bool,
     /// Keeps programs from disturbing each other.
     pub rooms: Rooms,
 }
 
 impl Job {
-    /// How long it may run.
+    /// Returns the time that it has.
     fn timeout(&self, limits: &Limits) -> Duration {
         match self.program {
             Program::Step { timeout, .. } => timeout,
@@ -49,7 +49,7 @@ impl Job {
 /// Runs the jobs of a queue until it is closed and empty; `on_end` hears of each.
 ///
 /// A test program that failed in a room or while another ran is run once more as under `cargo test`: when nothing else runs, in the
-/// machine's own folders. If it passes then, [`ProgramResult::first`] says so. One that did not end is given up with the first of its
+/// machine's own directories. If it passes then, [`ProgramResult::first`] says so. One that did not end is given up with the first of its
 /// name that does not end then, either.
 pub fn run_all(queue: &Queue, limits: &Limits, on_end: impl Fn(Ended) + Sync) {
     let again: Mutex<Vec<(Job, ProgramResult)>> = Mutex::default();
@@ -119,7 +119,7 @@ fn run_in(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> ProgramResult {
     result
 }
 
-/// How a process ended, and what it left.
+/// A process at its end, with its output.
 struct End {
     status: ExitStatus,
     /// All that it had printed when its time was over, if that came.
@@ -129,7 +129,7 @@ struct End {
     expects_result: bool,
 }
 
-/// Whether libtest is asked for something else than to run tests and print their results.
+/// Tells if libtest is asked for something else than to run tests and print their results.
 fn prints_no_result(args: &[String]) -> bool {
     let other = ["--list", "--help", "-h", "--format", "--logfile"];
     args.iter().any(|arg| other.contains(&arg.split('=').next().unwrap_or_default()))
@@ -229,7 +229,7 @@ fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> Result<E
     })
 }
 
-/// What the end of a process means.
+/// Judges the end of a process.
 fn judge(result: &mut ProgramResult, end: End, timeout: Duration) {
     // What a test still says while it is ended is not its own doing: a child that it waits for is ended, too.
     let parsed = libtest::parse(end.timed_out.as_ref().unwrap_or(&end.output));
@@ -276,7 +276,7 @@ fn how(status: ExitStatus) -> String {
     }
 }
 
-/// What a test's panic says, to be put behind its name.
+/// Returns the words of a test's panic, to be put behind its name.
 fn because(output: &str, test: &str) -> String {
     reasons::of_test(output, test).map(|cause| format!(": {cause}")).unwrap_or_default()
 }

@@ -23,7 +23,7 @@ pub fn of_build(output: &str) -> String {
     nearer.unwrap_or_else(|| error.to_owned())
 }
 
-/// What a linker says on a line of its own. rustc puts the first of them behind `= note: `.
+/// Returns the words of a linker on a line of its own. rustc puts the first of them behind `= note: `.
 fn linkers(line: &str) -> Option<String> {
     let line = line.strip_prefix("= note: ").unwrap_or(line);
     // `ld.lld: error: …` of LLD, `/usr/bin/ld: …` of GNU's, `error: …` of zig's, `ld: …` of Apple's.
@@ -40,7 +40,7 @@ fn linkers(line: &str) -> Option<String> {
     (!line.starts_with('"')).then(|| line[at..].to_owned())
 }
 
-/// What a build script says: a compiler's error, its panic, or else its last words.
+/// Returns the words of a build script: a compiler's error, its panic, or else its last line.
 fn of_script(output: &str) -> Option<String> {
     // cargo repeats what a script says of itself as `warning: PACKAGE@VERSION: …`.
     let repeated = |line: &'_ str| {
@@ -62,7 +62,7 @@ fn of_script(output: &str) -> Option<String> {
     compiler.or_else(|| panic(output))
 }
 
-/// What a panic says and where, by libstd's words: `thread 'main' panicked at src/main.rs:1:2:` and the message below.
+/// Returns the message of a panic and its place, by libstd's words: `thread 'main' panicked at src/main.rs:1:2:` and the message below.
 pub fn panic(output: &str) -> Option<String> {
     let mut lines = output.lines().map(str::trim);
     let place = lines.find_map(|line| line.split_once(" panicked at ").map(|(_, place)| place))?;
@@ -74,7 +74,7 @@ pub fn panic(output: &str) -> Option<String> {
     Some(message.map_or_else(|| place.to_owned(), |message| format!("{message} ({place})")))
 }
 
-/// What the panic of one of libtest's tests says, out of the part of the output that is about it.
+/// Returns the message of a test's panic, out of the part of libtest's output that is about it.
 pub fn of_test(output: &str, name: &str) -> Option<String> {
     let (_, part) = output.split_once(&format!("---- {name} stdout ----"))?;
     let end = part.find("\n---- ").unwrap_or(part.len());

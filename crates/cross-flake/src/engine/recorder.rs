@@ -1,13 +1,13 @@
-//! What cargo would run, in its own words.
+//! The programs that cargo would run, in its own words.
 //!
 //! Which program belongs to which target, where it starts, with which variables and arguments: cargo decides all of that
-//! from more than a message of its tells (`[env]` of its configuration, folders of libraries, `build.build-dir`, a layout that
+//! from more than a message of its tells (`[env]` of its configuration, directories of libraries, `build.build-dir`, a layout that
 //! differs between releases). So cargo is asked to run the tests, and what it calls as the runner of a target, or as
 //! rustdoc, is this program, which writes down how it was called and ends:
 //!
 //! 1. `cargo test` builds, then calls `cross-flake-record ROW PROGRAM ARGS…` for each test program, and `rustdoc … --test …` for
 //!    each library with documentation tests.
-//! 2. The recorder writes one line to the standard output that it shares with cargo's own messages.
+//! 2. The recorder writes one line to the stdout that it shares with cargo's own messages.
 //! 3. The engine, which reads them, starts each program by the true runner as soon as it hears of it, several at once.
 
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ pub const RUNNER: &str = "cross-flake-record";
 const RUSTDOC: &str = "rustdoc";
 /// Names the user's own rustdoc to the recorder that stands for it.
 const USERS_RUSTDOC: &str = "CROSS_FLAKE_RUSTDOC";
-/// What each line of the recorder begins with.
+/// The beginning of each of the recorder's lines.
 const MARK: &str = "cross-flake-recorded ";
 
 /// One call.
@@ -42,7 +42,7 @@ pub struct Recorded {
     pub line: Vec<OsString>,
     /// All variables.
     pub env: BTreeMap<OsString, OsString>,
-    /// The current folder.
+    /// The current directory.
     pub folder: PathBuf,
 }
 
@@ -121,7 +121,7 @@ impl Recorded {
     }
 }
 
-/// Where cargo finds the recorder. The places stay the same from run to run, for build scripts may look at `PATH`.
+/// The places in which cargo finds the recorder. The places stay the same from run to run, for build scripts may look at `PATH`.
 pub struct Recorder {
     folder: PathBuf,
     rustdoc: PathBuf,
@@ -183,7 +183,7 @@ impl Recorder {
     }
 }
 
-/// What cross-flake does under one of the recorder's names, if it has one.
+/// Records a call, if this process was started under one of the recorder's names.
 pub fn by_name() -> Option<Result<ExitCode>> {
     let mut args = std::env::args_os();
     let own = PathBuf::from(args.next()?);

@@ -1,4 +1,4 @@
-//! A room for each test program: which folders are its own, and which are the machine's.
+//! A room for each test program: which directories are its own, and which are the machine's.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
@@ -17,18 +17,18 @@ use crate::workspace::Workspace;
 use cross_flake_runner::room::{self, Opened, Plan, ROOM_VARIABLE, Role, Room};
 use cross_flake_runner::{RunnerKind, RunnerSpec};
 
-/// The temporary folder of programs that are told of no other (environ(7), hier(7)).
+/// The temporary directory of programs that are told of no other (environ(7), hier(7)).
 const TEMPORARY: &str = "/tmp";
-/// Where POSIX keeps what several processes share by name (shm_overview(7)).
+/// The directory of objects that processes share by name (shm_overview(7)).
 const SHARED_MEMORY: &str = "/dev/shm";
-/// Variables that name a temporary folder; what others name is somebody's.
+/// Variables that name a temporary directory; what others name is somebody's.
 const NAMES_OF_TEMPORARY: [&str; 4] = ["TMPDIR", "TMP", "TEMP", "TEMPDIR"];
 
 /// The rooms of a run.
 pub struct Rooms {
     /// The workspace, and members outside of it.
     workspace: BTreeSet<PathBuf>,
-    /// Folders whose writes belong to a room, and those within that stay the machine's.
+    /// Directories whose writes belong to a room, and those within that stay the machine's.
     folders: BTreeMap<PathBuf, Role>,
     /// Ids of packages whose tests have networks of their own.
     networks: BTreeSet<String>,
@@ -60,7 +60,7 @@ impl Rooms {
         let private = members.map(|folder| folder.as_std_path()).chain([workspace.root()]);
         rooms.workspace = private.filter_map(|folder| std::fs::canonicalize(folder).ok()).collect();
         rooms.folders.extend(rooms.workspace.iter().map(|folder| (folder.clone(), Role::Private)));
-        // Programs, and whatever else cargo puts where it builds; but for the folder that tests have there (CARGO_TARGET_TMPDIR).
+        // Programs, and whatever else cargo puts where it builds; but for the directory that tests have there (CARGO_TARGET_TMPDIR).
         let build = meta.build_directory.as_ref().unwrap_or(&meta.target_directory);
         let home = |name: &str| std::env::var_os(name).map(PathBuf::from);
         let cache = Cache::locate().ok().map(|cache| cache.root().to_owned());
@@ -96,7 +96,7 @@ impl Rooms {
         })
     }
 
-    /// The folder for temporary files of the run.
+    /// The directory for temporary files of the run.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -204,7 +204,7 @@ impl Rooms {
         );
         let store = self.stores().join(name);
         std::fs::create_dir_all(&store).with_context(|| format!("cannot make {}", store.display()))?;
-        // That it is within a folder of the room's own changes nothing of what it is.
+        // That it is within a directory of the room's own changes nothing of what it is.
         folders.insert(self.folder().to_owned(), Role::Shared);
         Ok(Plan { binfmt, folders, store, network: false })
     }
@@ -245,7 +245,7 @@ impl Rooms {
     }
 }
 
-/// The folder that wine takes for a machine.
+/// The directory that wine takes for a machine.
 fn prefix(runner: &RunnerSpec) -> Option<&String> {
     runner.env.get("WINEPREFIX").filter(|_| runner.kind == RunnerKind::Wine)
 }
@@ -258,7 +258,7 @@ fn store_name(job: &Job) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-/// Entries of a folder that a value names: a file or folder below one, a socket's address, a list of paths.
+/// Entries of a directory that a value names: a file or directory below one, a socket's address, a list of paths.
 fn named_in(folder: &Path, value: &OsStr) -> Vec<PathBuf> {
     let (value, start) = (value.to_string_lossy(), format!("{}/", folder.display()));
     let mut named = Vec::new();
@@ -275,7 +275,7 @@ fn named_in(folder: &Path, value: &OsStr) -> Vec<PathBuf> {
     named
 }
 
-/// Sockets of servers, and of X its folder: through an overlay nobody would answer.
+/// Sockets of servers, and of X its directory: through an overlay nobody would answer.
 fn sockets_in(folder: &Path) -> Vec<PathBuf> {
     let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
     let is_socket = |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_socket());
@@ -302,7 +302,7 @@ impl OpenRoom {
         command.env(ROOM_VARIABLE, &self.document);
     }
 
-    /// The same for a command that starts several of them itself, after it has built their programs in a temporary folder: it gets one
+    /// The same for a command that starts several of them itself, after it has built their programs in a temporary directory: it gets one
     /// that programs in the room see, and they what the command would have had.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
-//! What stands in a target folder and was built by something else than what builds now.
+//! Removes from a target directory the results of another std or C compiler than the one that builds now.
 //!
 //! cargo compares sources, flags of Rust and the version of the compiler. It knows nothing of std, which rustup may have brought
 //! since or which was built from source: its fresh crates fail with `E0463: can't find crate`. Nor does it know what a C compiler
-//! is but a path, so that build scripts keep objects for another processor or another glibc. So each triple's folder says what it
+//! is but a path, so that build scripts keep objects for another processor or another glibc. So each triple's directory says what it
 //! was built by, and what cargo would build upon goes when that has changed; other triples stay as they are.
 
 use std::collections::BTreeMap;
@@ -16,20 +16,20 @@ use crate::environment::Environment;
 use crate::events::Events;
 use crate::workspace::Workspace;
 
-/// The file in a triple's folder.
+/// The file in a triple's directory.
 const MARK: &str = ".cross-flake";
-/// Held while folders are looked at: two runs may begin at once.
+/// Held while directories are looked at: two runs may begin at once.
 const LOCK: &str = ".cross-flake-lock";
 
-/// Says of a folder that it holds nothing worth a backup (<https://bford.info/cachedir/>). cargo writes it into target folders
+/// Says of a directory that it holds nothing worth a backup (<https://bford.info/cachedir/>). cargo writes it into target directories
 /// that it makes itself.
 const CACHE_TAG: (&str, &str) = ("CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\n");
 
 /// Removes what was built for these environments by other ones and would be built upon, and says so. `cargo_args` are cargo's, for they may name a target
-/// folder.
+/// directory.
 ///
 /// # Errors
-/// The target folder cannot be written.
+/// The target directory cannot be written.
 pub fn remove(
     workspace: &Workspace,
     environments: &[&Environment],
@@ -54,12 +54,12 @@ pub fn remove(
     Ok(())
 }
 
-/// Where cargo puts what it builds, below which each triple has a folder.
+/// Returns cargo's directory for its results, in which each triple has one.
 fn build_folder(workspace: &Workspace, cargo_args: &[String]) -> PathBuf {
     let metadata = &workspace.metadata;
     match &metadata.build_directory {
         Some(folder) if *folder != metadata.target_directory => folder.clone().into_std_path_buf(),
-        // Relative to the folder in which cargo is started.
+        // Relative to the directory in which cargo is started.
         _ => match target_dir(cargo_args) {
             Some(folder) => workspace.folder.join(folder),
             None => metadata.target_directory.clone().into_std_path_buf(),
@@ -75,7 +75,7 @@ fn target_dir(cargo_args: &[String]) -> Option<&str> {
     after.map(String::as_str).or(joined)
 }
 
-/// What builds depend on: a word for people, and what changes with it.
+/// The inputs of a build: a word for people, and a key that changes with it.
 type Identity = BTreeMap<String, String>;
 
 fn identity(environment: &Environment) -> Identity {
@@ -92,7 +92,7 @@ fn identity(environment: &Environment) -> Identity {
     environment.inputs.clone().into_iter().chain([variables]).collect()
 }
 
-/// Has cargo build the folder of a triple again, if it is of another identity, and gives the reason then.
+/// Has cargo build the directory of a triple again, if it is of another identity, and gives the reason then.
 fn refresh(folder: &Path, wanted: &Identity) -> Result<Option<String>> {
     let mark = folder.join(MARK);
     let failed = || format!("cannot write {}", folder.display());
@@ -118,11 +118,11 @@ fn refresh(folder: &Path, wanted: &Identity) -> Result<Option<String>> {
     Ok(why)
 }
 
-/// What cargo keeps below a profile's folder to build upon (The Cargo Book, "Build cache"). Programs stand beside these, and may be
+/// Directories of a profile that cargo builds upon (The Cargo Book, "Build cache"). Programs stand beside these, and may be
 /// somebody's release: they stay until they are built again.
 const INTERMEDIATE: [&str; 4] = [".fingerprint", "build", "deps", "incremental"];
 
-/// Makes cargo build everything in the folder of a triple again.
+/// Makes cargo build everything in the directory of a triple again.
 fn forget(folder: &Path) -> std::io::Result<()> {
     for profile in fs::read_dir(folder)? {
         for part in INTERMEDIATE.map(|name| profile.as_ref().map(|entry| entry.path().join(name))) {

@@ -20,11 +20,11 @@ use cross_flake_runner::{RunnerKind, RunnerSpec};
 pub struct Chosen {
     /// The suite.
     pub suite: Suite,
-    /// Why it is not run on any row: a tool is missing.
+    /// The missing tool that keeps it from being run on any row.
     pub unavailable: Option<String>,
 }
 
-/// Whether the row has a step to run.
+/// Tells if the row has a step to run.
 pub(super) fn any(row: &Row<'_>, run: &Run<'_>) -> bool {
     run.request.suites.iter().any(|chosen| applies(chosen, row.target))
 }
@@ -36,7 +36,7 @@ fn applies(chosen: &Chosen, target: &Target) -> bool {
 /// A job for each step of each suite that is for this row.
 ///
 /// # Errors
-/// The environment cannot be formed, or the folder for what is built cannot be emptied.
+/// The environment cannot be formed, or the directory for what is built cannot be emptied.
 pub(super) fn jobs(index: usize, row: &Row<'_>, run: &Run<'_>) -> Result<Vec<Job>> {
     let root = run.workspace.metadata.target_directory.as_std_path().join("cross-flake/suites");
     let mut shell: BTreeMap<OsString, OsString> = inherited();
@@ -86,7 +86,7 @@ pub(super) fn jobs(index: usize, row: &Row<'_>, run: &Run<'_>) -> Result<Vec<Job
     Ok(jobs)
 }
 
-/// sh is the build machine's own; its runner ends what it leaves behind.
+/// sh is the host's own; its runner ends what it leaves behind.
 fn direct(target: &Target) -> RunnerSpec {
     RunnerSpec {
         // wine's shared processes outlive the program that brought them up.
@@ -95,7 +95,7 @@ fn direct(target: &Target) -> RunnerSpec {
     }
 }
 
-/// What became of the suites on one row.
+/// Returns the ends of the suites on one row.
 pub fn outcomes(suites: &[Chosen], target: &Target, results: Vec<(StepId, ProgramResult)>) -> Vec<SuiteOutcome> {
     let mut by_suite: HashMap<usize, Vec<(StepId, ProgramResult)>> = HashMap::new();
     for (id, result) in results {

@@ -1,4 +1,4 @@
-//! How long test programs and steps took the last time, so that the next run starts the longest ones first.
+//! The seconds that test programs and steps took the last time, so that the next run starts the longest ones first.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,14 +19,14 @@ fn key(row: &str, title: &str) -> String {
 }
 
 impl Timings {
-    /// Those of a workspace, kept in its target folder.
+    /// Those of a workspace, kept in its target directory.
     pub fn load(workspace: &Workspace) -> Timings {
         let file = workspace.metadata.target_directory.as_std_path().join("cross-flake/timings.json");
         let text = std::fs::read_to_string(&file).unwrap_or_default();
         Timings { file, seconds: serde_json::from_str(&text).unwrap_or_default() }
     }
 
-    /// How long this took.
+    /// Returns the seconds that this took.
     pub fn of(&self, row: &str, title: &str) -> Option<f64> {
         self.seconds.get(&key(row, title)).copied()
     }
@@ -34,7 +34,7 @@ impl Timings {
     /// Keeps how long things took in this run; what was not run keeps its time.
     ///
     /// # Errors
-    /// The target folder cannot be written.
+    /// The target directory cannot be written.
     pub fn keep<'a>(mut self, ran: impl Iterator<Item = (&'a str, &'a str, f64)>) -> Result<()> {
         let rounded = |seconds: f64| (seconds * 1000.0).round() / 1000.0;
         self.seconds.extend(ran.map(|(row, title, seconds)| (key(row, title), rounded(seconds))));

@@ -1,4 +1,4 @@
-//! What the build machine has: cores and memory.
+//! Cores and memory of the host.
 
 use std::fs;
 use std::path::Path;
@@ -9,19 +9,19 @@ use anyhow::{Context, Result, bail};
 /// twice that (docs/benchmarks.md).
 const PER_JOB: u64 = 1_000_000_000;
 
-/// How many test programs run at once: as many as there are cores, but no more than fit into this many bytes, or into what is
+/// Returns the number of test programs that run at once: as many as there are cores, but no more than fit into this many bytes, or into what is
 /// free.
 pub fn jobs(memory: Option<u64>) -> usize {
     jobs_for(cores(), memory.or_else(free_memory))
 }
 
-/// How many compilers run at once. One more than there are cores keeps these busy while one of them waits, for a file say
+/// Returns the number of compilers that run at once. One more than there are cores keeps these busy while one of them waits, for a file say
 /// (docs/benchmarks.md).
 pub fn compilers(memory: Option<u64>) -> usize {
     jobs_for(cores() + 1, memory.or_else(free_memory))
 }
 
-/// How many programs the machine runs at the same time.
+/// Returns the number of programs that the host runs at the same time.
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }

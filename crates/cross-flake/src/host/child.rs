@@ -36,7 +36,7 @@ pub fn clean_command(program: impl Into<OsString>) -> Command {
     command
 }
 
-/// The user's `LD_LIBRARY_PATH` without the folder of rustc's own library, which `cargo run` adds to it: rustc takes the folder
+/// The user's `LD_LIBRARY_PATH` without the directory of rustc's own library, which `cargo run` adds to it: rustc takes the directory
 /// of that library for its sysroot, and ours has one of its own.
 fn library_path() -> Option<OsString> {
     let inherited = std::env::var_os("LD_LIBRARY_PATH")?;

@@ -52,7 +52,7 @@ impl ReportFile {
     /// Finds out before a long run whether the file can be written after it.
     ///
     /// # Errors
-    /// The folder does not exist or cannot be written.
+    /// The directory does not exist or cannot be written.
     pub fn check(&self) -> Result<()> {
         if self.path.is_dir() {
             bail!("--report: {} is a folder", self.path.display());

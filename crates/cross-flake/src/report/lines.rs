@@ -1,4 +1,4 @@
-//! Progress where standard error is no terminal, as in the log of a CI service: a line for each thing that ends, and now and then
+//! Progress where stderr is no terminal, as in the log of a CI service: a line for each thing that ends, and now and then
 //! one that says what goes on, for minutes of silence look like a program that hangs.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::table::finished;
 use crate::events::{Event, Phase, View, human_time};
 
-/// How long nothing may be said while something goes on.
+/// The longest silence while something goes on.
 const SILENCE: Duration = Duration::from_secs(15);
 
 /// The view.
@@ -43,7 +43,7 @@ impl View for Lines {
     }
 }
 
-/// What goes on. Times are since the start.
+/// The work that goes on. Times are since the start.
 #[derive(Default)]
 struct Progress {
     /// Steps of the set-up by their keys: what each says of itself, and since when it has been going on.
@@ -97,7 +97,7 @@ impl Progress {
         Some(format!("still {line}"))
     }
 
-    /// What the rows do: each by its name where they are few, else what they do together.
+    /// Describes the work of the rows: each by its name where they are few, else what they do together.
     fn rows(&self) -> Vec<String> {
         let (mut building, mut testing) = (Vec::new(), Vec::new());
         for (row, phase) in &self.rows {

@@ -16,7 +16,7 @@ pub struct Terminal {
     bars: Mutex<HashMap<String, ProgressBar>>,
 }
 
-/// The view that suits the standard error output.
+/// The view that suits the stderr.
 pub fn view() -> Box<dyn View> {
     if std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("TERM").is_some_and(|t| t != "dumb") {
         Box::new(Terminal { progress: MultiProgress::new(), bars: Mutex::default() })

@@ -1,4 +1,4 @@
-//! What a run ends with, and its views: live lines, a table, JSON, JUnit and markdown.
+//! Views of a run: live lines, a table, JSON, JUnit and markdown.
 
 pub mod files;
 mod lines;
@@ -13,7 +13,7 @@ use clap::Args;
 use crate::outcome::{Report, Status};
 use files::{ReportFile, to_json};
 
-/// How a run is reported.
+/// Options for reports.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Report")]
 pub struct ReportOptions {

@@ -6,7 +6,7 @@ use owo_colors::{OwoColorize, Stream, Style};
 
 use crate::outcome::{Outcome, Report, Status};
 
-/// How a row's tests ran: `qemu-aarch64 10.0.2 by binfmt`, `linked only`.
+/// Returns the way in which a row's tests ran: `qemu-aarch64 10.0.2 by binfmt`, `linked only`.
 pub fn how(outcome: &Outcome) -> String {
     match outcome.status {
         Status::Linked => "linked only".to_owned(),
@@ -33,12 +33,12 @@ pub fn plain(header: &[&str]) -> Table {
 /// The names of a report's columns but for the last, the status: those of numbers first, then one for each suite.
 pub fn columns(report: &Report) -> Vec<&str> {
     let mut names = vec!["target", "triple", "how", "passed", "failed", "ignored", "build s", "run s"];
-    // What belongs to the build machine itself has none.
+    // What belongs to the host itself has none.
     names.extend(report.targets.first().into_iter().flat_map(|o| &o.suites).map(|suite| suite.name.as_str()));
     names
 }
 
-/// What a row has in [`columns`].
+/// Returns a row's values for [`columns`].
 pub fn cells(outcome: &Outcome, columns: usize) -> Vec<String> {
     let o = outcome;
     let mut cells = vec![

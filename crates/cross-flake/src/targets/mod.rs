@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use rules::is_package;
 pub use table::{Table, set_packages};
 
-/// How far a target is taken.
+/// The last thing that is done for a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
@@ -42,7 +42,7 @@ pub enum StdKind {
     Core,
 }
 
-/// Where the C compiler of a target comes from.
+/// The origin of a C compiler.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cc {
@@ -53,7 +53,7 @@ pub enum Cc {
     Zig,
 }
 
-/// What links the programs of a target.
+/// The program that links.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Linker {
@@ -72,11 +72,11 @@ pub enum Linker {
 pub struct Runtime {
     /// Package name.
     pub package: String,
-    /// The folder in the package that stands for the target's `/`.
+    /// The directory in the package that stands for the target's `/`.
     pub root: String,
 }
 
-/// What the Go toolchain calls a target (`go tool dist list`).
+/// The Go toolchain's names for a target (`go tool dist list`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Go {
@@ -115,9 +115,9 @@ pub struct Target {
     pub name: String,
     /// The Rust triple, or the name of the custom target that `spec` describes.
     pub triple: String,
-    /// How far the target is taken.
+    /// The last thing that is done for it.
     pub level: Level,
-    /// Why a row of level `link` is not run.
+    /// The cause of a row being only linked.
     #[serde(default)]
     pub reason: Option<String>,
     /// Which of Rust's libraries the target has.
@@ -126,10 +126,10 @@ pub struct Target {
     /// A custom target specification (JSON), relative to the file that names it.
     #[serde(default)]
     pub spec: Option<PathBuf>,
-    /// Where the C compiler comes from.
+    /// The origin of its C compiler.
     #[serde(default)]
     pub cc: Cc,
-    /// What links.
+    /// The program that links.
     #[serde(default)]
     pub linker: Linker,
     /// zig's name for the target, without a version of glibc.
@@ -150,7 +150,7 @@ pub struct Target {
     /// The dynamic loader that the programs name.
     #[serde(default)]
     pub interpreter: Option<PathBuf>,
-    /// What runs the programs where the build machine itself cannot.
+    /// The emulator of its programs, where the host cannot run them itself.
     #[serde(default)]
     pub runner: Option<RunnerKind>,
     /// The architecture in the name of the qemu program.
@@ -165,7 +165,7 @@ pub struct Target {
     /// The C library to run with.
     #[serde(default)]
     pub runtime: Option<Runtime>,
-    /// What the Go toolchain calls it; none where Go does not go.
+    /// The Go toolchain's names for it; `None` where Go has none.
     #[serde(default)]
     pub go: Option<Go>,
     /// Debian's name for the architecture, of which packages are taken for the target.
@@ -200,7 +200,7 @@ impl Target {
         self.triple.split('-').next().unwrap_or_default()
     }
 
-    /// What to hand to `zig cc -target`: with the glibc floor, where the row has one.
+    /// Returns the argument of `zig cc -target`: with the glibc floor, where the row has one.
     pub fn zig_target(&self) -> Option<String> {
         let zig = self.zig.as_deref()?;
         Some(match &self.glibc {
@@ -214,17 +214,17 @@ impl Target {
         self.zig.as_deref()?.split_once("-macos.")?.1.split('-').next()
     }
 
-    /// Whether C programs of the target have a C library.
+    /// Tells if C programs of the target have a C library.
     pub fn has_libc(&self) -> bool {
         self.zig.as_deref().is_some_and(|zig| !zig.contains("freestanding"))
     }
 
-    /// Whether the triple's system is Linux.
+    /// Tells if the triple's system is Linux.
     pub fn is_linux(&self) -> bool {
         self.triple.contains("-linux")
     }
 
-    /// Whether the triple's system is Windows.
+    /// Tells if the triple's system is Windows.
     pub fn is_windows(&self) -> bool {
         self.triple.contains("-windows")
     }
@@ -234,7 +234,7 @@ impl Target {
         self.triple.contains("wasi")
     }
 
-    /// Whether the triple's system is macOS.
+    /// Tells if the triple's system is macOS.
     pub fn is_macos(&self) -> bool {
         self.triple.contains("-apple-darwin")
     }
