@@ -8,6 +8,7 @@ mod cache;
 mod company;
 mod compilers;
 mod costs;
+mod doors;
 mod environments;
 mod failures;
 mod families;

@@ -1,0 +1,60 @@
+//! The ways in which people call the program: as cargo's, by an xtask of their own, by `nix run`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::{Fixture, Start};
+
+/// The directory in which this test's own cargo has built the program.
+fn built() -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_cargo-cross-flake")).parent().unwrap().to_owned()
+}
+
+fn with_path(start: Start) -> Start {
+    let path = std::env::var_os("PATH").unwrap();
+    let path = std::env::join_paths([built()].into_iter().chain(std::env::split_paths(&path))).unwrap();
+    start.env("PATH", path)
+}
+
+#[test]
+fn it_is_a_command_of_cargos_in_any_workspace_and_any_directory_of_it() {
+    let fixture = Fixture::new("small");
+    let inside = fixture.root().join("src");
+    let test = ["cross-flake", "test", "aarch64-linux", "--json"];
+    let output = with_path(fixture.command("cargo", &test)).in_folder(&inside).succeeds();
+    assert_eq!(output.row("aarch64-linux")["status"], "passed", "{output}");
+    let unknown = with_path(fixture.command("cargo", &["cross-flake", "env", "nowhere"])).ends_with(2);
+    unknown.says(&["`cargo cross-flake list` shows every target"]);
+}
+
+#[test]
+fn an_app_of_a_flake_is_named_in_hints() {
+    let fixture = Fixture::new("small");
+    let start = fixture.program(&["env", "nowhere"]).env("CROSS_FLAKE_CALLED", "nix run . --");
+    start.ends_with(2).says(&["`nix run . -- list` shows every target"]);
+}
+
+#[test]
+fn a_workspace_has_the_commands_in_an_xtask_of_its_own() {
+    let fixture = Fixture::example("own-xtask");
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+    let manifest = fs::read_to_string(fixture.root().join("xtask/Cargo.toml")).unwrap();
+    let library = repository.join("crates/cross-flake");
+    fixture.write("xtask/Cargo.toml", &manifest.replace("../../../crates/cross-flake", library.to_str().unwrap()));
+    // The same versions, of which most are compiled already.
+    fs::copy(repository.join("Cargo.lock"), fixture.root().join("Cargo.lock")).unwrap();
+    let target = built().parent().unwrap().to_owned();
+    let xtask = |args: &[&str]| {
+        let start = fixture.command("cargo", &[&["xtask"], args].concat());
+        start.env("CARGO_BUILD_BUILD_DIR", &target).env("CARGO_NET_OFFLINE", "true")
+    };
+    assert_eq!(xtask(&["greet"]).succeeds().out, "hello\n");
+    // The program that cargo has built, so that the workspace's own build is where it always is.
+    let program = fixture.path("target").join("debug/xtask");
+    let start = |args: &[&str]| fixture.command(program.to_str().unwrap(), args);
+    let output = start(&["test-all-targets", "--json"]).succeeds();
+    for row in ["x86_64-linux", "aarch64-linux"] {
+        assert_eq!(output.row(row)["tests"]["passed"], 1, "{output}");
+    }
+    start(&["env", "nowhere"]).ends_with(2).says(&["`cargo xtask list` shows every target"]);
+}
