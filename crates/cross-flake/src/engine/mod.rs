@@ -5,6 +5,7 @@ pub mod build;
 mod collect;
 pub mod features;
 pub mod job;
+mod judge;
 pub mod libtest;
 pub mod programs;
 mod queue;
@@ -28,14 +29,16 @@ use crate::cache::Cache;
 use crate::environment::Environment;
 use crate::events::{Event, Events, Phase};
 use crate::host::signals;
-use crate::outcome::{Counts, Outcome, ProgramResult, Report, Status, passed_alone};
+use crate::outcome::{Outcome, ProgramResult, Report};
 use crate::provider::Prepared;
 use crate::targets::{Level, Target};
 use crate::workspace::{Selection, Workspace, spec_of};
 use build::{BuildRequest, Ready, seconds_since};
 use collect::Collector;
-use cross_flake_runner::RunnerKind;
+pub use judge::{judge_programs, skipped};
+
 use job::{Ended, Job, Owner, StepId};
+use judge::{host_outcome, outcome};
 use programs::Limits;
 use queue::Queue;
 use recorder::Recorder;
@@ -406,102 +409,5 @@ impl<'a> Run<'a> {
         });
         self.past.keep(ran)?;
         Ok(Report { provider: provider.to_owned(), crates: self.host_crates.into_inner(), groups, targets })
-    }
-}
-
-fn outcome(row: &Row<'_>, progress: &mut Progress, request: &Request) -> Outcome {
-    let mut outcome = skipped(row.target, "");
-    outcome.reason = None;
-    outcome.status = Status::Linked;
-    outcome.crates = progress.compiled;
-    outcome.build_seconds = progress.built;
-    let programs = std::mem::take(&mut progress.programs);
-    let ran = !programs.is_empty();
-    judge_programs(&mut outcome, programs, row.environment);
-    if let Some((reason, output)) = progress.build_failure.take() {
-        outcome.status = Status::Failed;
-        outcome.reason = Some(reason);
-        outcome.build_output = Some(output);
-    } else if row.target.level == Level::Link {
-        outcome.reason.clone_from(&row.target.reason);
-    } else if !ran && request.tests {
-        outcome.reason = Some("there is no test program for it".to_owned());
-    }
-    outcome.suites = suites::outcomes(&request.suites, row.target, std::mem::take(&mut progress.steps));
-    let failed = outcome.suites.iter().find(|suite| suite.status == Some(Status::Failed));
-    if let (Some(failed), true) = (failed, outcome.status != Status::Failed) {
-        outcome.reason = Some(format!("{}: {}", failed.name, failed.reason.clone().unwrap_or_default()));
-        outcome.status = Status::Failed;
-    }
-    outcome
-}
-
-/// Completes an outcome with what ran; without a program it stays as it is.
-pub fn judge_programs(outcome: &mut Outcome, programs: Vec<ProgramResult>, environment: &Environment) {
-    if let Some(runner) = &environment.runner {
-        outcome.runner.clone_from(&runner.label);
-        // The namespace is there for every kind of runner; only Linux programs are started by it.
-        outcome.binfmt = runner.kind == RunnerKind::QemuUser && programs.iter().any(|p| p.binfmt == Some(true));
-    }
-    if programs.is_empty() {
-        return;
-    }
-    for program in &programs {
-        outcome.tests.add(program.counts);
-        outcome.run_seconds += program.seconds;
-    }
-    let failed = programs.iter().find_map(|p| Some(format!("{}: {}", p.title, p.failure.as_ref()?)));
-    outcome.status = match (&failed, outcome.tests.passed) {
-        (Some(_), _) => Status::Failed,
-        (None, 0) => Status::Linked,
-        (None, _) => Status::Passed,
-    };
-    let no_test = "no test ran: its test programs hold none, or all were ignored or filtered out";
-    outcome.reason = failed.or_else(|| match outcome.status {
-        Status::Linked => Some(no_test.to_owned()),
-        _ => passed_alone(&programs),
-    });
-    outcome.programs = programs;
-}
-
-/// The outcome of a row for which nothing was done.
-pub fn skipped(target: &Target, reason: &str) -> Outcome {
-    Outcome {
-        name: target.name.clone(),
-        triple: target.triple.clone(),
-        status: Status::Skipped,
-        runner: "none".to_owned(),
-        binfmt: false,
-        tests: Counts::default(),
-        crates: 0,
-        build_seconds: 0.0,
-        run_seconds: 0.0,
-        reason: Some(reason.to_owned()),
-        programs: Vec::new(),
-        suites: Vec::new(),
-        build_output: None,
-    }
-}
-
-fn host_outcome(workspace: &Workspace, programs: Vec<ProgramResult>) -> Outcome {
-    let mut tests = Counts::default();
-    for program in &programs {
-        tests.add(program.counts);
-    }
-    let failed = programs.iter().find_map(|p| Some(format!("{}: {}", p.title, p.failure.as_ref()?)));
-    Outcome {
-        name: BUILD_MACHINE.to_owned(),
-        triple: workspace.toolchain.host.clone(),
-        status: if failed.is_some() { Status::Failed } else { Status::Passed },
-        runner: "native".to_owned(),
-        binfmt: false,
-        tests,
-        crates: 0,
-        build_seconds: 0.0,
-        run_seconds: programs.iter().map(|p| p.seconds).sum(),
-        reason: failed.or_else(|| passed_alone(&programs)),
-        programs,
-        suites: Vec::new(),
-        build_output: None,
     }
 }

@@ -1,7 +1,8 @@
 //! Test programs, run several at a time while cargo still builds others.
 
 use std::fs::File;
-use std::process::{Command, ExitStatus, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -196,23 +197,7 @@ fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> Result<E
         .stderr(copy(output.as_file())?)
         .spawn()
         .with_context(|| format!("cannot start {}", job.title))?;
-    let pid = Pid::from_raw(child.id().cast_signed());
-    let (start, timeout) = (Instant::now(), job.timeout(limits));
-    let mut timed_out: Option<Vec<u8>> = None;
-    let status = loop {
-        if let Some(status) = child.try_wait().context("cannot wait for a test")? {
-            break status;
-        }
-        if timed_out.is_none() && start.elapsed() > timeout {
-            timed_out = Some(std::fs::read(output.path()).context("cannot read a test's output")?);
-            // The runner ends every process that the test has started; see `runner`.
-            let _ = kill(pid, Signal::SIGTERM);
-        }
-        if timed_out.is_some() && start.elapsed() > timeout + GRACE {
-            let _ = child.kill();
-        }
-        std::thread::sleep(POLL);
-    };
+    let (status, timed_out) = wait(&mut child, output.path(), job.timeout(limits))?;
     if let (Some(room), Some(rooms)) = (room, rooms) {
         rooms.close(job, room);
     }
@@ -227,6 +212,26 @@ fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> Result<E
         binfmt: entered.map(|e| e == Entered::Binfmt),
         expects_result: job.harness && !prints_no_result(&job.args),
     })
+}
+
+/// Waits for the end of a program, and ends it when its time is over; gives what it had printed by then, if that came.
+fn wait(child: &mut Child, output: &Path, timeout: Duration) -> Result<(ExitStatus, Option<Vec<u8>>)> {
+    let start = Instant::now();
+    let mut timed_out: Option<Vec<u8>> = None;
+    loop {
+        if let Some(status) = child.try_wait().context("cannot wait for a test")? {
+            return Ok((status, timed_out));
+        }
+        if timed_out.is_none() && start.elapsed() > timeout {
+            timed_out = Some(std::fs::read(output).context("cannot read a test's output")?);
+            // The runner ends every process that the test has started; see `runner`.
+            let _ = kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM);
+        }
+        if timed_out.is_some() && start.elapsed() > timeout + GRACE {
+            let _ = child.kill();
+        }
+        std::thread::sleep(POLL);
+    }
 }
 
 /// Judges the end of a process.
