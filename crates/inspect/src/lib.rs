@@ -1,4 +1,4 @@
-//! What a built file is: its format, machine, loader, libraries and the glibc that it needs.
+//! Reads what a built file is: its format, machine, loader, libraries and the glibc that it needs.
 //!
 //! A compiler that ignores `CC` links for the build machine and reports success; only the file itself tells. So
 //! every program is inspected before it counts as built: [`inspect`], then [`Inspection::check`] against
@@ -43,7 +43,7 @@ impl fmt::Display for Format {
     }
 }
 
-/// What a file is for.
+/// The purpose of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -77,7 +77,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// How a 32-bit ARM program passes floating-point numbers.
+/// The way in which a 32-bit ARM program passes floating-point numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FloatAbi {
@@ -87,7 +87,7 @@ pub enum FloatAbi {
     Hard,
 }
 
-/// Whether a file is one that [`inspect`] knows: ELF, PE, Mach-O or wasm.
+/// Returns true for a file that [`inspect`] knows: ELF, PE, Mach-O or wasm.
 pub fn is_program(path: &Path) -> bool {
     let mut head = [0; 4];
     if File::open(path).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut head)).is_err() {
@@ -97,7 +97,7 @@ pub fn is_program(path: &Path) -> bool {
     matches!(&head, b"\x7fELF" | b"\0asm" | b"\xce\xfa\xed\xfe" | b"\xcf\xfa\xed\xfe") || head.starts_with(b"MZ")
 }
 
-/// Whether a program is of the machine that a triple means, and runs with the oldest glibc that its row promises.
+/// Checks that a program is for the machine that a triple means, and runs with the oldest glibc that its row promises.
 ///
 /// # Errors
 /// It cannot be read, or is not; the text names the file and both machines, or both versions.
@@ -158,14 +158,14 @@ impl Serialize for GlibcVersion {
     }
 }
 
-/// How much memory a program takes once it is loaded, as `size` counts it: by sections.
+/// The memory that a program takes once it is loaded, as `size` counts it: by sections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Sizes {
-    /// What is only read: code, constants, tables.
+    /// Bytes that are only read: code, constants, tables.
     pub text: u64,
-    /// What is written to and begins with values of its own; firmware keeps them in flash as well.
+    /// Bytes that are written to and begin with values of their own; firmware keeps those in flash as well.
     pub data: u64,
-    /// What begins with zeros, and takes no room in the file.
+    /// Bytes that begin as zeros, and take no room in the file.
     pub bss: u64,
 }
 
@@ -190,11 +190,11 @@ pub struct Inspection {
     pub pointer_width: u8,
     /// The order of bytes.
     pub endian: Endian,
-    /// What it is for.
+    /// Its purpose.
     pub kind: Kind,
     /// The dynamic loader that it names.
     pub interpreter: Option<String>,
-    /// What it wants from outside: `DT_NEEDED`, DLLs (also the delay-loaded), dylibs, the modules a wasm imports from.
+    /// Libraries that it loads: `DT_NEEDED`, DLLs (also the delay-loaded), dylibs, the modules a wasm imports from.
     pub libraries: Vec<String>,
     /// The oldest glibc that it starts with.
     pub glibc: Option<GlibcVersion>,
@@ -208,19 +208,19 @@ pub struct Inspection {
     pub runpath: Vec<String>,
     /// The oldest version of its system that it says to run on (Mach-O only).
     pub minimum_os: Option<String>,
-    /// How it passes floating-point numbers (linked 32-bit ARM ELF only).
+    /// The way in which it passes floating-point numbers (linked 32-bit ARM ELF only).
     pub float_abi: Option<FloatAbi>,
-    /// How large it is in memory (ELF with sections only).
+    /// Its size in memory (ELF with sections only).
     pub sizes: Option<Sizes>,
 }
 
-/// JSON has no bytes that are not UTF-8; paths do.
+/// Writes a path as text: JSON has no bytes that are not UTF-8, and paths do.
 fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&path.display())
 }
 
 impl Inspection {
-    /// Whether the file is for the expected machine; if not, a sentence that says what it is for.
+    /// Checks that the file is for the expected machine; the error is a sentence that says what it is for.
     pub fn check(&self, expected: &Expectation) -> Result<(), String> {
         let found = self.built_for();
         if found == *expected {
@@ -229,7 +229,7 @@ impl Inspection {
         Err(format!("{} is built for {found}, not for {expected}", self.path.display()))
     }
 
-    /// Of wasm32, and with nothing found yet.
+    /// Returns an inspection for wasm32 with nothing found yet.
     fn blank(path: &Path, format: Format, kind: Kind) -> Self {
         Self {
             path: path.to_owned(),
@@ -294,7 +294,7 @@ impl fmt::Display for Inspection {
     }
 }
 
-/// What a file must be to run on a target.
+/// The kind of file that runs on a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expectation {
     /// The container.
@@ -314,7 +314,7 @@ impl fmt::Display for Expectation {
     }
 }
 
-/// What the programs of a Rust triple must be. None where the triple is unknown, as of a custom target may be.
+/// Returns what the programs of a Rust triple must be, and `None` for an unknown triple, as that of a custom target may be.
 pub fn expected_of_triple(triple: &str) -> Option<Expectation> {
     let (arch, system) = triple.split_once('-')?;
     let row = machine::machine_of_arch(arch)?;
@@ -331,7 +331,7 @@ pub fn expected_of_triple(triple: &str) -> Option<Expectation> {
     Some(Expectation { format, machine: Machine(row.name), pointer_width, endian: row.endian })
 }
 
-/// "Exec format error" in plain words: what the file is built for, what this machine runs, and what runs the file.
+/// Explains "Exec format error" in plain words: what the file is built for, what this machine runs, and what runs the file.
 ///
 /// `own_arch` is the machine's architecture as a triple or `uname -m` spells it, `runner` the label of what runs
 /// such files here.
@@ -357,7 +357,7 @@ pub fn explain_exec_format_error(inspection: &Inspection, own_arch: &str, runner
     }
 }
 
-/// The same where a runner was given a program of another target.
+/// Explains the same where a runner was given a program of another target.
 pub fn explain_wrong_runner(inspection: &Inspection, given: &str, wanted: Option<String>) -> String {
     let path = inspection.path.display();
     let wanted = wanted.map_or("no target of the table is".to_owned(), |runner| format!("{runner} runs it here"));

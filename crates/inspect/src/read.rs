@@ -11,7 +11,7 @@ use object::{Endianness, FileKind, ObjectKind, SymbolKind, SymbolScope, elf, mac
 use super::machine::row_of;
 use super::{Endian, FloatAbi, Format, GlibcVersion, Inspection, Kind, Machine, Sizes};
 
-/// One entry for each program in the file.
+/// Reads a file, and returns one entry for each program in it.
 pub(super) fn inspect_data<'d, R: ReadRef<'d>>(path: &Path, data: R) -> Result<Vec<Inspection>> {
     let shown = path.display();
     let len = data.len().unwrap_or(0);
@@ -44,7 +44,7 @@ pub(super) fn inspect_data<'d, R: ReadRef<'d>>(path: &Path, data: R) -> Result<V
     found.with_context(|| format!("{shown} is a damaged or truncated {what} file"))
 }
 
-/// What a file is that none of the readers takes.
+/// Says what a file is that none of the readers takes.
 fn unknown(head: &[u8]) -> String {
     match head {
         [] => "is empty".to_owned(),
@@ -60,7 +60,7 @@ fn unknown(head: &[u8]) -> String {
     }
 }
 
-/// What all formats have in common. The readers below correct and complete it.
+/// Reads what all formats have in common. The readers below correct and complete it.
 fn read_object<'d, O: Object<'d>, R: ReadRef<'d>>(
     path: &Path,
     format: Format,
@@ -144,7 +144,7 @@ fn read_elf<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(path: &Path,
     Ok(found)
 }
 
-/// The sizes that `size` prints (binutils, in its Berkeley format).
+/// Returns the sizes that `size` prints (binutils, in its Berkeley format).
 fn sizes<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(file: &ElfFile<'d, H, R>) -> Option<Sizes> {
     let mut sizes = Sizes { text: 0, data: 0, bss: 0 };
     let mut any = false;
@@ -191,7 +191,7 @@ fn needed_glibc<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(
     Ok(highest)
 }
 
-/// PE, and the COFF objects that become PE.
+/// Reads PE, and the COFF objects that become PE.
 fn read_pe<'d, O: Object<'d>, R: ReadRef<'d>>(path: &Path, file: object::Result<O>, data: R) -> Result<Inspection> {
     read_object(path, Format::Pe, &file?, data)
 }
@@ -232,7 +232,7 @@ fn read_macho<'d, H: MachHeader<Endian = Endianness>, R: ReadRef<'d>>(path: &Pat
     Ok(found)
 }
 
-/// `xxxx.yy.zz` in the bits of a number (mach-o/loader.h); a last part of 0 goes without saying.
+/// Reads `xxxx.yy.zz` in the bits of a number (mach-o/loader.h); a last part of 0 goes without saying.
 fn macho_version(version: u32) -> String {
     let (major, minor, patch) = (version >> 16, version >> 8 & 0xff, version & 0xff);
     match patch {

@@ -42,7 +42,7 @@ pub(super) fn entries(interpreters: &BTreeMap<String, PathBuf>) -> anyhow::Resul
 }
 
 impl BinfmtEntry {
-    /// The entry of a format by the name that [`RunnerSpec::binfmt`] has for it.
+    /// Returns the entry of a format by the name that [`RunnerSpec::binfmt`] has for it.
     pub(super) fn new(format: &str, interpreter: &Path) -> anyhow::Result<Self> {
         match (format, format.strip_prefix("qemu-")) {
             ("windows", _) => Ok(Self::plain(format, b"MZ", interpreter)),
@@ -53,7 +53,7 @@ impl BinfmtEntry {
         }
     }
 
-    /// The entry for Linux programs of an architecture by qemu's name for it.
+    /// Returns the entry for Linux programs of an architecture by qemu's name for it.
     ///
     /// A qemu that is a program gets the flags `PF`: opened once, so that it is found from a chroot too, and told the
     /// program's own `argv[0]` (qemu 6.0 and later understand). A wrapper script gets none.
@@ -95,7 +95,7 @@ impl BinfmtEntry {
                 .all(|(byte, (magic, mask))| (byte ^ magic) & mask == 0)
     }
 
-    /// The line that registers the entry. The kernel's limits: 1920 bytes in all, and the magic within the first
+    /// Returns the line that registers the entry. The kernel's limits: 1920 bytes in all, and the magic within the first
     /// 128 bytes of a file (binfmt-misc.rst; the code of 6.18 allows 256). The 127 characters that
     /// the same page allows an interpreter are no limit in the code: 1000 work on 6.18.
     pub(super) fn register_line(&self) -> anyhow::Result<Vec<u8>> {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::spec::PREFIX;
 use crate::{room, run};
 
-/// The folder with the runners' documents, beside the one of the program.
+/// The directory with the runners' documents, beside the one of the program.
 pub const SPECS: &str = "runners";
 
 /// The first words by which another program is asked to be the runner: `runner`, and `room` for [`room::hold`].

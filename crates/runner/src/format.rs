@@ -34,7 +34,7 @@ pub(super) fn is_for_another_emulator(spec: &RunnerSpec, registered: &[BinfmtEnt
     }
 }
 
-/// What a program is built for, what this runner runs, and which runner it wants.
+/// Says what a program is built for, what this runner runs, and which runner it needs.
 pub(super) fn explain_format(spec: &RunnerSpec, program: &OsStr) -> anyhow::Error {
     match inspect::inspect(Path::new(program)) {
         Ok(inspection) => anyhow!(
@@ -49,7 +49,7 @@ pub(super) fn explain_format(spec: &RunnerSpec, program: &OsStr) -> anyhow::Erro
     }
 }
 
-/// The runner of the row whose programs look like this one.
+/// Returns the runner of the row whose programs look like this one.
 fn runner_of(spec: &RunnerSpec, inspection: &inspect::Inspection) -> Option<String> {
     let is_of =
         |triple: &str| inspect::expected_of_triple(triple).is_some_and(|expected| inspection.check(&expected).is_ok());

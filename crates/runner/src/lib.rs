@@ -49,7 +49,7 @@ pub use namespace::probe;
 pub use reaper::{descendants, sweep};
 pub use spec::{Entered, PREFIX, ROOT_VARIABLE, RunnerKind, RunnerSpec, STATUS_VARIABLE, Status};
 
-/// A number of /proc/self/status; those that we ask for are written in hexadecimal or have one digit.
+/// Returns a number of /proc/self/status; those that we ask for are written in hexadecimal or have one digit.
 fn status_mask(name: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -193,7 +193,7 @@ fn refused(refusal: Refusal, entries: &[BinfmtEntry]) -> String {
     entry.unwrap_or_default() + &explain(refusal)
 }
 
-/// The room that [`ROOM_VARIABLE`] names.
+/// Returns the room that [`ROOM_VARIABLE`] names.
 fn room_of_caller() -> anyhow::Result<Option<Room>> {
     let Some(path) = env::var_os(ROOM_VARIABLE) else { return Ok(None) };
     let unreadable = || format!("cannot read the room {}", Path::new(&path).display());
@@ -201,7 +201,7 @@ fn room_of_caller() -> anyhow::Result<Option<Room>> {
     serde_json::from_slice(&text).map(Some).with_context(unreadable)
 }
 
-/// What execve(2) takes. Command would use execvp(3), which hands a file of unknown format to sh, and sh might even
+/// Returns the arguments of execve(2). Command would use execvp(3), which hands a file of unknown format to sh, and sh might even
 /// succeed. So a path is executed as it is; only a bare name is left to Command, to be searched for.
 fn exact(line: &[&OsStr], environment: &BTreeMap<OsString, OsString>) -> io::Result<(Vec<CString>, Vec<CString>)> {
     let argv: Result<_, _> = line.iter().map(|word| CString::new(word.as_bytes())).collect();

@@ -56,7 +56,7 @@ impl Namespace {
         self.become_itself()
     }
 
-    /// The first part: namespaces of users and mounts, in which this process may mount.
+    /// Enters the first part: namespaces of users and mounts, in which this process may mount.
     pub(super) fn leave_the_machines(&self) -> Result<(), Refusal> {
         let both = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS;
         match &self.all {
@@ -67,7 +67,7 @@ impl Namespace {
         mount(NONE, c"/", NONE, MsFlags::MS_REC | MsFlags::MS_SLAVE, NONE).map_err(Refusal::at(Step::Mount))
     }
 
-    /// The second: a binfmt_misc with its formats.
+    /// Makes the second: a binfmt_misc with its formats.
     pub(super) fn register(&self) -> Result<(), Refusal> {
         const BINFMT: Option<&CStr> = Some(c"binfmt_misc");
         mount(BINFMT, c"/proc/sys/fs/binfmt_misc", BINFMT, MsFlags::empty(), NONE).map_err(Refusal::at(Step::Mount))?;
@@ -80,7 +80,7 @@ impl Namespace {
         Ok(())
     }
 
-    /// The last: the ids of the caller.
+    /// Enters the last, which has the ids of the caller.
     pub(super) fn become_itself(&self) -> Result<(), Refusal> {
         match &self.all {
             Some(_) => Ok(()),
@@ -97,7 +97,7 @@ impl Namespace {
 /// An argument that mount(2) does without.
 const NONE: Option<&CStr> = None;
 
-/// The map onto themselves of all ids in a map: `inside outside count` becomes `inside inside count`.
+/// Returns the map onto themselves of all ids in a map: `inside outside count` becomes `inside inside count`.
 fn identity(path: &str) -> anyhow::Result<String> {
     let map = fs::read_to_string(path).context(path.to_owned())?;
     let line = |line: &str| {
@@ -127,7 +127,7 @@ fn unshare_mapped_by_itself(flags: CloneFlags, [users, groups]: &[String; 2]) ->
         .map_err(Refusal::at(Step::Map))
 }
 
-/// A map of more than one id must be written by a process with privilege outside, hence the helper.
+/// Unshares with a map of more than one id, which a process with privilege outside must write: hence the helper.
 fn unshare_mapped_by_helper(flags: CloneFlags, [users, groups]: &[String; 2]) -> Result<(), Refusal> {
     let proc = own_proc()?;
     let (mut ready, mut go) = io::pipe().map_err(|_| Refusal::at(Step::Map)(Errno::last()))?;
@@ -158,13 +158,13 @@ fn unshare_mapped_by_helper(flags: CloneFlags, [users, groups]: &[String; 2]) ->
     }
 }
 
-/// Whether a private binfmt_misc can be had here.
+/// Tries to have a private binfmt_misc here.
 ///
-/// Tried out in a forked child that never executes anything, so any thread of any process may ask.
+/// A forked child tries it and never executes anything, so any thread of any process may ask.
 ///
 /// # Errors
 ///
-/// In plain words, what refuses it.
+/// It is refused: the text says by what, in plain words.
 pub fn probe() -> Result<(), String> {
     let interpreter = Path::new("/proc/self/exe");
     let namespace = Namespace::new([&BinfmtEntry::plain("cross-flake-probe", b"cross-flake-probe", interpreter)])

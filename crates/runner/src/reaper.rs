@@ -11,10 +11,10 @@ use nix::unistd::{Pid, getpid};
 
 use super::status_mask;
 
-/// How long killed processes may take to end. Only one in uninterruptible sleep takes longer than an instant.
+/// The time that killed processes have to end. Only one in uninterruptible sleep takes longer than an instant.
 const SWEEP_LIMIT: Duration = Duration::from_secs(5);
 
-/// SIGCHLD, and what ends a program politely unless the caller had it ignored, as nohup does.
+/// Returns SIGCHLD, and the signals that end a program politely but for those that the caller ignores, as nohup does.
 pub(super) fn watched_signals() -> SigSet {
     let ignored = status_mask("SigIgn");
     let ending = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
@@ -67,7 +67,7 @@ pub fn sweep(spared: &[&str]) {
     }
 }
 
-/// All living descendants. The orphans among them are our children, because we are their subreaper.
+/// Returns all living descendants. The orphans among them are our children, because we are their subreaper.
 pub fn descendants(spared: &[&str]) -> Vec<Pid> {
     // proc_pid_stat(5): `pid (name) state parent …`, and the name may hold anything.
     let parse = |stat: String| {

@@ -1,4 +1,4 @@
-//! What refuses the way into a namespace, in plain words.
+//! The reasons for which a namespace is refused, in plain words.
 
 use std::fs;
 use std::io;
@@ -8,7 +8,7 @@ use nix::errno::Errno;
 
 use super::status_mask;
 
-/// How far the way into the namespace went. The numbers are those of [`Refusal::pack`].
+/// The steps of the way into the namespace. The numbers are those of [`Refusal::pack`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Unshare = 1,
@@ -18,7 +18,7 @@ pub(super) enum Step {
     Done,
 }
 
-/// Where and why the way into the namespace ended; `entry` is the one that could not be registered.
+/// The step at which the way into the namespace ended, the error, and the number of the entry that could not be registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Refusal(pub(super) Step, pub(super) Errno, pub(super) u8);
 
@@ -27,7 +27,7 @@ impl Refusal {
         move |errno| Self(step, errno, 0)
     }
 
-    /// Into the one number that a `pre_exec` hook may return: step and entry stand above the twelve bits that
+    /// Packs it into the one number that a `pre_exec` hook may return: step and entry stand above the twelve bits that
     /// Linux uses for its own (MAX_ERRNO is 4095, linux/err.h).
     pub(super) fn pack(self) -> io::Error {
         let Self(step, errno, entry) = self;
@@ -43,7 +43,7 @@ impl Refusal {
     }
 }
 
-/// What a refusal is explained from: the kernel's release, whether a seccomp filter is on, and a reader of numbers
+/// The facts by which a refusal is explained: the kernel's release, whether a seccomp filter is on, and a reader of numbers
 /// below /proc/sys.
 pub(super) struct Facts<'a>(pub(super) &'a str, pub(super) bool, pub(super) &'a dyn Fn(&str) -> Option<u64>);
 
@@ -54,7 +54,7 @@ pub(super) fn explain(refusal: Refusal) -> String {
     explain_from(refusal, Facts(release.trim(), status_mask("Seccomp") == 2, &number))
 }
 
-/// The first row that holds is the reason.
+/// Returns the reason: the first row that holds.
 pub(super) fn explain_from(Refusal(step, errno, _): Refusal, Facts(release, seccomp, number): Facts) -> String {
     use Step::*;
     let denied = matches!(errno, Errno::EPERM | Errno::EACCES);

@@ -1,9 +1,9 @@
-//! A room: namespaces that several programs share, in which some folders are their own.
+//! A room: namespaces that several programs share, in which some directories are their own.
 //!
-//! Programs of several rows and packages run at once, and expect to be alone, as under `cargo test`: with a file of a fixed name in the
-//! temporary folder, with another that they write into their package's folder. So each has a room, in which such a folder shows
-//! what the machine's own has and keeps what is written to itself: an overlay, which needs no root since Linux 5.11
-//! (Documentation/filesystems/overlayfs.rst, "User xattr").
+//! Programs of several rows and packages run at once, and expect to be alone, as under `cargo test`: with a file of a fixed name
+//! in the temporary directory, with another that they write into their package's directory. So each has a room, in which such a
+//! directory shows what the machine's own has and keeps what is written to itself: an overlay, which needs no root since Linux
+//! 5.11 (Documentation/filesystems/overlayfs.rst, "User xattr").
 //!
 //! A process of its own makes the room and holds it ([`hold`]), and runners enter it ([`Door`]).
 
@@ -39,25 +39,25 @@ pub const ROOM_VARIABLE: &str = "CROSS_FLAKE_RUNNER_ROOM";
 pub struct Plan {
     /// Interpreters to register, as in a runner's document.
     pub binfmt: BTreeMap<String, PathBuf>,
-    /// Folders that are not simply the machine's. A folder within another may have another role.
+    /// Directories that are not simply the machine's. A directory within another may have another role.
     pub folders: BTreeMap<PathBuf, Role>,
-    /// The place for what is written to the room's own folders. A room with the same store has them as the last one left them.
+    /// The place for what is written to the room's own directories. A room with the same store has them as the last one left them.
     pub store: PathBuf,
     /// Gives the room a network of its own, with nothing in it but the loopback interface.
     pub network: bool,
 }
 
-/// The owner of a folder's content.
+/// The owner of a directory's content.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// The room's own: it begins as the machine's, and what is written stays in the room.
     Private,
-    /// The same, and where that cannot be had an empty folder will do.
+    /// The same, and where that cannot be had an empty directory will do.
     Temporary,
     /// The room's own, in memory, and empty at first.
     Memory,
-    /// The machine's, within a folder that is not. A file may be one, too.
+    /// The machine's, within a directory that is not. A file may be one, too.
     Shared,
 }
 
@@ -68,7 +68,7 @@ pub struct Opened {
     pub entered: Entered,
     /// The reason for which the private binfmt_misc was refused, if it was asked for.
     pub refused: Option<String>,
-    /// Folders that were to be the room's own and are not, each with the reason.
+    /// Directories that were to be the room's own and are not, each with the reason.
     pub shared: BTreeMap<PathBuf, String>,
 }
 
@@ -127,10 +127,10 @@ fn raise_loopback() -> nix::Result<()> {
     }
 }
 
-/// Mounts the folders of a plan, the outer ones first.
+/// Mounts the directories of a plan, the outer ones first.
 fn furnish(plan: &Plan, all_ids: bool, failed: &mut BTreeMap<PathBuf, String>) -> Result<()> {
     let mut folders = plan.folders.clone();
-    // What is mounted in a folder is not part of an overlay of it.
+    // What is mounted in a directory is not part of an overlay of it.
     for point in mount_points() {
         if plan
             .folders
@@ -153,7 +153,7 @@ fn furnish(plan: &Plan, all_ids: bool, failed: &mut BTreeMap<PathBuf, String>) -
             opened.push((path, *role, file));
         }
     }
-    // It, too, may be in a folder that something is mounted over.
+    // It, too, may be in a directory that something is mounted over.
     let stores = File::open(&plan.store).with_context(|| format!("cannot open {}", plan.store.display()))?;
     for (path, role, file) in &opened {
         let store = Path::new(&by_number(&stores)).join(name_of(path));
@@ -176,19 +176,19 @@ fn furnish(plan: &Plan, all_ids: bool, failed: &mut BTreeMap<PathBuf, String>) -
     Ok(())
 }
 
-/// The place in a store for what was written to a folder.
+/// Returns the place in a store for what was written to a directory.
 pub fn written_to(folder: &Path, store: &Path) -> PathBuf {
     store.join(name_of(folder)).join("upper")
 }
 
-/// A name for what is kept of a folder.
+/// Returns a name for what is kept of a directory.
 fn name_of(path: &Path) -> String {
     let mut hasher = DefaultHasher::new();
     path.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 
-/// Makes, in an empty folder that stands for another, files and folders to mount on all that is opened within that.
+/// Makes, in an empty directory that stands for another, files and directories to mount on all that is opened within that.
 fn make_places(empty: &Path, path: &Path, opened: &[(&Path, Role, File)]) -> Result<()> {
     for (inner, _, file) in opened.iter().filter(|(inner, ..)| *inner != path && inner.starts_with(path)) {
         let place = empty.join(inner.strip_prefix(path)?);
@@ -202,8 +202,8 @@ fn make_places(empty: &Path, path: &Path, opened: &[(&Path, Role, File)]) -> Res
     Ok(())
 }
 
-/// The path of an open file, whatever has been mounted over its own. It also has none of the characters that an overlay's options
-/// would have to escape.
+/// Returns the path of an open file, whatever has been mounted over its own. It also has none of the characters that an overlay's
+/// options would have to escape.
 fn by_number(file: &File) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())
 }
@@ -242,14 +242,14 @@ fn overlay(path: &Path, lower: &File, store: &Path, any_owner: bool) -> Result<(
     })
 }
 
-/// Folders that something is mounted on: proc_pid_mountinfo(5), whose fifth field is a path with some bytes in octal.
+/// Returns the directories that something is mounted on: proc_pid_mountinfo(5), whose fifth field is a path with some bytes in octal.
 fn mount_points() -> Vec<PathBuf> {
     let text = fs::read("/proc/self/mountinfo").unwrap_or_default();
     let points = text.split(|byte| *byte == b'\n').filter_map(|line| line.split(|byte| *byte == b' ').nth(4));
     points.map(|point| OsString::from_vec(unescaped(point)).into()).collect()
 }
 
-/// `\040` and its like as the bytes that they are.
+/// Returns a text with `\040` and its like as the bytes that they are.
 fn unescaped(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = text;
@@ -278,7 +278,7 @@ pub(super) struct Door {
     network: Option<File>,
     /// A namespace of users within, if there is one: without privileges the outer one has no id but root's.
     inner: Option<File>,
-    /// The current folder: entering leads to `/`.
+    /// The current directory: entering leads to `/`.
     folder: CString,
 }
 

@@ -12,8 +12,8 @@ pub const PREFIX: &str = "cross-flake-run-";
 /// Names a file to which the runner writes a [`Status`]. The program does not see the variable.
 pub const STATUS_VARIABLE: &str = "CROSS_FLAKE_RUNNER_STATUS";
 
-/// Names a folder that stands for `/` to a Linux program: there it finds its loader and libraries. `cargo xtask sysroot`
-/// makes such folders. It is a variable of our own, because `QEMU_LD_PREFIX` may come from the shell of another target.
+/// Names a directory that stands for `/` to a Linux program: there it finds its loader and libraries. `cargo cross-flake sysroot`
+/// makes such directories. It is a variable of our own, because `QEMU_LD_PREFIX` may come from the shell of another target.
 pub const ROOT_VARIABLE: &str = "CROSS_FLAKE_ROOT";
 
 /// How programs of a target are run: the document `runner.json`, written by a provider.
@@ -21,17 +21,17 @@ pub const ROOT_VARIABLE: &str = "CROSS_FLAKE_ROOT";
 pub struct RunnerSpec {
     /// The row's name.
     pub target: String,
-    /// What stands between the program and this machine.
+    /// The layer between the program and this machine.
     pub kind: RunnerKind,
-    /// What a report prints, such as `qemu-aarch64 10.0.2`.
+    /// Its name in reports, such as `qemu-aarch64 10.0.2`.
     pub label: String,
     /// The emulator and its arguments, put before the program. The kernel does not pass these arguments when it
     /// starts the emulator itself: what must reach it there belongs in `env` (`QEMU_CPU`, `QEMU_LD_PREFIX`).
     pub command: Vec<String>,
     /// Variables for the program. Those that name a place replace the caller's, the others yield to it.
     pub env: BTreeMap<String, String>,
-    /// What the kernel shall start programs of other targets with: the absolute path of an interpreter by the format of
-    /// its programs, which is `qemu-<architecture>` by qemu's name, `windows` or `wasm`.
+    /// Interpreters with which the kernel shall start programs of other targets: absolute paths by the format of the programs, which
+    /// is `qemu-<architecture>` by qemu's name, `windows` or `wasm`.
     #[serde(default)]
     pub binfmt: BTreeMap<String, PathBuf>,
     /// The triples of rows that have a runner, by their names: a program that this one cannot start is said to be theirs.
@@ -40,7 +40,7 @@ pub struct RunnerSpec {
 }
 
 impl RunnerSpec {
-    /// The runner of programs of the build machine itself.
+    /// Returns the runner of programs of the build machine itself.
     pub fn of_this_machine(target: &str) -> RunnerSpec {
         RunnerSpec {
             target: target.to_owned(),
@@ -54,7 +54,7 @@ impl RunnerSpec {
     }
 }
 
-/// What stands between a program and this machine.
+/// A layer between a program and this machine.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunnerKind {
@@ -72,7 +72,7 @@ pub enum RunnerKind {
     QemuSystem,
 }
 
-/// Whether the private binfmt_misc was in force.
+/// The way in which emulators were started.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Entered {
@@ -82,11 +82,11 @@ pub enum Entered {
     Direct,
 }
 
-/// What the runner tells its caller, in the file named by [`STATUS_VARIABLE`].
+/// The runner's message to its caller, in the file named by [`STATUS_VARIABLE`].
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     /// Which of the two ways was used.
     pub entered: Entered,
-    /// Why the namespace was refused, if it was asked for.
+    /// The reason for which the namespace was refused, if it was asked for.
     pub refused: Option<String>,
 }

@@ -14,7 +14,7 @@ use super::*;
 
 const SPEC: &str = "CROSS_FLAKE_TEST_SPEC";
 
-/// The test program itself as the runner, because a runner must have its process to itself. The signals are
+/// Returns the test program itself as the runner, because a runner must have its process to itself. The signals are
 /// blocked before it starts, for libtest's other thread would swallow them.
 fn runner(dir: &TempDir, script: &str, binfmt: &[(&str, &Path)]) -> Command {
     let spec = RunnerSpec {

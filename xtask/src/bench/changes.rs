@@ -1,4 +1,4 @@
-//! What it costs to run everything again: after nothing, and after three kinds of change.
+//! The cost of running everything again: after nothing, and after three kinds of change.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::measure::{Usage, measure, output, settle};
 use super::{About, Bench, Crates, empty};
 use cross_flake::outcome::Report;
 
-/// What was changed before a run.
+/// A change before a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
@@ -29,7 +29,7 @@ impl Change {
     /// All, in the order in which they are made.
     pub const ALL: [Change; 4] = [Change::Nothing, Change::Leaf, Change::Core, Change::Dependency];
 
-    /// What people call it.
+    /// Returns its name for people.
     pub fn title(self) -> &'static str {
         match self {
             Change::Nothing => "nothing",
@@ -57,7 +57,8 @@ impl Change {
     }
 }
 
-/// Another set of serde_json's features each time: cargo keeps what it has built, and a set that was there before costs nothing.
+/// Returns the manifest with another set of serde_json's features for each round: cargo keeps what it has built, and a set that
+/// was there before costs nothing.
 fn with_features(manifest: &str, round: usize) -> String {
     const FEATURES: [&str; 4] = ["float_roundtrip", "raw_value", "unbounded_depth", "alloc"];
     let chosen = FEATURES.iter().enumerate().filter(|(bit, _)| (round + 1) >> bit & 1 == 1);
@@ -75,9 +76,9 @@ fn with_features(manifest: &str, round: usize) -> String {
 /// The results.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Changes {
-    /// On what.
+    /// The run and its machine.
     pub about: About,
-    /// How many targets.
+    /// The number of targets.
     pub targets: usize,
     /// In the order in which they were taken.
     pub samples: Vec<Sample>,
@@ -88,7 +89,7 @@ pub struct Changes {
 pub struct Sample {
     /// The change.
     pub change: Change,
-    /// What the run took.
+    /// The time and memory of the run.
     #[serde(flatten)]
     pub usage: Usage,
     /// Seconds that test programs ran, added up.

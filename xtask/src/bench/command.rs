@@ -18,7 +18,7 @@ use cross_flake::cli::events;
 /// samples. Nothing else should run on the machine meanwhile.
 #[derive(Args)]
 pub struct Bench {
-    /// What to measure [default: all parts]
+    /// Parts to measure [default: all]
     #[arg(value_enum, value_name = "PART")]
     parts: Vec<Part>,
     /// Samples of each kind

@@ -20,7 +20,7 @@ use cross_flake::events::human_bytes;
 use cross_flake::provider::Download;
 use cross_flake::provider::portable::rust_std;
 
-/// What follows this line of the page stays as it is.
+/// The line of the page after which everything stays as it is.
 const MARKER: &str = "<!-- What follows is written by hand: `cargo xtask bench` keeps it. -->";
 
 /// All results that there are.
@@ -78,7 +78,7 @@ impl Results {
     }
 }
 
-/// The page, with what the former one has after the marker.
+/// Returns the page, with the text after the marker of the former one.
 fn render(document: &Document, image: Option<&str>, former: &str) -> String {
     let mut out = "# Benchmarks\n\nEvery figure comes from a run, and the command above it runs it again: each part on one machine, its \
                    samples taken in\nturn. A figure is the median of its samples, and a range goes from the least to the most.\n"
@@ -98,7 +98,7 @@ fn render(document: &Document, image: Option<&str>, former: &str) -> String {
     format!("{out}\n{MARKER}{kept}")
 }
 
-/// What was typed, when, and on what.
+/// Returns the command line of a run, its date and its machine.
 fn about(about: &About) -> String {
     let a = about;
     format!(
@@ -116,7 +116,7 @@ fn about(about: &About) -> String {
     )
 }
 
-/// `1 target`, `20 targets`.
+/// Returns `1 target`, `20 targets`.
 pub fn targets(count: usize) -> String {
     format!("{count} target{}", if count == 1 { "" } else { "s" })
 }
@@ -129,7 +129,7 @@ fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     out
 }
 
-/// `12.3` and `11.9 to 13.0`.
+/// Returns `12.3` and `11.9 to 13.0`.
 fn with_range(spread: Option<Spread>, digits: usize) -> [String; 2] {
     match spread {
         Some(Spread { median, min, max }) => {
@@ -139,7 +139,7 @@ fn with_range(spread: Option<Spread>, digits: usize) -> [String; 2] {
     }
 }
 
-/// Whether the machine had other things to do.
+/// Returns a sentence about the other things that the machine did meanwhile.
 fn others<'a>(samples: impl Iterator<Item = &'a Usage>) -> String {
     match Spread::of(samples.map(|u| u.others_cpu / u.wall.max(1e-3))) {
         Some(s) => {
@@ -161,7 +161,7 @@ fn number(figure: Option<f64>, digits: usize) -> String {
 }
 
 impl Matrix {
-    /// The numbers of targets that there are samples of.
+    /// Returns the numbers of targets that there are samples of.
     pub fn counts(&self) -> Vec<usize> {
         let mut counts: Vec<usize> = self.samples.iter().map(|s| s.targets).collect();
         counts.sort_unstable();
@@ -174,13 +174,13 @@ impl Matrix {
         self.samples.iter().filter(chosen).map(|s| &s.usage)
     }
 
-    /// Seconds by the clock.
+    /// Returns the seconds by the clock.
     pub fn wall(&self, targets: usize, mode: Mode) -> Option<Spread> {
         Spread::of(self.usages(targets, mode).map(|u| u.wall))
     }
 
-    /// The least that the machine needs for what had to be run: CPU seconds of compilers, linkers and tests, on all cores at
-    /// once.
+    /// Returns the least time in which the machine can run what had to be run: CPU seconds of compilers, linkers and tests, on
+    /// all cores at once.
     pub fn lower_bound(&self, targets: usize, mode: Mode) -> Option<f64> {
         // What a loop has to do is what xtask has to do for a developer.
         let mode = if mode == Mode::Ci { Mode::Ci } else { Mode::Engine };
@@ -378,7 +378,7 @@ pub(super) mod tests {
     use super::*;
     use crate::bench::Crates;
 
-    /// Two samples of each mode with one and with two targets; one more costs everybody `wall` seconds more.
+    /// Returns two samples of each mode with one and with two targets; one more costs everybody `wall` seconds more.
     pub fn example() -> Matrix {
         let sample = |targets: usize, mode: Mode, wall: f64| Sample {
             targets,

@@ -1,4 +1,4 @@
-//! What Nix evaluates for a dev shell: `checks/evaluation`, whose counts do not depend on the machine.
+//! The work of Nix for a dev shell: `checks/evaluation`, whose counts do not depend on the machine.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,11 +14,11 @@ use cross_flake::host::child::which;
 /// The results.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// On what.
+    /// The run and its machine.
     pub about: About,
-    /// What the script printed.
+    /// The output of the script.
     pub tables: Option<String>,
-    /// Why it was not run.
+    /// The reason for which it was not run.
     pub missing: Option<String>,
 }
 

@@ -21,7 +21,7 @@ use cross_flake::provider::portable::wheels::ZIG;
 use cross_flake::targets::Level;
 use cross_flake::workspace::Workspace;
 
-/// How the targets are built and tested.
+/// A way to build and test the targets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
@@ -39,7 +39,7 @@ impl Mode {
     /// All, in the order in which the first samples are taken.
     pub const ALL: [Mode; 4] = [Mode::Engine, Mode::Zigbuild, Mode::Ci, Mode::Cargo];
 
-    /// What people call it.
+    /// Returns its name for people.
     pub fn title(self) -> &'static str {
         match self {
             Mode::Ci => "xtask in CI",
@@ -49,12 +49,12 @@ impl Mode {
         }
     }
 
-    /// Whether it takes part in this round. What the benchmark is about does so in each, and what explains it in every third.
+    /// Returns true if it takes part in this round. The modes that are compared do so in each, those that explain them in every third.
     fn takes_part(self, round: usize) -> bool {
         matches!(self, Mode::Engine | Mode::Zigbuild) || round.is_multiple_of(3)
     }
 
-    /// The name of its target folder.
+    /// Returns the name of its target directory.
     fn folder(self) -> &'static str {
         match self {
             Mode::Ci | Mode::Engine => "engine",
@@ -64,7 +64,7 @@ impl Mode {
     }
 }
 
-/// How many targets.
+/// A number of targets, as it is typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
     /// So many, or all if there are fewer.
@@ -98,9 +98,9 @@ impl fmt::Display for Count {
 /// The results.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Matrix {
-    /// On what the last samples were taken.
+    /// The run of the last samples, and its machine.
     pub about: About,
-    /// On what those of other numbers of targets were taken before.
+    /// The runs before it, whose samples are of other numbers of targets.
     #[serde(default)]
     pub earlier: Vec<About>,
     /// The rows in the order in which a count takes them.
@@ -118,18 +118,18 @@ pub struct Matrix {
 pub struct LeftOut {
     /// Its name.
     pub target: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
 /// One run of one mode.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sample {
-    /// How many targets.
+    /// The number of targets.
     pub targets: usize,
     /// The mode.
     pub mode: Mode,
-    /// What it took.
+    /// Its time and memory.
     #[serde(flatten)]
     pub usage: Usage,
     /// Tests that passed.
@@ -212,7 +212,7 @@ pub fn run(bench: &Bench, counts: &[Count], results: &mut Results) -> Result<()>
     Ok(())
 }
 
-/// cargo-zigbuild of the pinned version, built once and kept in the cache.
+/// Builds cargo-zigbuild of the pinned version once, and returns the program, which stays in the cache.
 fn install_zigbuild(bench: &Bench) -> Result<PathBuf> {
     let root = bench.cache.path(format!("bench/cargo-zigbuild-{ZIGBUILD}"));
     let program = root.join("bin/cargo-zigbuild");
@@ -323,15 +323,15 @@ impl Modes<'_> {
         Ok((Sample { targets: rows.len(), mode, usage, passed, crates }, timeline))
     }
 
-    /// `cargo test` in the environment of the row.
+    /// Returns `cargo test` in the environment of the row.
     fn cargo(&self, row: &Row) -> Result<Command> {
         let mut command = cargo_in(&[&row.1])?;
         self.arguments(&mut command, row, Mode::Cargo, &row.0.triple);
         Ok(command)
     }
 
-    /// The same by cargo-zigbuild, which brings its own compilers and linker. What it cannot have by itself it gets from the row: std,
-    /// zig, the runner, and zig's cache.
+    /// Returns the same by cargo-zigbuild, which brings its own compilers and linker. The rest it gets from the row: std, zig, the
+    /// runner, and zig's cache.
     fn zigbuild(&self, row: &Row) -> Result<Command> {
         let (target, environment) = row;
         let mut command = clean_command(&self.zigbuild);
@@ -359,7 +359,7 @@ impl Modes<'_> {
         Ok(command)
     }
 
-    /// Whether the row's std comes with `crt1.o` and its like, as rustup's does for musl.
+    /// Returns true if the row's std comes with `crt1.o` and its like, as rustup's does for musl.
     fn has_start_files(&self, (target, environment): &Row) -> bool {
         let toolchain = environment.path.first().and_then(|bin| bin.parent());
         let folder = |farm: &Path| farm.join("lib/rustlib").join(&target.triple).join("lib/self-contained");

@@ -1,4 +1,4 @@
-//! How long something takes, how much of the machine it uses meanwhile, and what a few such figures have in common.
+//! The time that something takes, the part of the machine that it uses meanwhile, and the spread of a few such figures.
 
 use std::collections::HashMap;
 use std::fs;
@@ -18,18 +18,18 @@ use cross_flake::host::capacity;
 use cross_flake::host::signals;
 use cross_flake_runner as runner;
 
-/// Between two looks at the processes.
+/// The time between two looks at the processes.
 const LOOK: Duration = Duration::from_millis(100);
-/// Between two looks at the shares of pages, where there is no other reason for one.
+/// The time between two looks at the shares of pages, where there is no other reason for one.
 const SHARES: Duration = Duration::from_millis(500);
-/// How long what a sample leaves behind, a wineserver say, may take to end by itself.
+/// The time that leftovers of a sample, such as a wineserver, have to end by themselves.
 const LINGER: Duration = Duration::from_secs(10);
-/// In which Linux tells CPU time, whatever its own clock: USER_HZ, times(2).
+/// The ticks in which Linux tells CPU time, whatever its own clock: USER_HZ, times(2).
 const TICKS_PER_SECOND: f64 = 100.0;
 /// Points that a timeline has at most: as many as its plot has pixels for.
 const POINTS: usize = 400;
 
-/// What one sample used.
+/// The part of the machine that one sample used.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Usage {
     /// Seconds by the clock.
@@ -51,7 +51,7 @@ pub struct Usage {
 pub const DISTURBED: f64 = 0.15;
 
 impl Usage {
-    /// Whether something else took too much of the machine.
+    /// Returns true if something else took too much of the machine.
     pub fn is_disturbed(&self) -> bool {
         self.others_cpu > DISTURBED * self.wall
     }
@@ -67,7 +67,7 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// CPU seconds by the order of [`Kind`]; what lived for less than a look counts as [`Kind::Other`].
+    /// Returns CPU seconds by the order of [`Kind`]. A process that lived for less than a look counts as [`Kind::Other`].
     pub fn cpu(&self) -> [f64; KINDS] {
         let mut cpu = [0.0; KINDS];
         let mut before = 0.0;
@@ -90,25 +90,25 @@ pub struct Point {
     pub busy: [f64; KINDS],
 }
 
-/// What a process is there for.
+/// The purpose of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Compiling Rust.
     Rustc,
     /// Compiling C, linking, and the scripts around both.
     Native,
-    /// What a runner has started.
+    /// Processes that a runner has started.
     Test,
     /// cargo and xtask.
     Own,
-    /// Anything else on the machine, and what lived for less than a look.
+    /// Anything else on the machine, and processes that lived for less than a look.
     Other,
 }
 
-/// How many kinds there are.
+/// The number of kinds.
 pub const KINDS: usize = 5;
 
-/// What a plot calls the kinds.
+/// The names of the kinds in a plot.
 pub const KIND_NAMES: [&str; KINDS] = ["rustc", "C compiler and linker", "tests", "cargo and xtask", "other"];
 
 /// Median, least and most.
@@ -123,7 +123,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of some figures; none of none.
+    /// Returns the spread of some figures, and `None` where there are none.
     pub fn of(figures: impl IntoIterator<Item = f64>) -> Option<Spread> {
         let mut sorted: Vec<f64> = figures.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
@@ -134,18 +134,18 @@ impl Spread {
     }
 }
 
-/// What a command printed.
+/// The output of a command that has ended.
 pub struct Said {
-    /// Its standard output.
+    /// Its stdout.
     pub stdout: String,
-    /// Its standard error output.
+    /// Its stderr.
     pub stderr: String,
-    /// Whether it ended with code 0.
+    /// True if it ended with code 0.
     pub success: bool,
 }
 
 impl Said {
-    /// The command's output, if it succeeded.
+    /// Returns the output of a command that succeeded.
     ///
     /// # Errors
     /// It failed; the error holds the end of what it said.
@@ -186,7 +186,7 @@ pub fn output(command: &mut Command) -> Result<Said> {
 /// Does some work, of which nothing is left afterwards, and says what the processes that it started used.
 ///
 /// # Errors
-/// What the work says.
+/// The error of the work.
 pub fn measure<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Usage, Timeline)> {
     let (before, busy) = (cpu_of(UsageWho::RUSAGE_CHILDREN)?, machine_busy());
     let sampler_before = cpu_of(UsageWho::RUSAGE_SELF)?;
@@ -249,8 +249,8 @@ struct Process {
     ticks: u64,
 }
 
-/// proc_pid_stat(5): `pid (name) state parent …`, where the name may hold anything; fields 14 and 15 are utime and stime, and
-/// 24 is rss.
+/// Reads a line of proc_pid_stat(5): `pid (name) state parent …`, where the name may hold anything; fields 14 and 15 are utime
+/// and stime, and 24 is rss.
 fn process(stat: &str) -> Option<(i32, Process)> {
     let (pid, rest) = stat.split_once(" (")?;
     let (name, rest) = rest.rsplit_once(") ")?;
@@ -261,15 +261,15 @@ fn process(stat: &str) -> Option<(i32, Process)> {
     Some((pid.parse().ok()?, process))
 }
 
-/// Busy ticks of the machine, from the first line of proc_stat(5).
+/// Returns the busy ticks of the machine, from the first line of proc_stat(5).
 fn busy_ticks(stat: &str) -> Option<u64> {
     let fields: Vec<u64> = stat.lines().next()?.split_whitespace().skip(1).map_while(|f| f.parse().ok()).collect();
     // user, nice, system, then idle and iowait, then irq, softirq and steal.
     Some(fields.iter().take(3).sum::<u64>() + fields.iter().skip(5).take(2).sum::<u64>())
 }
 
-/// What a process is there for, by its name (of which Linux keeps 15 bytes). Whether it belongs to a test depends on who
-/// started it.
+/// Returns the kind of a process by its name, of which Linux keeps 15 bytes. Tests are known by the process that started them,
+/// not by their names.
 fn kind_of(name: &str, own: &str) -> Kind {
     const NATIVE: [&str; 20] = [
         "zig",
@@ -320,11 +320,11 @@ struct Sampler {
     peak: u64,
     /// The most that all processes had together, shared pages counted as often as they are shared.
     record: u64,
-    /// When shares were last asked for.
+    /// The time of the last look at the shares.
     shares: Instant,
     /// Bytes of a page.
     page: u64,
-    /// What Linux calls this program.
+    /// The name of this program, as Linux has it.
     own: String,
     points: Vec<Point>,
 }
@@ -398,15 +398,15 @@ fn processes() -> HashMap<i32, Process> {
     numbers.filter_map(|pid| process(&head(&format!("/proc/{pid}/stat"))?)).collect()
 }
 
-/// The first page of a file of the kernel's, by one call: std asks for the size first, which such files do not tell, and then
-/// reads in small pieces.
+/// Returns the first page of a file of the kernel's, read by one call: std asks for the size first, which such files do not tell,
+/// and then reads in small pieces.
 fn head(file: &str) -> Option<String> {
     let mut page = [0; 4096];
     let length = fs::File::open(file).and_then(|mut file| file.read(&mut page)).ok()?;
     Some(String::from_utf8_lossy(&page[..length]).into_owned())
 }
 
-/// The kind of a process: that of a test if a runner is above it.
+/// Returns the kind of a process: that of a test if a runner is above it.
 fn kind_below(pid: i32, all: &HashMap<i32, Process>, own: &str, is_runner: impl Fn(i32, &str) -> bool) -> Kind {
     let mut above = all.get(&pid).map(|p| p.parent);
     // Bounded, because numbers are reused while we read.
@@ -427,7 +427,7 @@ fn is_runner(pid: i32, name: &str, own: &str) -> bool {
             && head(&format!("/proc/{pid}/cmdline")).is_some_and(|line| line.split('\0').nth(1) == Some("runner"))
 }
 
-/// Everything below a process.
+/// Returns every process below one.
 fn below(own: i32, all: &HashMap<i32, Process>) -> Vec<(i32, &Process)> {
     let parent = |pid: &i32| all.get(pid).map(|process| process.parent);
     // Bounded, because numbers are reused while we read.
@@ -435,7 +435,7 @@ fn below(own: i32, all: &HashMap<i32, Process>) -> Vec<(i32, &Process)> {
     all.iter().filter(|(pid, _)| ours(**pid)).map(|(pid, process)| (*pid, process)).collect()
 }
 
-/// What the kernel tells this very process.
+/// Returns the size of a page, as the kernel tells it to each process.
 fn page_size() -> u64 {
     // AT_PAGESZ of getauxval(3), of which /proc/self/auxv is a list of pairs.
     let list = fs::read("/proc/self/auxv").unwrap_or_default();
@@ -444,13 +444,13 @@ fn page_size() -> u64 {
     words.chunks_exact(2).find(|pair| pair[0] == 6).map_or(4096, |pair| pair[1] as u64)
 }
 
-/// Memory of one process: its share of every page, or where that is not told, all that it has.
+/// Returns the memory of one process: its share of every page, or all of its pages where the kernel does not tell the share.
 fn memory_of(pid: i32, all: u64) -> u64 {
     let share = head(&format!("/proc/{pid}/smaps_rollup")).and_then(|text| capacity::field(&text, "Pss:"));
     share.map_or(all, |kb| kb * 1024)
 }
 
-/// At most so many points, each the mean of those that it stands for; at least two looks go into one, for the kernel
+/// Returns at most so many points, each the mean of those that it stands for. At least two looks go into one, for the kernel
 /// counts in hundredths of a second.
 fn thinned(points: Vec<Point>, most: usize) -> Vec<Point> {
     let each = points.len().div_ceil(most).max(2);

@@ -40,7 +40,7 @@ const WORKSPACE: &str = "checks/benchmark/Cargo.toml";
 /// A row and its environment.
 pub type Row = (Target, Environment);
 
-/// What every part of a run works with.
+/// The common ground of all parts of a run.
 pub struct Bench {
     /// The workspace that holds xtask.
     pub repository: Workspace,
@@ -50,9 +50,9 @@ pub struct Bench {
     pub named: Vec<String>,
     /// Rows to measure with, in this order.
     pub targets: Vec<Target>,
-    /// Where the tools are.
+    /// The cache, which holds the tools.
     pub cache: Cache,
-    /// Where progress goes.
+    /// The receiver of progress.
     pub events: Events,
     /// Samples of each kind.
     pub repeats: usize,
@@ -63,11 +63,11 @@ pub struct Bench {
 pub struct About {
     /// The day and time at which it began (UTC).
     pub date: String,
-    /// What was typed.
+    /// The command line.
     pub command: String,
     /// The processor's name.
     pub cpu: String,
-    /// How many cores there are.
+    /// The number of cores.
     pub cores: usize,
     /// Bytes of memory.
     pub memory: u64,
@@ -77,13 +77,13 @@ pub struct About {
     pub rustc: String,
     /// The C compiler.
     pub zig: String,
-    /// What xtask is compared with.
+    /// The version of cargo-zigbuild, with which xtask is compared.
     pub cargo_zigbuild: String,
     /// The revision of xtask.
     pub xtask: String,
 }
 
-/// How many crates cargo compiled.
+/// The numbers of crates that cargo compiled.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Crates {
     /// Targets that were built at once.
@@ -95,7 +95,7 @@ pub struct Crates {
 }
 
 impl Crates {
-    /// By the report of a run.
+    /// Returns those of a run, by its report.
     pub fn of(report: &Report) -> Crates {
         Crates {
             targets: report.targets.len(),
@@ -109,7 +109,7 @@ impl Bench {
     /// Reads both workspaces. No names mean all rows of the one that is built.
     ///
     /// # Errors
-    /// The current folder is not in a checkout of cross-flake, or a name is unknown.
+    /// The current directory is not in a checkout of cross-flake, or a name is unknown.
     pub fn open(names: &[String], repeats: usize, events: Events) -> Result<Bench> {
         let repository = Workspace::load(None)?;
         let manifest = repository.root().join(WORKSPACE);
@@ -124,17 +124,17 @@ impl Bench {
         Ok(Bench { repository, workspace, named: names.to_vec(), targets, cache: Cache::locate()?, events, repeats })
     }
 
-    /// A folder below the repository's target folder.
+    /// Returns a directory below the repository's target directory.
     pub fn folder(&self, name: &str) -> PathBuf {
         self.repository.metadata.target_directory.as_std_path().join("bench").join(name)
     }
 
-    /// The manifest of the workspace that is built.
+    /// Returns the manifest of the workspace that is built.
     pub fn manifest(&self) -> PathBuf {
         self.workspace.root().join("Cargo.toml")
     }
 
-    /// Copies the workspace that is built, so that nothing is written in the repository: some tools leave files in the folder of a
+    /// Copies the workspace that is built, so that nothing is written in the repository: some tools leave files in the directory of a
     /// package.
     ///
     /// # Errors
@@ -151,7 +151,7 @@ impl Bench {
     /// Sets rows up; the second list has those that cannot be had, and why.
     ///
     /// # Errors
-    /// What keeps all of them from being set up.
+    /// None of them can be set up.
     pub fn prepare(&self) -> Result<(Vec<Row>, Vec<matrix::LeftOut>)> {
         let provider = provider::choose(Choice::Portable, &self.workspace)?;
         let (mut rows, mut left_out) = (Vec::new(), Vec::new());
@@ -164,7 +164,7 @@ impl Bench {
         Ok((rows, left_out))
     }
 
-    /// This program, with what cargo and the caller's flags would change about its children taken out.
+    /// Returns this program as a command, without the variables of cargo and of the caller that would change its children.
     ///
     /// # Errors
     /// It cannot be found.
@@ -174,7 +174,7 @@ impl Bench {
         Ok(command)
     }
 
-    /// `xtask test` of these rows, as the engine's users type it; prints the report as JSON.
+    /// Returns `xtask test` of these rows, as the engine's users type it; it prints the report as JSON.
     ///
     /// # Errors
     /// See [`Bench::xtask`].
@@ -185,7 +185,7 @@ impl Bench {
         Ok(command)
     }
 
-    /// On what this run takes place.
+    /// Describes this run and its machine.
     pub fn about(&self) -> About {
         let say = |program: &str, args: &[&str]| {
             let output = Command::new(program).args(args).current_dir(self.repository.root()).output().ok()?;
@@ -216,7 +216,7 @@ impl Bench {
     }
 }
 
-/// The command line, without names of folders that only this machine has.
+/// Returns the command line, without names of directories that only this machine has.
 fn typed(args: impl Iterator<Item = String>) -> String {
     let mut words = vec!["cargo".to_owned(), "xtask".to_owned()];
     for arg in args {
@@ -230,7 +230,7 @@ fn typed(args: impl Iterator<Item = String>) -> String {
     shell_words::join(words)
 }
 
-/// The first eight of the rows are as unlike each other as can be, so that a small count stands for the whole.
+/// Sorts rows: the first eight are as unlike each other as can be, so that a small count stands for the whole.
 fn in_order(rows: Vec<Target>) -> Vec<Target> {
     const FIRST: [&str; 8] = [
         "aarch64-linux",
@@ -248,7 +248,7 @@ fn in_order(rows: Vec<Target>) -> Vec<Target> {
     rows
 }
 
-/// Removes a folder with all that is in it, if it is there.
+/// Removes a directory with all that is in it, if it is there.
 ///
 /// # Errors
 /// It cannot be removed.
@@ -261,7 +261,7 @@ pub fn empty(folder: &Path) -> Result<()> {
     }
 }
 
-/// A workspace without what was built in it.
+/// Copies a workspace without its target directory.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     let failed = || format!("cannot copy {}", from.display());
     fs::create_dir_all(to).with_context(failed)?;
@@ -282,13 +282,13 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 pub enum Part {
     /// Many targets: xtask, cargo-zigbuild in a loop, cargo in a loop
     Matrix,
-    /// What a change costs
+    /// The cost of a change
     Changes,
     /// The first set-up, into an empty cache
     Setup,
-    /// What xtask itself takes: list, env, and entering a runner
+    /// The time that xtask itself takes: list, env, and entering a runner
     Own,
-    /// What Nix evaluates for a dev shell
+    /// The work of Nix for a dev shell
     Nix,
 }
 
@@ -308,7 +308,7 @@ impl Part {
     }
 }
 
-/// What single parts take.
+/// Options of single parts.
 pub struct Options {
     /// For the matrix.
     pub counts: Vec<matrix::Count>,

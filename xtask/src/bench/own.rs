@@ -1,4 +1,4 @@
-//! What xtask itself takes: to say something, and to start a program of a target.
+//! The time that xtask itself takes: to say something, and to start a program of a target.
 
 use std::fs;
 use std::path::PathBuf;
@@ -34,7 +34,7 @@ pub struct Own {
 /// One command line.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Started {
-    /// What is typed.
+    /// The command line.
     pub command: String,
     /// Every start.
     pub starts: Vec<f64>,
@@ -45,7 +45,7 @@ pub struct Started {
 pub struct Entry {
     /// The row.
     pub target: String,
-    /// What runs it.
+    /// The runner's label.
     pub runner: String,
     /// Its emulator without anything of ours.
     pub bare: Vec<f64>,
@@ -136,7 +136,7 @@ fn milliseconds(command: &mut Command) -> Result<f64> {
     Ok((time * 1e3).round() / 1e3)
 }
 
-/// The unit tests of the smallest library, for each row that runs.
+/// Builds the unit tests of the smallest library for each row that runs.
 fn test_programs(bench: &Bench, rows: &[Row]) -> Result<Vec<Option<PathBuf>>> {
     let folder = bench.folder("own");
     let request = BuildRequest {

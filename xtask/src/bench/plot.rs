@@ -32,7 +32,7 @@ impl Panel {
         (LEFT + x / self.x * (RIGHT - LEFT), self.top + PANEL * (1.0 - y / self.y))
     }
 
-    /// The frame, lines across at round numbers, and the words.
+    /// Draws the frame, lines across at round numbers, and the words.
     fn frame(&self, title: &str, below: &str, ticks: &[f64]) -> String {
         let (bottom, middle) = (self.top + PANEL, (LEFT + RIGHT) / 2.0);
         let mut out = format!(
@@ -69,7 +69,7 @@ impl Panel {
     }
 }
 
-/// Four to nine round numbers up to this one.
+/// Returns four to nine round numbers up to this one.
 fn steps(most: f64) -> Vec<f64> {
     let power = 10_f64.powf((most.max(1e-9) / 4.0).log10().floor());
     let step = [5.0, 2.0, 1.0].map(|s| s * power).into_iter().find(|step| most / step >= 4.0).unwrap_or(power);
@@ -77,7 +77,7 @@ fn steps(most: f64) -> Vec<f64> {
     (1..=(most / step + 1e-9) as u32).map(|n| (f64::from(n) * step * 1e6).round() / 1e6).collect()
 }
 
-/// The plot; none without samples.
+/// Returns the plot, and `None` without samples.
 pub fn draw(m: &Matrix) -> Option<String> {
     let walls = wall_panel(m)?;
     let (busy, height) = match &m.timeline {
@@ -148,7 +148,7 @@ fn busy_panel(m: &Matrix, timeline: &Timeline) -> String {
     out + &legend(labels)
 }
 
-/// Names to the right, each in its colour, moved down where two would touch.
+/// Writes names to the right, each in its colour, moved down where two would touch.
 fn legend(mut labels: Vec<(f64, &str, &str)>) -> String {
     labels.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut out = String::new();

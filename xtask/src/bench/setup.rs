@@ -18,17 +18,17 @@ use cross_flake::provider::portable::rust_std;
 pub struct Setup {
     /// On what.
     pub about: About,
-    /// Where Rust's std comes from, as the caller's variable has it.
+    /// The origin of Rust's std, as the caller's variable has it.
     pub std: String,
-    /// What it took.
+    /// Its time and memory.
     pub usage: Usage,
     /// CPU seconds by what took them; see [`super::measure::Timeline::cpu`].
     pub cpu: [f64; KINDS],
     /// Bytes that came over the network, to the whole machine.
     pub received: u64,
-    /// What was fetched and done, by its own account.
+    /// The account that `setup --json` gave of itself.
     pub account: Document,
-    /// What the cache holds afterwards.
+    /// The content of the cache afterwards.
     pub disk: Vec<Bytes>,
 }
 
@@ -47,7 +47,7 @@ pub struct Bytes {
 /// A target cannot be set up.
 pub fn run(bench: &Bench, results: &mut Results) -> Result<()> {
     let cache = bench.folder("cache");
-    // What a killed run has left; packages may hold folders that cannot be written.
+    // What a killed run has left; packages may hold directories that cannot be written.
     let clean = || output(bench.xtask(&["clean", "--all"])?.env(VARIABLE, &cache)).and_then(|_| empty(&cache));
     clean()?;
     let about = bench.about();
@@ -69,7 +69,8 @@ pub fn run(bench: &Bench, results: &mut Results) -> Result<()> {
     clean()
 }
 
-/// What takes at least 100 kB of the cache, the largest first: the folders in it, and of packages and of std each one.
+/// Returns the parts of the cache that take at least 100 kB, the largest first: its directories, and those of packages and of
+/// std one by one.
 fn parts(cache: &Path, built: &Path) -> Vec<Bytes> {
     let inside = |folder: &Path, prefix: &str| -> Vec<Bytes> {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -88,7 +89,7 @@ fn parts(cache: &Path, built: &Path) -> Vec<Bytes> {
     parts
 }
 
-/// Of every network device but the machine's own, from proc_net(5).
+/// Returns the bytes that all network devices but the loopback received, from proc_net(5).
 fn received_bytes() -> Result<u64> {
     let text = fs::read_to_string("/proc/net/dev").context("cannot read /proc/net/dev")?;
     Ok(received_in(&text))

@@ -1,4 +1,4 @@
-//! What only programs of one kind need.
+//! Peculiarities of single kinds of programs.
 
 pub mod native;
 pub mod wasmtime;

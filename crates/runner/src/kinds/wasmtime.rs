@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-/// wasmtime's arguments that let paths of the build machine mean the same in a WASI program: its whole file system, and
-/// `.` for relative paths.
+/// Returns the arguments of wasmtime that let paths of the build machine mean the same in a WASI program: they open its whole file
+/// system, and `.` for relative paths.
 ///
-/// wasi-libc takes a leading `/` or `./` off folders and paths alike, and then the longest folder that a path begins with, or
-/// of two the last (its preopens.c). So `/` would be one with `.`, and the folders in it are opened each by its own name; but for those
-/// that are also names in the current folder, which relative paths begin with.
+/// wasi-libc takes a leading `/` or `./` off directories and paths alike, and then the longest directory that a path begins with,
+/// or of two the last (its preopens.c). So `/` would be one with `.`, and the directories in it are opened each by its own name;
+/// but for those that are also names in the current directory, which relative paths begin with.
 pub fn opened_folders(root: &Path, current: &Path) -> Vec<String> {
     let entries = fs::read_dir(root).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::RunnerSpec;
 use cross_flake_inspect as inspect;
 
-/// What all wine programs of a prefix share. The first to start brings them up, the last to end takes them down,
+/// Processes that all wine programs of a prefix share. The first to start brings them up, the last to end takes them down,
 /// and a runner that killed them would break its neighbours.
 pub const WINE_SHARED: [&str; 8] = [
     "wineserver",
@@ -20,10 +20,10 @@ pub const WINE_SHARED: [&str; 8] = [
     "rpcss.exe",
 ];
 
-/// What is left of STATUS_DLL_NOT_FOUND, 0xC0000135, in the eight bits of an exit code.
+/// The part of STATUS_DLL_NOT_FOUND, 0xC0000135, that fits into the eight bits of an exit code.
 pub const DLL_NOT_FOUND: i32 = 0x35;
 
-/// wine itself is told to be silent, so this names what it did not find.
+/// Names the libraries that wine did not find, because wine itself is told to be silent.
 pub fn explain_libraries(spec: &RunnerSpec, program: &Path) {
     let Ok(inspection) = inspect::inspect(program) else { return };
     let Some(prefix) = spec.env.get("WINEPREFIX").map(Path::new) else { return };
@@ -34,14 +34,14 @@ pub fn explain_libraries(spec: &RunnerSpec, program: &Path) {
     if !missing.is_empty() {
         eprintln!(
             "cross-flake: {} needs {}, and neither its folder nor wine has that. Of wine a part is fetched, without DirectX, \
-             sound, HTML and Microsoft's C++ libraries: see CROSS_FLAKE_PACKAGES in the README",
+             sound, HTML and Microsoft's C++ libraries: see CROSS_FLAKE_PACKAGES in docs/portable.md",
             program.display(),
             missing.join(", ")
         );
     }
 }
 
-/// The libraries that are in none of these folders; Windows does not distinguish capitals. API sets are no files.
+/// Returns the libraries that are in none of these directories; Windows does not distinguish capitals. API sets are no files.
 fn not_in<'a>(libraries: &'a [String], folders: &[PathBuf]) -> Vec<&'a str> {
     let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
     let known: HashSet<String> = entries.map(|e| e.file_name().to_string_lossy().to_lowercase()).collect();
