@@ -3,6 +3,7 @@
 //! The form is that of <https://github.com/matklad/cargo-xtask>: a crate of the workspace instead of a script.
 
 mod bench;
+mod docs;
 
 use std::process::ExitCode;
 
@@ -24,11 +25,13 @@ enum Command {
     #[command(flatten)]
     Product(cross_flake::cli::Command),
     Bench(bench::command::Bench),
+    Docs(docs::Docs),
 }
 
 fn main() -> ExitCode {
     cross_flake::cli::main("cargo xtask", |cli: Cli| match cli.command {
         Command::Product(command) => command.run(),
         Command::Bench(command) => command.run(),
+        Command::Docs(command) => command.run(),
     })
 }
