@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::{ffi::OsStrExt, process::CommandExt};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::{env, fs, io};
 
 use anyhow::{Context, bail};
@@ -32,8 +32,7 @@ use nix::sys::prctl;
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::unistd::{Pid, execve, getpid, getppid};
 
-use binfmt::BinfmtEntry;
-use binfmt::head_of;
+use binfmt::{BinfmtEntry, head_of};
 use format::{explain_exec, explain_format, is_for_another_emulator};
 use kinds::native::loader_in;
 use kinds::wasmtime::opened_folders;
@@ -85,6 +84,60 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
     }
     let room = room_of_caller()?;
     let environment = environment(spec, Path::new(program), room.as_ref());
+    let start = Start {
+        emulator: emulator_of(spec, program, &environment)?,
+        by_kernel: spec.kind == RunnerKind::QemuUser && entries.iter().any(|entry| entry.matches(&head)),
+        program,
+        args,
+        environment,
+        mask,
+    };
+    let mut status = Status { entered: Entered::Direct, refused: None };
+    let child = if let Some(room) = room {
+        status = Status { entered: room.entered, refused: room.refused.clone() };
+        let child = start.by(Way::Shared(Door::to(&room)?, room.entered));
+        if let Some(refusal) = child.as_ref().err().and_then(Refusal::unpack) {
+            bail!("the room of process {} cannot be entered: {}", room.process, refusal.1.desc());
+        }
+        child
+    } else if binfmt && !entries.is_empty() {
+        let child = start.by(Way::Own(Namespace::new(&entries)?));
+        match child.as_ref().err().and_then(Refusal::unpack) {
+            None => {
+                status.entered = Entered::Binfmt;
+                child
+            }
+            Some(refusal) => {
+                status.refused = Some(refused(refusal, &entries));
+                start.by(Way::Direct)
+            }
+        }
+    } else {
+        start.by(Way::Direct)
+    };
+    let child = child.map_err(|error| explain_exec(spec, program, error))?;
+    if let Some(path) = env::var_os(STATUS_VARIABLE) {
+        let written = serde_json::to_vec(&status).map_err(io::Error::from).and_then(|json| fs::write(&path, json));
+        written.unwrap_or_else(|error| eprintln!("cross-flake-runner: {}: {error}", Path::new(&path).display()));
+    }
+    let code = wait_for(Pid::from_raw(child.id() as i32), &watched)?;
+    if spec.kind == RunnerKind::Wine {
+        sweep(&WINE_SHARED);
+        if code == DLL_NOT_FOUND {
+            explain_libraries(spec, Path::new(program));
+        }
+    } else {
+        sweep(&[]);
+    }
+    Ok(code)
+}
+
+/// The emulator of a program and its arguments.
+fn emulator_of(
+    spec: &RunnerSpec,
+    program: &OsStr,
+    environment: &BTreeMap<OsString, OsString>,
+) -> anyhow::Result<Vec<OsString>> {
     let mut emulator: Vec<OsString> = spec.command.iter().map(OsString::from).collect();
     if spec.kind == RunnerKind::Wasmtime
         // Before what ends wasmtime's own arguments.
@@ -94,24 +147,40 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
         emulator.splice(end..end, folders.into_iter().map(OsString::from));
     }
     if spec.kind == RunnerKind::Native
-        && let Some(root) = root_in(&environment)
+        && let Some(root) = root_in(environment)
     {
         emulator.extend(loader_in(&root, Path::new(program))?);
     }
-    let start = |way: Way| {
-        let by_kernel = spec.kind == RunnerKind::QemuUser && entries.iter().any(|entry| entry.matches(&head));
+    Ok(emulator)
+}
+
+/// A program about to be started.
+struct Start<'a> {
+    /// The emulator and its arguments.
+    emulator: Vec<OsString>,
+    /// The kernel starts the emulator by itself, once that is registered.
+    by_kernel: bool,
+    program: &'a OsStr,
+    args: &'a [OsString],
+    environment: BTreeMap<OsString, OsString>,
+    /// The signals that were blocked before the runner blocked others.
+    mask: SigSet,
+}
+
+impl Start<'_> {
+    fn by(&self, way: Way) -> io::Result<Child> {
         let registered = match &way {
             Way::Direct => false,
             Way::Own(_) => true,
             Way::Shared(_, entered) => *entered == Entered::Binfmt,
         };
-        let emulator = if registered && by_kernel { &[] } else { &emulator[..] };
-        let line = emulator.iter().map(OsString::as_os_str).chain([program]);
-        let line: Vec<_> = line.chain(args.iter().map(OsString::as_os_str)).collect();
+        let emulator = if registered && self.by_kernel { &[] } else { &self.emulator[..] };
+        let line = emulator.iter().map(OsString::as_os_str).chain([self.program]);
+        let line: Vec<_> = line.chain(self.args.iter().map(OsString::as_os_str)).collect();
         let mut command = Command::new(line[0]);
-        command.args(&line[1..]).env_clear().envs(&environment);
-        let exact = line[0].as_bytes().contains(&b'/').then(|| exact(&line, &environment)).transpose()?;
-        let runner = getpid();
+        command.args(&line[1..]).env_clear().envs(&self.environment);
+        let exact = line[0].as_bytes().contains(&b'/').then(|| exact(&line, &self.environment)).transpose()?;
+        let (runner, mask) = (getpid(), self.mask);
         // SAFETY: system calls only, and the errors are numbers. execve makes two vectors of pointers, which is
         // sound because this process has one thread.
         unsafe {
@@ -134,45 +203,7 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
             })
         };
         command.spawn()
-    };
-    let mut status = Status { entered: Entered::Direct, refused: None };
-    let child = if let Some(room) = room {
-        status = Status { entered: room.entered, refused: room.refused.clone() };
-        let child = start(Way::Shared(Door::to(&room)?, room.entered));
-        if let Some(refusal) = child.as_ref().err().and_then(Refusal::unpack) {
-            bail!("the room of process {} cannot be entered: {}", room.process, refusal.1.desc());
-        }
-        child
-    } else if binfmt && !entries.is_empty() {
-        let child = start(Way::Own(Namespace::new(&entries)?));
-        match child.as_ref().err().and_then(Refusal::unpack) {
-            None => {
-                status.entered = Entered::Binfmt;
-                child
-            }
-            Some(refusal) => {
-                status.refused = Some(refused(refusal, &entries));
-                start(Way::Direct)
-            }
-        }
-    } else {
-        start(Way::Direct)
-    };
-    let child = child.map_err(|error| explain_exec(spec, program, error))?;
-    if let Some(path) = env::var_os(STATUS_VARIABLE) {
-        let written = serde_json::to_vec(&status).map_err(io::Error::from).and_then(|json| fs::write(&path, json));
-        written.unwrap_or_else(|error| eprintln!("cross-flake-runner: {}: {error}", Path::new(&path).display()));
     }
-    let code = wait_for(Pid::from_raw(child.id() as i32), &watched)?;
-    if spec.kind == RunnerKind::Wine {
-        sweep(&WINE_SHARED);
-        if code == DLL_NOT_FOUND {
-            explain_libraries(spec, Path::new(program));
-        }
-    } else {
-        sweep(&[]);
-    }
-    Ok(code)
 }
 
 /// The namespaces that a program runs in.
