@@ -59,7 +59,7 @@ impl Docs {
         let stale = stale(repository, PARTS)?;
         if self.check && !stale.is_empty() {
             let files: Vec<&str> = stale.keys().copied().collect();
-            bail!("not what the program says: {}\n`cargo xtask docs` writes it", files.join(", "));
+            bail!("not what the program says: {}\n`cargo xtask docs` writes them", files.join(", "));
         }
         for (file, text) in &stale {
             write_whole(&repository.join(file), text.as_bytes(), false)?;

@@ -201,7 +201,7 @@ fn matrix(m: &Matrix, image: Option<&str>) -> String {
     let passed: Vec<String> = passed.collect();
     let _ = writeln!(
         out,
-        "The workspace is [checks/benchmark](../checks/benchmark), built from an empty target folder and tested for the first \
+        "The workspace is [checks/benchmark](../checks/benchmark), built from an empty target directory and tested for the first \
          so many of\n{}. *xtask* is `cargo xtask test` of all of them at once; *in CI*, where the variable `CI` is set, \
          it builds nothing incrementally. *cargo-zigbuild* is `cargo-zigbuild test` of one after \
          the other\n(`--no-run` where nothing here runs the programs), with the same std, zig, zig's cache and runners. *cargo* is `cargo \
@@ -264,7 +264,7 @@ fn matrix(m: &Matrix, image: Option<&str>) -> String {
         let each = c.for_targets as f64 / c.targets.max(1) as f64;
         Some(vec![count.to_string(), c.build_machine.to_string(), number(Some(each), 1)])
     });
-    let head = ["targets", "crates compiled for the build machine", "for each target"];
+    let head = ["targets", "crates compiled for the host", "for each target"];
     let _ = write!(out, "\n{}", table(&head, crates));
     out
 }
@@ -295,7 +295,7 @@ fn changes(c: &Changes) -> String {
         "range",
         "CPU seconds",
         "seconds beyond the tests",
-        "crates for the build machine",
+        "crates for the host",
         "for all targets",
     ];
     out += &table(&head, rows);
