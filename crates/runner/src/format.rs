@@ -12,8 +12,8 @@ use super::binfmt::BinfmtEntry;
 use super::spec::{PREFIX, RunnerKind, RunnerSpec};
 use cross_flake_inspect as inspect;
 
-/// Whether a program is one that neither the spec's emulator nor a registered one can run, by the first bytes of it. What is no
-/// program at all, such as a script or a name that the emulator looks up by itself, is left to the emulator.
+/// Returns true for a program that neither the spec's emulator nor a registered one can run, by its first bytes. Anything that is no
+/// program, such as a script or a name that the emulator looks up by itself, is left to the emulator.
 pub(super) fn is_for_another_emulator(spec: &RunnerSpec, registered: &[BinfmtEntry], head: &[u8], own: &[u8]) -> bool {
     let (elf, windows, wasm) = (head.starts_with(b"\x7fELF"), head.starts_with(b"MZ"), head.starts_with(b"\0asm"));
     match spec.kind {

@@ -16,7 +16,7 @@ pub const STATUS_VARIABLE: &str = "CROSS_FLAKE_RUNNER_STATUS";
 /// makes such directories. It is a variable of our own, because `QEMU_LD_PREFIX` may come from the shell of another target.
 pub const ROOT_VARIABLE: &str = "CROSS_FLAKE_ROOT";
 
-/// How programs of a target are run: the document `runner.json`, written by a provider.
+/// The way in which programs of a target are run: the document `runner.json`, written by a provider.
 #[derive(Serialize, Deserialize, Clone, Debug)]
 pub struct RunnerSpec {
     /// The row's name.
