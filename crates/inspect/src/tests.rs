@@ -15,7 +15,7 @@ fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|w| w.to_le_bytes()).collect()
 }
 
-/// A program for macOS 11.0 that loads libSystem.
+/// Returns a program for macOS 11.0 that loads libSystem.
 fn small_macho(cpu: u32) -> Vec<u8> {
     let mut bytes = words(&[0xfeed_facf, cpu, 0, 2, 2, 72, 0x20_0000, 0]);
     bytes.extend(words(&[0x32, 24, 1, 11 << 16, 11 << 16, 0]));
@@ -24,7 +24,7 @@ fn small_macho(cpu: u32) -> Vec<u8> {
     bytes
 }
 
-/// A DLL for x86_64 without any section.
+/// Returns a DLL for x86_64 without any section.
 fn small_pe() -> Vec<u8> {
     let mut bytes = [b"MZ".as_slice(), &[0; 58], &words(&[64])].concat();
     bytes.extend(words(&[0x4550, 0x8664, 0, 0, 0, 0x2022_00f0, 0x20b]));
@@ -102,7 +102,7 @@ fn a_universal_file_is_one_inspection_for_each_machine() {
     assert_eq!(found.iter().map(|i| i.machine.0).collect::<Vec<_>>(), ["x86_64", "aarch64"]);
 }
 
-/// A program of 32-bit ARM with these sections (type, flags and size of each) and one for their names; or with none.
+/// Returns a program of 32-bit ARM with these sections (type, flags and size of each) and one for their names; or with none.
 fn small_elf(sections: &[(u32, u32, u32)]) -> Vec<u8> {
     let names = sections.len() as u32 + 1;
     let (start, counts) = if sections.is_empty() { (0, 0) } else { (52, names << 16 | (names + 1)) };

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use cross_flake_inspect::{Endian, MachineRow};
 
-/// The first bytes of a file, as many as a format is told by.
+/// Returns the first bytes of a file, as many as a format is told by.
 pub(super) fn head_of(path: &Path) -> Vec<u8> {
     let mut head = Vec::new();
     // A file that cannot be read matches nothing.
@@ -33,7 +33,7 @@ pub(super) struct BinfmtEntry {
     flags: String,
 }
 
-/// The entries of a runner's document, less those of this very machine: it would run itself.
+/// Returns the entries of a runner's document, less those of this very machine: it would run itself.
 pub(super) fn entries(interpreters: &BTreeMap<String, PathBuf>) -> anyhow::Result<Vec<BinfmtEntry>> {
     let own = head_of(Path::new("/proc/self/exe"));
     let entries = interpreters.iter().map(|(format, interpreter)| BinfmtEntry::new(format, interpreter));

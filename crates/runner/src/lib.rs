@@ -132,7 +132,7 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
     Ok(code)
 }
 
-/// The emulator of a program and its arguments.
+/// Returns the emulator of a program and its arguments.
 fn emulator_of(
     spec: &RunnerSpec,
     program: &OsStr,

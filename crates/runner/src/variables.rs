@@ -14,7 +14,7 @@ use super::spec::{ROOT_VARIABLE, RunnerKind, RunnerSpec, STATUS_VARIABLE};
 /// that `QEMU_CPU=cortex-a53 cargo test` does what it says.
 const PLACES: [&str; 7] = ["HOME", "QEMU_LD_PREFIX", "WINEARCH", "WINELOADER", "WINEPATH", "WINEPREFIX", "WINESERVER"];
 
-/// The variables of a program: the caller's and those of the spec. A place replaces the caller's, anything else yields to it.
+/// Returns the variables of a program: the caller's and those of the spec. A place replaces the caller's, anything else yields to it.
 pub(super) fn environment(spec: &RunnerSpec, program: &Path, room: Option<&Room>) -> BTreeMap<OsString, OsString> {
     let ours = [STATUS_VARIABLE, ROOM_VARIABLE].map(OsStr::new);
     let mut all: BTreeMap<_, _> = env::vars_os().filter(|(name, _)| !ours.contains(&name.as_os_str())).collect();
@@ -58,7 +58,7 @@ const GUEST: &str = "QEMU_SET_ENV";
 /// The start of the variable that names libraries to load before all others.
 const PRELOAD: &str = "LD_PRELOAD=";
 
-/// [`GUEST`] with our library, if the program loads it, in front of the caller's own, given what the caller has in it and in
+/// Returns [`GUEST`] with our library, if the program loads it, in front of the caller's own, given what the caller has in it and in
 /// `LD_PRELOAD`. A caller that was started by a runner itself has ours already.
 fn for_guest((ours, loads): (&str, bool), callers: Option<&str>, preloaded: Option<&str>) -> Option<String> {
     let words = callers.unwrap_or_default().split(',').filter(|word| !word.is_empty());
@@ -74,7 +74,7 @@ fn for_guest((ours, loads): (&str, bool), callers: Option<&str>, preloaded: Opti
     (!words.is_empty()).then(|| words.join(","))
 }
 
-/// The folder that [`ROOT_VARIABLE`] names in a program's environment.
+/// Returns the directory that [`ROOT_VARIABLE`] names in a program's environment.
 pub(super) fn root_in(environment: &BTreeMap<OsString, OsString>) -> Option<PathBuf> {
     environment.get(OsStr::new(ROOT_VARIABLE)).filter(|root| !root.is_empty()).map(PathBuf::from)
 }
