@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use cross_flake_inspect::inspect;
 
 use super::room::{ROOM_VARIABLE, Room};
-use super::spec::{ROOT_VARIABLE, RunnerKind, RunnerSpec, STATUS_VARIABLE};
+use super::spec::{PREFIX, ROOT_VARIABLE, RunnerKind, RunnerSpec, STATUS_VARIABLE};
 
 /// Variables of a spec that say where things are. They replace the caller's; of all others the caller's wins, so
 /// that `QEMU_CPU=cortex-a53 cargo test` does what it says.
@@ -43,12 +43,23 @@ pub(super) fn environment(spec: &RunnerSpec, program: &Path, room: Option<&Room>
             all.insert(name.into(), value.into());
         }
     }
+    if spec.kind == RunnerKind::Wine {
+        // Windows starts a program by itself. Who starts it by its target's runner, as the crate assert_cmd does where cargo's variable
+        // names one, would look for a program of this name there.
+        all.retain(|name, value| !is_own_runner(name, value));
+    }
     if spec.kind == RunnerKind::QemuUser
         && let Some(root) = root_in(&all)
     {
         all.insert("QEMU_LD_PREFIX".into(), root.into());
     }
     all
+}
+
+/// Tells if a variable is cargo's for the runner of a target, and names one of ours.
+fn is_own_runner(name: &OsStr, value: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with("CARGO_TARGET_") && name.ends_with("_RUNNER") && value.to_string_lossy().starts_with(PREFIX)
 }
 
 /// The variables that qemu sets for an emulated program and not for itself: `NAME=VALUE,…`. Those of a spec are
@@ -82,6 +93,14 @@ pub(super) fn root_in(environment: &BTreeMap<OsString, OsString>) -> Option<Path
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_windows_program_hears_of_no_runner_of_ours() {
+        let is_ours = |name: &str, value: &str| is_own_runner(OsStr::new(name), OsStr::new(value));
+        assert!(is_ours("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", "cross-flake-run-windows-x64"));
+        assert!(!is_ours("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", "wine"));
+        assert!(!is_ours("RUNNER", "cross-flake-run-windows-x64"));
+    }
 
     #[test]
     fn a_program_has_our_library_and_those_of_its_caller() {
