@@ -1,6 +1,6 @@
 //! Every target from one machine: builds a cargo workspace for every row of a table of targets and runs its tests under emulation.
 //!
-//! The program is `cargo cross-flake`; a workspace that has an `cross-flake` of its own gives it the same commands:
+//! The program is `cargo cross-flake`; a workspace that has an `xtask` of its own gives it the same commands:
 //!
 //! ```no_run
 //! use std::process::ExitCode;

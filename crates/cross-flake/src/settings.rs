@@ -13,7 +13,7 @@ pub fn set_program(name: &str) {
     PROGRAM.get_or_init(|| called.unwrap_or_else(|| name.to_owned()));
 }
 
-/// The words that call this program: `cargo cross-flake`, `cargo cross-flake`.
+/// The words that call this program: `cargo cross-flake`, `cargo xtask`.
 pub fn program() -> &'static str {
     PROGRAM.get().map_or("cargo cross-flake", String::as_str)
 }

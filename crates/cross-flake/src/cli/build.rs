@@ -17,15 +17,15 @@ pub struct Build {
     /// Names or triples of targets
     #[arg(required = true, value_name = "TARGET")]
     targets: Vec<String>,
+    /// More arguments for `cargo build`
+    #[arg(last = true, value_name = "CARGO ARGS")]
+    rest: Vec<String>,
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
     cargo: CargoOptions,
     #[command(flatten)]
     report: ReportOptions,
-    /// More arguments for `cargo build`
-    #[arg(last = true, value_name = "CARGO ARGS")]
-    rest: Vec<String>,
 }
 
 impl Build {

@@ -23,7 +23,7 @@ pub struct List {
     /// Print JSON
     #[arg(long, conflicts_with = "markdown")]
     json: bool,
-    /// Print a markdown table, as the README holds it
+    /// Print a markdown table, as docs/targets.md holds it
     #[arg(long)]
     markdown: bool,
 }

@@ -121,6 +121,9 @@ pub(super) struct TestOptions {
 /// Options of both commands that run tests.
 #[derive(Args)]
 pub(super) struct TestArguments {
+    /// More arguments for cargo, and after another `--` for the test programs
+    #[arg(last = true, value_name = "CARGO ARGS")]
+    pub(super) rest: Vec<String>,
     /// A suite of suites.toml, or `all`; may be repeated. One whose tools are missing is an error
     #[arg(long = "suite", value_name = "NAME", help_heading = "Running tests")]
     pub(super) suites: Vec<String>,
@@ -132,9 +135,6 @@ pub(super) struct TestArguments {
     pub(super) tests: TestOptions,
     #[command(flatten)]
     pub(super) report: ReportOptions,
-    /// More arguments for cargo, and after another `--` for the test programs
-    #[arg(last = true, value_name = "CARGO ARGS")]
-    pub(super) rest: Vec<String>,
 }
 
 /// Parts the arguments for cargo from those for the test programs.

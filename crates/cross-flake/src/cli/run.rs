@@ -17,10 +17,6 @@ use crate::workspace::spec_of;
 pub struct Run {
     /// Name or triple of the target
     target: String,
-    #[command(flatten)]
-    place: Place,
-    #[command(flatten)]
-    cargo: CargoOptions,
     /// The program, where there are several and none is the package's `default-run`
     #[arg(long, value_name = "NAME")]
     bin: Option<String>,
@@ -30,6 +26,10 @@ pub struct Run {
     /// Arguments for the program
     #[arg(last = true, value_name = "ARGS")]
     args: Vec<String>,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    cargo: CargoOptions,
 }
 
 impl Run {
