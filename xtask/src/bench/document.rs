@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::changes::{Change, Changes};
 use super::evaluation::Evaluation;
 use super::matrix::{Matrix, Mode, Sample};
-use super::measure::{DISTURBED, KIND_NAMES, Spread, Usage};
+use super::measure::{DISTURBED, Spread, Usage};
 use super::own::Own;
+use super::processes::KIND_NAMES;
 use super::setup::Setup;
 use super::{About, plot};
 use cross_flake::cache::write_whole;
@@ -374,7 +375,8 @@ fn nix(e: &Evaluation) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::measure::{KINDS, Point, Timeline};
+    use super::super::measure::{Point, Timeline};
+    use super::super::processes::KINDS;
     use super::*;
     use crate::bench::Crates;
 

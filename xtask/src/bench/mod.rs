@@ -9,6 +9,7 @@ pub mod matrix;
 pub mod measure;
 pub mod own;
 pub mod plot;
+pub mod processes;
 pub mod setup;
 
 use std::fs;

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::document::targets;
 use super::matrix::{Matrix, Mode};
-use super::measure::{KIND_NAMES, KINDS, Timeline};
+use super::measure::Timeline;
+use super::processes::{KIND_NAMES, KINDS};
 
 const WIDTH: f64 = 860.0;
 /// Room for the labels of both axes and, to the right, for those of lines and areas.

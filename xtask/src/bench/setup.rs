@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::document::Results;
-use super::measure::{KINDS, Usage, measure, output};
+use super::measure::{Usage, measure, output};
+use super::processes::KINDS;
 use super::{About, Bench, empty};
 use cross_flake::cache::{VARIABLE, disk_usage};
 use cross_flake::cli::setup::Document;
