@@ -181,12 +181,13 @@ fn no_files_import_each_other_in_a_circle() {
         for (from, to) in arrows.iter().filter(|(from, to)| !is_room(from, to)) {
             next.entry(from).or_default().push(to);
         }
-        // What imports nothing that is left goes, until only circles are left.
+        // What imports nothing that is left goes, and what nothing imports, until only circles are left.
         loop {
             let left: BTreeSet<&[String]> = next.keys().copied().collect();
             next.values_mut().for_each(|to| to.retain(|to| left.contains(to)));
+            let imported: BTreeSet<&[String]> = next.values().flatten().copied().collect();
             let before = next.len();
-            next.retain(|_, to| !to.is_empty());
+            next.retain(|from, to| !to.is_empty() && imported.contains(from));
             if next.len() == before {
                 break;
             }
@@ -262,6 +263,34 @@ fn few_doc_comments_open_with_a_question() {
         }
     }
     assert!(questions.len() * 20 < all, "{} of {all}:\n{}", questions.len(), questions.join("\n"));
+}
+
+#[test]
+fn links_of_documents_lead_somewhere() {
+    let is_document = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    let mut wrong = Vec::new();
+    for path in files(&["."]).into_iter().filter(is_document) {
+        let text = read(&path);
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            if file.contains("://") || link.contains(char::is_whitespace) {
+                continue;
+            }
+            let to = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            let has_anchor = || read(&to).lines().any(|line| line.starts_with('#') && slug(line) == anchor);
+            if !to.exists() || !(anchor.is_empty() || has_anchor()) {
+                wrong.push(format!("{}: {link}", shown(&path)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "these links lead nowhere:\n{}", wrong.join("\n"));
+}
+
+/// The anchor that a heading gets where markdown is shown.
+fn slug(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
 #[test]
