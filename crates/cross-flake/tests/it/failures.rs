@@ -112,10 +112,10 @@ fn a_run_that_fails_leaves_no_temporary_file() {
 #[test]
 fn a_program_of_another_target_is_explained_and_its_runner_named() {
     let fixture = Fixture::new("small");
-    let spec =
-        r#"{"target": "windows-x64", "kind": "wine", "label": "wine", "command": ["wine"], "env": {}, "binfmt": {}}"#;
+    let spec = r#"{"target": "windows-x64", "kind": "wine", "label": "wine", "command": ["wine"], "env": {},
+            "rows": {"x86_64-linux": "x86_64-unknown-linux-gnu"}}"#;
     fixture.write("runner.json", spec);
-    let output = fixture.program(&["runner", "runner.json", "--", "/bin/true"]).ends_with(2);
+    let output = fixture.program(&["runner", "runner.json", "--", "/bin/true"]).ends_with(127);
     assert!(output.err.contains("Exec format error: /bin/true is built for x86_64 (ELF"), "{output}");
     assert!(
         output

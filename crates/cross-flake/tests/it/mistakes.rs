@@ -36,7 +36,7 @@ fn a_malformed_table_is_refused_by_file_line_row_and_field() {
         ("\n\n[target.mine]\ntriple = \"a-b-c\"\n", ":3: row `mine`, field `level`: is missing"),
         ("[target.mine]\ntriple = \"a-b-c\"\nlevel = \"fly\"\n", ":3: row `mine`, field `level`: "),
         ("[target.aarch64-linux\n", ":1: "),
-        ("[tarket.mine]\n", ":1: unknown key `tarket`"),
+        ("[tarket.mine]\n", ":1: unknown field `tarket`"),
     ] {
         fixture.write("targets.toml", text);
         is_refused(&fixture, &["test", "x86_64-linux"], &[&format!("{}{place}", file.display())]);
@@ -111,13 +111,4 @@ fn a_package_that_debian_lacks_is_named() {
     let args = ["sysroot", "aarch64-linux", "zlib1g", "no-such-package", "--into", "root"];
     is_refused(&fixture, &args, &["has no package `no-such-package` for arm64"]);
     assert!(!fixture.root().join("root").exists());
-}
-
-#[test]
-fn the_benchmark_is_for_a_checkout_of_cross_flake() {
-    let fixture = Fixture::new("small");
-    is_refused(&fixture, &["bench", "matrix"], &["is no checkout of cross-flake"]);
-    is_refused(&fixture, &["bench", "metrix"], &["invalid value 'metrix'", "matrix", "changes", "setup", "own", "nix"]);
-    is_refused(&fixture, &["bench", "--counts", "1,some"], &["expected a number or `all`"]);
-    is_refused(&fixture, &["bench", "--repeats", "16"], &["1..=15"]);
 }
