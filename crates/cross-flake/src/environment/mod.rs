@@ -1,4 +1,9 @@
-//! The environment of one target: the document that providers make and everything else consumes.
+//! The environment of one target: the document that providers make and everything else consumes. What is in it stands in
+//! `data/environment.toml` and `data/runners.toml`, which both providers read.
+
+mod fill;
+pub mod runners;
+pub mod variables;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::targets::Target;
 use cross_flake_runner::RunnerSpec;
+pub use fill::Values;
+pub use variables::markdown;
 
 /// The version of the document's form.
 pub const SCHEMA: u32 = 1;

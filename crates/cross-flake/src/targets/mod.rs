@@ -2,6 +2,9 @@
 //!
 //! [`Table::load`] reads the rows that ship with cross-flake and lays those of the user's workspace over them.
 
+mod platform;
+mod rules;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,9 +17,10 @@ use toml::de::{DeTable, DeValue};
 use crate::provider::portable::sysroot;
 use crate::settings;
 use cross_flake_runner::RunnerKind;
+pub use platform::{Platform, System};
 
 /// The table that ships with cross-flake.
-const BUILT_IN: &str = include_str!("../data/targets.toml");
+const BUILT_IN: &str = include_str!("../../data/targets.toml");
 
 /// How far a target is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,14 +102,6 @@ pub struct Go {
 }
 
 impl Go {
-    /// The variables by which the Go toolchain is told.
-    pub fn variables(&self) -> Vec<(&'static str, String)> {
-        let cgo = if self.cgo { "1" } else { "0" };
-        let mut all = vec![("GOOS", self.os.clone()), ("GOARCH", self.arch.clone()), ("CGO_ENABLED", cgo.to_owned())];
-        all.extend(self.arm.iter().map(|arm| ("GOARM", arm.clone())));
-        all
-    }
-
     /// The program by which `go test` and `go run` start what they have built (`go help run`).
     pub fn exec(&self) -> String {
         format!("go_{}_{}_exec", self.os, self.arch)
@@ -220,29 +216,34 @@ impl Target {
         self.zig.as_deref()?.split_once("-macos.")?.1.split('-').next()
     }
 
-    /// Whether C programs of the target have a C library.
+    /// Returns whether C programs of the target have a C library.
     pub fn has_libc(&self) -> bool {
         self.zig.as_deref().is_some_and(|zig| !zig.contains("freestanding"))
     }
 
-    /// Whether the triple's system is Linux.
+    /// System and processor.
+    pub fn platform(&self) -> Platform<'_> {
+        platform::of(&self.triple, self.arch())
+    }
+
+    /// Returns whether the triple's system is Linux.
     pub fn is_linux(&self) -> bool {
-        self.triple.contains("-linux")
+        self.platform().system == System::Linux
     }
 
-    /// Whether the triple's system is Windows.
+    /// Returns whether the triple's system is Windows.
     pub fn is_windows(&self) -> bool {
-        self.triple.contains("-windows")
+        self.platform().system == System::Windows
     }
 
-    /// A program for WASI.
+    /// Returns whether programs are for WASI.
     pub fn is_wasi(&self) -> bool {
-        self.triple.contains("wasi")
+        self.platform().system == System::Wasi
     }
 
-    /// Whether the triple's system is macOS.
+    /// Returns whether the triple's system is macOS.
     pub fn is_macos(&self) -> bool {
-        self.triple.contains("-apple-darwin")
+        self.platform().system == System::Macos
     }
 }
 
@@ -344,6 +345,9 @@ impl Table {
                 if !fields.contains_key(required) {
                     return Err(locate(required, "is missing"));
                 }
+            }
+            if let Some((field, what)) = rules::broken(&fields) {
+                return Err(locate(field, what));
             }
             let mut row: Target =
                 fields.try_into().map_err(|e: toml::de::Error| anyhow!("row `{name}`: {}", e.message()))?;
@@ -492,7 +496,7 @@ fn check_field(field: &str, value: &toml::Value) -> std::result::Result<(), Stri
     probe.try_into::<Target>().map(drop).map_err(|e| e.message().trim().to_owned())
 }
 
-/// What serde cannot see: fields that need each other.
+/// Checks what serde and the rules cannot see: how values are spelled.
 fn validate(row: &Target) -> std::result::Result<(), (&'static str, String)> {
     let bad = |field, what: &str| Err((field, what.to_owned()));
     let name_ok = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
@@ -502,58 +506,20 @@ fn validate(row: &Target) -> std::result::Result<(), (&'static str, String)> {
     if row.name.is_empty() || !row.name.chars().all(name_ok) {
         return bad("triple", "the row's name must be letters, digits, `-`, `_` and `.`");
     }
-    // Those for which cross-flake/assets/clang has a recipe.
-    let families = ["-linux-", "-windows-", "-macos", "-freebsd", "-wasi", "-freestanding"];
-    if let Some(zig) = &row.zig
-        && !families.iter().any(|family| zig.contains(family))
-    {
-        return bad(
-            "zig",
-            "is for Linux, Windows, macOS, FreeBSD, WASI and `freestanding`: there is no recipe for another system",
-        );
-    }
-    match (row.level, row.runner, &row.reason) {
-        (Level::Run, None, _) => return bad("runner", "is missing: a row of level `run` says what runs it"),
-        (Level::Link, _, None) => return bad("reason", "is missing: a row of level `link` says why it is not run"),
-        _ => {}
-    }
     if let Some(floor) = &row.glibc
         && GlibcFloor::from_str(floor).is_err()
     {
         return bad("glibc", "must be a version like \"2.28\"");
     }
-    if row.zig_cpu.is_some() && !row.cflags.iter().any(|flag| flag.starts_with("-march=") || flag.starts_with("-mcpu="))
+    if let Some(debian) = &row.debian
+        && (!debian.starts_with(|c: char| c.is_ascii_lowercase())
+            || !debian.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'))
     {
-        return bad(
-            "zig-cpu",
-            "is for zig's libraries alone: `cflags` says the same in clang's words, as `-march=` or `-mcpu=`",
-        );
+        return bad("debian", "must be a name like \"arm64\", as `dpkg --print-architecture` gives it");
     }
-    if let Some(debian) = &row.debian {
-        if !debian.starts_with(|c: char| c.is_ascii_lowercase())
-            || !debian.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-        {
-            return bad("debian", "must be a name like \"arm64\", as `dpkg --print-architecture` gives it");
-        }
-        if row.glibc.is_none() {
-            return bad("debian", "needs `glibc`: Debian's packages are for no other C library");
-        }
-    }
-    if let Some(package) = row.packages.first() {
-        if row.debian.is_none() {
-            return bad("packages", "needs `debian`: the architecture of which packages are taken");
-        }
-        let name = row.packages.iter().find(|name| !sysroot::is_name(name)).unwrap_or(package);
-        if !sysroot::is_name(name) {
-            return Err(("packages", format!("`{name}` is no name of a package of Debian")));
-        }
-    }
-    match row.runner {
-        Some(RunnerKind::QemuUser) if row.qemu.is_none() => bad("qemu", "is missing: runner `qemu-user` needs it"),
-        Some(RunnerKind::QemuSystem) if row.qemu.is_none() || row.machine.is_none() => {
-            bad("machine", "runner `qemu-system` needs both `qemu` and `machine`")
-        }
-        _ => Ok(()),
+    match row.packages.iter().find(|name| !sysroot::is_name(name)) {
+        Some(name) => Err(("packages", format!("`{name}` is no name of a package of Debian"))),
+        None => Ok(()),
     }
 }
 
