@@ -26,7 +26,7 @@ if [ "$source" != - ]; then
             esac
         done
         "$CC" -O2 -fPIC "-D$define" -I "$source" -c "$@"
-        "$AR" rcs "$out/lib/libz.a" ./*.o
+        "$AR" rcs "$out/lib/libz.a" ./*
     )
     rm -r "$out/objects"
     cp "$source/zlib.h" "$source/zconf.h" "$out/include/"

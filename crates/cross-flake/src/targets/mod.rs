@@ -4,6 +4,9 @@
 
 mod platform;
 mod rules;
+mod source;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,12 +15,12 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
-use toml::de::{DeTable, DeValue};
 
 use crate::provider::portable::sysroot;
 use crate::settings;
 use cross_flake_runner::RunnerKind;
 pub use platform::{Platform, System};
+use source::{Source, source_rows};
 
 /// The table that ships with cross-flake.
 const BUILT_IN: &str = include_str!("../../data/targets.toml");
@@ -259,38 +262,6 @@ pub struct Table {
     rows: Vec<Target>,
 }
 
-/// One file of rows, kept with its text so that an error can name the line.
-struct Source<'a> {
-    path: &'a Path,
-    text: &'a str,
-}
-
-impl Source<'_> {
-    fn line(&self, offset: usize) -> usize {
-        self.text[..offset.min(self.text.len())].matches('\n').count() + 1
-    }
-
-    fn error(&self, offset: usize, row: &str, field: Option<&str>, what: &str) -> anyhow::Error {
-        let field = field.map(|f| format!(", field `{f}`")).unwrap_or_default();
-        anyhow!("{}:{}: row `{row}`{field}: {what}", self.path.display(), self.line(offset))
-    }
-
-    fn parse(&self) -> Result<DeTable<'_>> {
-        DeTable::parse(self.text).map(toml::Spanned::into_inner).map_err(|e| {
-            let line = e.span().map_or(1, |s| self.line(s.start));
-            anyhow!("{}:{line}: {}", self.path.display(), e.message())
-        })
-    }
-
-    /// The offset of a field of a row, or of the row itself.
-    fn offset(&self, row: &str, field: &str) -> Option<usize> {
-        let table = self.parse().ok()?;
-        let rows = table.get("target")?.get_ref().as_table()?;
-        let fields = rows.get(row)?.get_ref().as_table()?;
-        fields.iter().find(|(key, _)| key.get_ref().as_ref() == field).map(|(key, _)| key.span().start)
-    }
-}
-
 impl Table {
     /// The rows that ship with cross-flake.
     ///
@@ -427,75 +398,6 @@ pub fn set_packages(file: &Path, row: &str, packages: &[String]) -> Result<()> {
     crate::cache::write_whole(file, document.to_string().as_bytes(), false)
 }
 
-/// The rows of one file, each checked for unknown fields and wrong types, so that an error can name the line.
-fn source_rows(source: &Source<'_>) -> Result<Vec<(String, toml::Table)>> {
-    let document = source.parse()?;
-    for (key, _) in &document {
-        if key.get_ref() != "target" {
-            bail!(
-                "{}:{}: unknown key `{}`: a row is a table named [target.<name>]",
-                source.path.display(),
-                source.line(key.span().start),
-                key.get_ref()
-            );
-        }
-    }
-    let Some(rows) = document.get("target") else { return Ok(Vec::new()) };
-    let DeValue::Table(rows) = rows.get_ref() else {
-        bail!("{}: `target` must be a table of rows", source.path.display());
-    };
-    let folder = source.path.parent().unwrap_or(Path::new(""));
-    let mut out = Vec::new();
-    for (name, fields) in rows {
-        let row = name.get_ref().as_ref();
-        let DeValue::Table(fields) = fields.get_ref() else {
-            return Err(source.error(name.span().start, row, None, "must be a table"));
-        };
-        let mut plain = toml::Table::new();
-        for (key, value) in fields {
-            let field = key.get_ref().as_ref();
-            let text = &source.text[value.span()];
-            // One field at a time through serde, so that its error belongs to this line.
-            let mut value: toml::Value = toml::from_str::<toml::Table>(&format!("value = {text}"))
-                .ok()
-                .and_then(|mut t| t.remove("value"))
-                .or_else(|| inline_table(value.get_ref()))
-                .ok_or_else(|| source.error(key.span().start, row, Some(field), "cannot be read"))?;
-            check_field(field, &value).map_err(|e| source.error(key.span().start, row, Some(field), &e))?;
-            if field == "spec"
-                && let Some(spec) = value.as_str()
-            {
-                value = folder.join(spec).to_string_lossy().into_owned().into();
-            }
-            plain.insert(field.to_owned(), value);
-        }
-        out.push((row.to_owned(), plain));
-    }
-    Ok(out)
-}
-
-/// A `[target.x.runtime]` written as a table of its own has no text to take over.
-fn inline_table(value: &DeValue<'_>) -> Option<toml::Value> {
-    let DeValue::Table(table) = value else { return None };
-    let mut out = toml::Table::new();
-    for (key, value) in table {
-        let value = value.get_ref();
-        let value = value.as_bool().map(toml::Value::Boolean).or_else(|| Some(value.as_str()?.into()))?;
-        out.insert(key.get_ref().to_string(), value);
-    }
-    Some(out.into())
-}
-
-/// Whether serde takes this one field, given a row that is otherwise complete.
-fn check_field(field: &str, value: &toml::Value) -> std::result::Result<(), String> {
-    let mut probe = toml::Table::from_iter([
-        ("triple".to_owned(), toml::Value::from("x-y-z")),
-        ("level".to_owned(), toml::Value::from("run")),
-    ]);
-    probe.insert(field.to_owned(), value.clone());
-    probe.try_into::<Target>().map(drop).map_err(|e| e.message().trim().to_owned())
-}
-
 /// Checks what serde and the rules cannot see: how values are spelled.
 fn validate(row: &Target) -> std::result::Result<(), (&'static str, String)> {
     let bad = |field, what: &str| Err((field, what.to_owned()));
@@ -535,132 +437,5 @@ impl FromStr for GlibcFloor {
         number(major)?;
         number(minor)?;
         Ok(GlibcFloor)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn user(text: &str) -> Result<Table> {
-        Table::from_sources(&[
-            Source { path: Path::new("targets.toml"), text: BUILT_IN },
-            Source { path: Path::new("/ws/targets.toml"), text },
-        ])
-    }
-
-    fn error(text: &str) -> String {
-        user(text).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn the_shipped_table_is_valid() {
-        let table = Table::built_in().unwrap();
-        assert!(table.rows().len() >= 23);
-        assert_eq!(table.rows()[0].name, "x86_64-linux");
-    }
-
-    #[test]
-    fn a_row_is_found_by_name_and_by_triple() {
-        let table = Table::built_in().unwrap();
-        assert_eq!(table.find("aarch64-linux").unwrap().triple, "aarch64-unknown-linux-gnu");
-        assert_eq!(table.find("x86_64-pc-windows-gnu").unwrap().name, "windows-x64");
-    }
-
-    #[test]
-    fn an_unknown_name_suggests_the_nearest() {
-        let error = Table::built_in().unwrap().find("arch64-linux").unwrap_err().to_string();
-        assert!(error.contains("did you mean aarch64-linux"), "{error}");
-    }
-
-    #[test]
-    fn a_user_overrides_one_field_and_keeps_the_others() {
-        let table = user("[target.aarch64-linux]\nglibc = \"2.31\"\n").unwrap();
-        let row = table.find("aarch64-linux").unwrap();
-        assert_eq!(row.glibc.as_deref(), Some("2.31"));
-        assert_eq!(row.qemu.as_deref(), Some("aarch64"));
-    }
-
-    #[test]
-    fn a_user_adds_a_row_with_a_spec_beside_its_file() {
-        let text = "[target.my-board]\ntriple = \"my-board\"\nlevel = \"link\"\nreason = \"no emulator\"\nspec = \"my-board.json\"\nstd = \"core\"\n";
-        let table = user(text).unwrap();
-        assert_eq!(table.find("my-board").unwrap().spec.as_deref(), Some(Path::new("/ws/my-board.json")));
-    }
-
-    #[test]
-    fn errors_name_file_line_row_and_field() {
-        assert_eq!(
-            error("[target.aarch64-linux]\nglibc = \"2.31\"\nqemo = \"x\"\n").split(": unknown").next().unwrap(),
-            "/ws/targets.toml:3: row `aarch64-linux`, field `qemo`"
-        );
-        assert!(error("[target.a]\ntriple = 3\n").starts_with("/ws/targets.toml:2: row `a`, field `triple`: "));
-        assert_eq!(
-            error("\n[target.a]\ntriple = \"a-b-c\"\n"),
-            "/ws/targets.toml:2: row `a`, field `level`: is missing"
-        );
-        assert!(error("[target.a]\ntriple = \"a-b-c\"\nlevel = \"run\"\n").contains("field `runner`: is missing"));
-        assert!(
-            error("[target.aarch64-linux]\nglibc = \"new\"\n")
-                .starts_with("/ws/targets.toml:2: row `aarch64-linux`, field `glibc`")
-        );
-        assert!(error("[targets.a]\n").starts_with("/ws/targets.toml:1: unknown key `targets`"));
-        assert!(error("[target.a\n").starts_with("/ws/targets.toml:1: "));
-    }
-
-    #[test]
-    fn debians_architecture_is_a_name_and_for_glibc_only() {
-        let row = |name: &str| Table::built_in().unwrap().find(name).unwrap().debian.clone();
-        assert_eq!(row("armv7hf-linux").as_deref(), Some("armhf"));
-        assert_eq!(row("aarch64-linux-musl"), None);
-        for text in ["", "ARM64", "../arm64", "arm64 armhf", "64"] {
-            let error = error(&format!("[target.aarch64-linux]\ndebian = \"{text}\"\n"));
-            assert!(error.contains(":2: row `aarch64-linux`, field `debian`: must be a name"), "{text}: {error}");
-        }
-        assert!(error("[target.aarch64-linux-musl]\ndebian = \"arm64\"\n").contains("needs `glibc`"));
-    }
-
-    #[test]
-    fn a_processor_is_named_to_zig_and_to_clang() {
-        let error = error("[target.aarch64-linux]\nzig-cpu = \"cortex_a72\"\n");
-        assert!(error.contains(":2: row `aarch64-linux`, field `zig-cpu`: is for zig's libraries alone"), "{error}");
-        user("[target.aarch64-linux]\nzig-cpu = \"cortex_a72\"\ncflags = [\"-mcpu=cortex-a72\"]\n").unwrap();
-    }
-
-    #[test]
-    fn packages_are_written_into_a_table_that_keeps_its_comments() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("targets.toml");
-        let packages = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        set_packages(&file, "aarch64-linux", &packages(&["liblzma-dev"])).unwrap();
-        let new = "[target.aarch64-linux]\npackages = [\"liblzma-dev\"]\n";
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), new);
-        let before = "# Ours.\n[target.aarch64-linux] # new\nglibc = \"2.31\" # old\n";
-        std::fs::write(&file, before).unwrap();
-        set_packages(&file, "aarch64-linux", &packages(&["a1", "b1"])).unwrap();
-        let text = std::fs::read_to_string(&file).unwrap();
-        assert_eq!(text, format!("{before}packages = [\"a1\", \"b1\"]\n"));
-        assert_eq!(user(&text).unwrap().find("aarch64-linux").unwrap().packages, ["a1", "b1"]);
-        std::fs::write(&file, BUILT_IN).unwrap();
-        assert!(set_packages(&file, "aarch64-linux", &packages(&["a1"])).is_err());
-    }
-
-    #[test]
-    fn packages_are_debians_names_for_rows_that_have_some() {
-        assert!(
-            error("[target.windows-x64]\npackages = [\"zlib1g-dev\"]\n").contains("field `packages`: needs `debian`")
-        );
-        assert!(error("[target.aarch64-linux]\npackages = [\"-y\"]\n").contains("`-y` is no name of a package"));
-    }
-
-    #[test]
-    fn a_c_compiler_is_for_systems_that_have_a_recipe() {
-        assert!(error("[target.x86_64-freebsd]\nzig = \"x86_64-netbsd\"\n").contains("field `zig`: is for Linux"));
-    }
-
-    #[test]
-    fn two_rows_never_share_a_triple() {
-        let text = "[target.mine]\ntriple = \"aarch64-unknown-linux-gnu\"\nlevel = \"link\"\nreason = \"x\"\n";
-        assert!(error(text).contains("same triple"));
     }
 }
