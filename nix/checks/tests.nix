@@ -12,7 +12,13 @@ let
     tryEval
     ;
 
-  table = import ./targets.nix { inherit lib; };
+  withTable =
+    overlay:
+    import ../targets.nix {
+      inherit lib overlay;
+      data = ../../crates/cross-flake/data;
+    };
+  table = withTable null;
   cross = mkCross { inherit pkgs; };
   some = mkCross {
     inherit pkgs;
@@ -24,15 +30,7 @@ let
 
   # Whether a value, or whatever is in it, throws.
   fails = value: !(tryEval (builtins.deepSeq value null)).success;
-  withRow =
-    text:
-    (import ./targets.nix {
-      inherit lib;
-      files = [
-        ../crates/cross-flake/data/targets.toml
-        (builtins.toFile "targets.toml" text)
-      ];
-    }).rows;
+  withRow = text: (withTable (builtins.toFile "targets.toml" text)).rows;
 
   tests = {
     test_names_are_rows = {
@@ -80,6 +78,10 @@ let
     };
     test_a_row_that_runs_needs_a_runner = {
       expr = fails (withRow "[target.board]\ntriple = 'board'\nlevel = 'run'\n").board;
+      expected = true;
+    };
+    test_packages_of_debian_need_its_architecture = {
+      expr = fails (withRow "[target.windows-x64]\npackages = ['zlib1g-dev']\n").windows-x64;
       expected = true;
     };
     test_a_row_that_is_only_linked_needs_a_reason = {
@@ -163,18 +165,7 @@ let
   testsOfRow =
     name: row:
     let
-      inherit
-        (import ./environment.nix {
-          inherit pkgs row;
-          inherit (table) rows;
-          inherit (cross) toolchain;
-          runnerProgram = cross.programs.runner.package;
-          portable = true;
-          buildInputs = _: [ ];
-        })
-        document
-        runner
-        ;
+      inherit (cross.scopes.${name}.environment) document runner;
       inherit (document) scoped shell;
     in
     {
