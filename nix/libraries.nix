@@ -10,7 +10,7 @@
   compiler,
 }:
 let
-  # zlib as a folder with include and lib, of static library, headers and zlib.pc, so that programs need nothing of the Nix store.
+  # zlib as a directory with include and lib, of static library, headers and zlib.pc, so that programs need nothing of the Nix store.
   script = data + "/zlib.sh";
   compiled = ''
     export ZIG_GLOBAL_CACHE_DIR=$TMPDIR/zig CC=${compiler.wrap [ ]}/bin/${row.name}-cc AR=${compiler.tool "ar"}

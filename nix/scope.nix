@@ -66,7 +66,7 @@ let
         cross = call ./compilers/cross.nix { };
         compiler = call ./compilers { };
         runner = call ./runners { };
-        # Those that programs link: folders with include and lib.
+        # Those that programs link: directories with include and lib.
         libraries = call ./libraries.nix { };
         environment = call ./environment.nix { };
         shell = call ./shell.nix { };

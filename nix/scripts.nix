@@ -13,7 +13,7 @@
       [ "#!${runtimeShell}" ] ++ builtins.attrValues values
     ) (builtins.readFile file);
 
-  # A folder with these scripts in bin.
+  # A directory with these scripts in bin.
   programs =
     name: scripts:
     runCommand name { } (

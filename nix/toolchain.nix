@@ -1,4 +1,4 @@
-# The Rust toolchain of one row: a folder with `bin`, whose rustc has the std of the build machine and of that row.
+# The Rust toolchain of one row: a directory with `bin`, whose rustc has the std of the build machine and of that row.
 #
 # Two inputs, one job each: rust-overlay has the stable releases that a rust-toolchain.toml pins, fenix has nightly. Both are
 # reached without an overlay, so nixpkgs is evaluated once.

@@ -89,6 +89,37 @@ let
       expected = true;
     };
 
+    test_a_placeholder_that_stands_for_nothing_takes_what_it_is_in_along = {
+      expr =
+        let
+          filled = import ../fill.nix {
+            cc = "it's {ar}";
+            ar = null;
+          };
+        in
+        [
+          (filled.text "a {cc} \${X}")
+          (filled.lines (builtins.replaceStrings [ "'" ] [ "\\'" ]) "c = '{cc}'\nar = '{ar}'\n")
+          (filled.words [
+            [
+              "-a"
+              "{ar}"
+            ]
+            [ "-c" ]
+          ])
+          (filled.set {
+            A = "x{ar}";
+            C = "";
+          })
+        ];
+      expected = [
+        "a it's {ar} \${X}"
+        "c = 'it\\'s {ar}'\n"
+        [ "-c" ]
+        { C = ""; }
+      ];
+    };
+
     test_names_and_triples_choose_rows = {
       expr = attrNames some.shells;
       expected = [

@@ -43,7 +43,7 @@ in
   windres = tool "windres";
   # .NET's word for it.
   linkerFlavor = if cc.bintools.isLLVM or false then "lld" else "bfd";
-  # libraries: folders with include and lib.
+  # libraries: directories with include and lib.
   wrap =
     libraries:
     let

@@ -68,7 +68,7 @@ in
     xcrun = fill "xcrun.sh" { "@SYSROOT@" = "${toolchain}/sysroot"; };
   };
   linkerFlavor = "lld";
-  # libraries: folders with include and lib.
+  # libraries: directories with include and lib.
   wrap =
     libraries:
     let

@@ -42,7 +42,7 @@ let
     else
       null;
 
-  # The loader that programs name is found below this folder. ld.so itself knows where its libraries are.
+  # The loader that programs name is found below this directory. ld.so itself knows where its libraries are.
   runtime =
     let
       libraries = "${lib.getLib compiler.libc}/lib";
@@ -108,7 +108,7 @@ let
       machine = row.machine or null;
       runtime = if row.isGlibc then "${runtime}" else null;
       spawn = if row.isGlibc then "${spawn}/spawn.so" else null;
-      # A build has no home folder to keep anything in.
+      # A build has no home directory to keep anything in.
       module-cache = "cache=n";
       script = "${writeText "wasm-node.mjs" (builtins.readFile (data + "/wasm-node.mjs"))}";
       go-script = "${writeText "go-wasm.cjs" (builtins.readFile (data + "/go-wasm.cjs"))}";

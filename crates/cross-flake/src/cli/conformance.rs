@@ -58,7 +58,7 @@ struct Source {
     libc: bool,
 }
 
-/// How long one of the programs may run; they take milliseconds.
+/// The time that one of the programs may take; they take milliseconds.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Check the C compiler, libc and zlib of targets
@@ -83,7 +83,7 @@ impl Conformance {
     /// Runs the command.
     ///
     /// # Errors
-    /// What keeps every target from being checked.
+    /// Nothing can be checked.
     pub fn run(self) -> Result<ExitCode> {
         self.report.check()?;
         let workspace = self.place.workspace()?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// What placeholders stand for. One that stands for nothing takes what it is in along: the variable, the word, the line.
+/// Values of placeholders. One that stands for nothing takes what it is in along: the variable, the word, the line.
 #[derive(Clone, Debug, Default)]
 pub struct Values(BTreeMap<&'static str, String>);
 
@@ -12,7 +12,7 @@ impl Values {
         self.0.insert(name, value.into());
     }
 
-    /// The same, if there is something.
+    /// Says it where there is something that it stands for.
     pub fn set_if(&mut self, name: &'static str, value: Option<impl Into<String>>) {
         if let Some(value) = value {
             self.set(name, value);
@@ -46,7 +46,7 @@ impl Values {
     }
 }
 
-/// The first placeholder of a text, between what is before and what is after it.
+/// Returns the first placeholder of a text, between what is before and what is after it.
 fn next(text: &str) -> Option<(&str, &str, &str)> {
     let mut from = 0;
     loop {
@@ -60,7 +60,7 @@ fn next(text: &str) -> Option<(&str, &str, &str)> {
     }
 }
 
-/// The names of all placeholders of a text.
+/// Returns the names of all placeholders of a text.
 #[cfg(test)]
 pub fn placeholders(mut text: &str) -> Vec<&str> {
     let mut names = Vec::new();

@@ -20,7 +20,7 @@ pub use variables::markdown;
 /// The version of the document's form.
 pub const SCHEMA: u32 = 1;
 
-/// What a build for one target needs, as `cargo cross-flake env TARGET --json` prints it.
+/// Variables, `PATH` and runner for one target, as `cargo cross-flake env TARGET --json` prints it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Environment {
     /// [`SCHEMA`].
@@ -35,19 +35,19 @@ pub struct Environment {
     pub scoped: BTreeMap<String, String>,
     /// Variables of a shell that is inside this one target.
     pub shell: BTreeMap<String, String>,
-    /// Folders for the front of `PATH`.
+    /// Directories for the front of `PATH`.
     pub path: Vec<PathBuf>,
-    /// What builds depend on that no variable says: a word for people, and a key that changes with it.
+    /// Inputs of builds that no variable names: a word for people, and a key that changes with it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, String>,
     /// The oldest glibc that its programs promise to run with.
     pub glibc: Option<String>,
-    /// How its programs are started; none for a row of level `link`.
+    /// The start of its programs; `None` for a row of level `link`.
     pub runner: Option<RunnerSpec>,
 }
 
 impl Environment {
-    /// An empty environment for this row.
+    /// Returns an empty environment for this row.
     pub fn new(provider: &str, target: &Target) -> Environment {
         Environment {
             schema: SCHEMA,
@@ -63,7 +63,7 @@ impl Environment {
         }
     }
 
-    /// Lets the variables of whoever calls win over scoped ones, and gives the names of those that did. `own` is the folder of the
+    /// Lets the variables of whoever calls win over scoped ones, and gives the names of those that did. `own` is the directory of the
     /// cache: values that name it come from a shell of ours.
     pub fn let_caller_win(&mut self, own: &str, caller: impl Fn(&str) -> Option<String>) -> Vec<String> {
         let mut won = Vec::new();
@@ -89,7 +89,7 @@ impl Environment {
         won
     }
 
-    /// Lines that a POSIX shell can `eval`.
+    /// Returns lines that a POSIX shell can `eval`.
     pub fn to_shell(&self) -> String {
         let mut out = String::new();
         for (name, value) in self.scoped.iter().chain(&self.shell) {
@@ -107,10 +107,10 @@ fn quote(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))
 }
 
-/// `PATH` with these folders in front of what the process has; each once.
+/// Returns `PATH` with these directories in front of what the process has; each once.
 ///
 /// # Errors
-/// A folder with a colon in its name cannot stand in `PATH`.
+/// A directory with a colon in its name cannot stand in `PATH`.
 pub fn path_with(environments: &[&Environment]) -> Result<OsString> {
     let mut folders: Vec<PathBuf> = Vec::new();
     let inherited = std::env::var_os("PATH").unwrap_or_default();
@@ -120,7 +120,7 @@ pub fn path_with(environments: &[&Environment]) -> Result<OsString> {
             folders.push(folder);
         }
     }
-    std::env::join_paths(folders).context("a folder with a colon in its name cannot stand in PATH")
+    std::env::join_paths(folders).context("a directory with a colon in its name cannot stand in PATH")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How programs of a row are started, as `data/runners.toml` has it.
+//! The start of a row's programs, as `data/runners.toml` has it.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -10,7 +10,7 @@ use cross_flake_runner::{RunnerKind, RunnerSpec};
 
 const DATA: &str = include_str!("../../data/runners.toml");
 
-/// What one kind of runner is told.
+/// One kind of runner.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Runner {
@@ -36,18 +36,18 @@ fn of(kind: RunnerKind) -> &'static Runner {
     }]
 }
 
-/// The variables of a program under a runner.
+/// Returns the variables of a program under a runner.
 pub fn variables(kind: RunnerKind, values: &Values) -> BTreeMap<String, String> {
     let all = of(kind).env.iter();
     all.filter_map(|(name, value)| Some((name.clone(), values.fill(value)?))).collect()
 }
 
-/// The words by which the go command starts a program, if the runner's own do not do.
+/// Returns the words by which the go command starts a program, if the runner's own do not do.
 pub fn go(kind: RunnerKind, values: &Values) -> Vec<String> {
     of(kind).go.iter().filter_map(|word| values.fill(word)).collect()
 }
 
-/// The runner of a row, without what it is told of others.
+/// Returns the runner of a row, without what it is told of others.
 pub fn spec(target: &str, kind: RunnerKind, values: &Values) -> RunnerSpec {
     let runner = of(kind);
     let group = |words: &Vec<String>| words.iter().map(|word| values.fill(word)).collect::<Option<Vec<_>>>();

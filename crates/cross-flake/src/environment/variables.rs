@@ -13,7 +13,7 @@ const DATA: &str = include_str!("../../data/environment.toml");
 const CMAKE: &str = include_str!("../../data/templates/toolchain.cmake");
 const MESON: &str = include_str!("../../data/templates/cross.meson");
 
-/// The file.
+/// The content of the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Variables {
@@ -28,7 +28,7 @@ struct Variables {
 struct Variable {
     /// Its name, with placeholders.
     name: String,
-    /// What must hold for it to be set.
+    /// Conditions for it to be set.
     #[serde(default)]
     when: Vec<Condition>,
     /// Its value, with placeholders.
@@ -37,7 +37,7 @@ struct Variable {
     read_by: String,
 }
 
-/// What may have to hold for a variable to be set.
+/// A condition for a variable to be set.
 #[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 enum Condition {
@@ -65,7 +65,7 @@ impl Condition {
         }
     }
 
-    /// The condition as a person reads it after a value; nothing for those that most rows fulfil.
+    /// Returns the condition as a person reads it after a value; nothing for those that most rows fulfil.
     fn in_words(self) -> &'static str {
         match self {
             Condition::Compiler | Condition::Libc | Condition::Runner => "",
@@ -81,7 +81,7 @@ impl Condition {
 static VARIABLES: LazyLock<Variables> =
     LazyLock::new(|| toml::from_str(DATA).expect("environment.toml is what this program was built with"));
 
-/// What the placeholders stand for that follow from a row alone.
+/// Returns the values of the placeholders that follow from a row alone.
 pub fn of_row(target: &Target) -> Values {
     let mut values = Values::default();
     values.set("row", &target.name);
@@ -105,7 +105,7 @@ pub fn of_row(target: &Target) -> Values {
     values
 }
 
-/// Sets the variables of a row by what its placeholders stand for.
+/// Sets the variables of a row.
 pub fn set(environment: &mut Environment, target: &Target, values: &Values) {
     let filled = |variables: &[Variable]| -> Vec<(String, String)> {
         let set = variables.iter().filter(|variable| variable.when.iter().all(|one| one.holds(target, values)));
@@ -115,17 +115,17 @@ pub fn set(environment: &mut Environment, target: &Target, values: &Values) {
     environment.shell.extend(filled(&VARIABLES.shell));
 }
 
-/// CMake's toolchain file.
+/// Returns CMake's toolchain file.
 pub fn cmake(values: &Values) -> String {
     values.fill_lines(CMAKE, str::to_owned)
 }
 
-/// Meson's cross file, whose strings are escaped as Python's.
+/// Returns Meson's cross file, whose strings are escaped as Python's.
 pub fn meson(values: &Values) -> String {
     values.fill_lines(MESON, |value| value.replace('\\', r"\\").replace('\'', r"\'"))
 }
 
-/// The tables of `docs/environment.md`.
+/// Returns the tables of `docs/environment.md`.
 pub fn markdown() -> String {
     let shell = "## Shell variables\n\nOf a shell that is inside one target. Bare names are the target's; what belongs to the build \
                  machine says so in its name.";

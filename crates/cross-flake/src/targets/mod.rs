@@ -25,7 +25,7 @@ use source::{Source, source_rows};
 /// The table that ships with cross-flake.
 const BUILT_IN: &str = include_str!("../../data/targets.toml");
 
-/// How far a target is taken.
+/// The steps that a target is taken through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
@@ -55,7 +55,7 @@ pub enum StdKind {
     Core,
 }
 
-/// Where the C compiler of a target comes from.
+/// The origin of a target's C compiler.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cc {
@@ -66,7 +66,7 @@ pub enum Cc {
     Zig,
 }
 
-/// What links the programs of a target.
+/// The program that links those of a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Linker {
@@ -85,11 +85,11 @@ pub enum Linker {
 pub struct Runtime {
     /// Package name.
     pub package: String,
-    /// The folder in the package that stands for the target's `/`.
+    /// The directory in the package that stands for the target's `/`.
     pub root: String,
 }
 
-/// What the Go toolchain calls a target (`go tool dist list`).
+/// The Go toolchain's names of a target (`go tool dist list`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Go {
@@ -120,9 +120,9 @@ pub struct Target {
     pub name: String,
     /// The Rust triple, or the name of the custom target that `spec` describes.
     pub triple: String,
-    /// How far the target is taken.
+    /// The steps that the target is taken through.
     pub level: Level,
-    /// Why a row of level `link` is not run.
+    /// The reason for which a row of level `link` is not run.
     #[serde(default)]
     pub reason: Option<String>,
     /// Which of Rust's libraries the target has.
@@ -131,10 +131,10 @@ pub struct Target {
     /// A custom target specification (JSON), relative to the file that names it.
     #[serde(default)]
     pub spec: Option<PathBuf>,
-    /// Where the C compiler comes from.
+    /// The origin of the C compiler.
     #[serde(default)]
     pub cc: Cc,
-    /// What links.
+    /// The program that links.
     #[serde(default)]
     pub linker: Linker,
     /// zig's name for the target, without a version of glibc.
@@ -155,7 +155,7 @@ pub struct Target {
     /// The dynamic loader that the programs name.
     #[serde(default)]
     pub interpreter: Option<PathBuf>,
-    /// What runs the programs where the build machine itself cannot.
+    /// The runner of the programs where the build machine itself cannot run them.
     #[serde(default)]
     pub runner: Option<RunnerKind>,
     /// The architecture in the name of the qemu program.
@@ -170,7 +170,7 @@ pub struct Target {
     /// The C library to run with.
     #[serde(default)]
     pub runtime: Option<Runtime>,
-    /// What the Go toolchain calls it; none where Go does not go.
+    /// The Go toolchain's names; `None` where Go does not go.
     #[serde(default)]
     pub go: Option<Go>,
     /// Debian's name for the architecture, of which packages are taken for the target.
@@ -205,7 +205,7 @@ impl Target {
         self.triple.split('-').next().unwrap_or_default()
     }
 
-    /// What to hand to `zig cc -target`: with the glibc floor, where the row has one.
+    /// Returns the word for `zig cc -target`: with the glibc floor, where the row has one.
     pub fn zig_target(&self) -> Option<String> {
         let zig = self.zig.as_deref()?;
         Some(match &self.glibc {

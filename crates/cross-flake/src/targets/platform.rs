@@ -1,4 +1,4 @@
-//! What follows from a triple: its system and processor, as `data/platforms.toml` has them.
+//! System and processor of a triple, as `data/platforms.toml` has them.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -52,7 +52,7 @@ pub enum System {
 }
 
 impl System {
-    /// The system's own word, as `platforms.toml` has it.
+    /// Returns the system's name in `platforms.toml`.
     pub fn name(self) -> &'static str {
         match self {
             System::Linux => "linux",
@@ -81,7 +81,7 @@ pub struct Platform<'a> {
     pub endian: &'static str,
 }
 
-/// The platform of a triple whose processor is `arch`.
+/// Returns the platform of a triple whose processor is `arch`.
 pub fn of<'a>(triple: &str, arch: &'a str) -> Platform<'a> {
     static PLATFORMS: LazyLock<Platforms> =
         LazyLock::new(|| toml::from_str(DATA).expect("platforms.toml is what this program was built with"));

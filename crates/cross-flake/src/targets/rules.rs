@@ -1,4 +1,4 @@
-//! What fields of a row ask of each other, as `data/rules.toml` has it.
+//! Demands of a row's fields on each other, as `data/rules.toml` has it.
 
 use std::sync::LazyLock;
 
@@ -46,7 +46,7 @@ impl Rule {
     }
 }
 
-/// The first rule that a row breaks: the field and the message.
+/// Returns the first rule that a row breaks: the field and the message.
 pub fn broken(row: &Table) -> Option<(&'static str, &'static str)> {
     static RULES: LazyLock<Rules> =
         LazyLock::new(|| toml::from_str(DATA).expect("rules.toml is what this program was built with"));

@@ -30,7 +30,7 @@ impl Source<'_> {
         })
     }
 
-    /// The offset of a field of a row, or of the row itself.
+    /// Returns the offset of a field of a row.
     pub fn offset(&self, row: &str, field: &str) -> Option<usize> {
         let table = self.parse().ok()?;
         let rows = table.get("target")?.get_ref().as_table()?;
@@ -39,7 +39,7 @@ impl Source<'_> {
     }
 }
 
-/// The rows of one file, each checked for unknown fields and wrong types, so that an error can name the line.
+/// Returns the rows of one file, each checked for unknown fields and wrong types, so that an error can name the line.
 pub fn source_rows(source: &Source<'_>) -> Result<Vec<(String, toml::Table)>> {
     let document = source.parse()?;
     for (key, _) in &document {
@@ -86,7 +86,7 @@ pub fn source_rows(source: &Source<'_>) -> Result<Vec<(String, toml::Table)>> {
     Ok(out)
 }
 
-/// A `[target.x.runtime]` written as a table of its own has no text to take over.
+/// Returns the value of a table of its own, `[target.x.runtime]`, which has no text to take over.
 fn inline_table(value: &DeValue<'_>) -> Option<toml::Value> {
     let DeValue::Table(table) = value else { return None };
     let mut out = toml::Table::new();

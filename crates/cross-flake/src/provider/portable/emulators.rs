@@ -321,7 +321,7 @@ impl Emulators {
         self.file(&self.qemu_user_bundle(arch).name, &format!("usr/bin/qemu-{arch}"))
     }
 
-    /// How the row's programs are started.
+    /// Returns how the row's programs are started.
     ///
     /// # Errors
     /// An emulator is not where it should be.
@@ -385,7 +385,7 @@ impl Emulators {
         which("node").unwrap_or_else(|| self.file("nodejs", "usr/bin/node"))
     }
 
-    /// The folders in which a program of an unpacked bundle finds its shared libraries, where the bundle is here.
+    /// Returns the directories in which a program of an unpacked bundle finds its shared libraries, where the bundle is here.
     fn library_path(&self, bundle: &str) -> Option<String> {
         let root = self.cache.path("packages").join(bundle);
         let folders = || library_folders(&root).iter().map(|folder| text(folder)).collect::<Vec<_>>().join(":");

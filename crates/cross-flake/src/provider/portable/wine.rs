@@ -142,7 +142,7 @@ impl Wine {
         Ok(())
     }
 
-    /// Where wine's parts are, for its variables.
+    /// Returns the places of wine's parts, for its variables.
     fn values(&self, cache: &Cache, prefix: &Path) -> Values {
         let mut values = Values::default();
         values.set("prefix", text(prefix));

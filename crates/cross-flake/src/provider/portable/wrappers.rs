@@ -112,12 +112,12 @@ impl Wrappers {
         self.script(name, &format!("LD_LIBRARY_PATH={libraries} exec {} \"$@\"\n", quote(program)))
     }
 
-    /// What copies and strips.
+    /// Writes the program that copies and strips.
     fn objcopy(&self) -> Result<Option<PathBuf>> {
         self.llvm().map(|program| self.start_llvm("rust-objcopy", &program)).transpose()
     }
 
-    /// What changes the names by which a Mach-O file knows libraries: the same program, which goes by its own name.
+    /// Writes the program that changes the names by which a Mach-O file knows libraries: the same program, which goes by its own name.
     fn install_name_tool(&self) -> Result<Option<PathBuf>> {
         let Some(program) = self.llvm() else { return Ok(None) };
         let name = self.cache.path("tools/llvm-install-name-tool");
@@ -163,7 +163,7 @@ impl Wrappers {
         Ok(())
     }
 
-    /// The programs that builds start.
+    /// Says which programs builds start.
     fn tools(&self, clang: &Clang<'_>, target: &Target, values: &mut Values) -> Result<()> {
         let Programs { cc, cxx, ld } = clang.write()?;
         let (ar, ranlib) = (self.bin.join("zig-ar"), self.bin.join("zig-ranlib"));
@@ -188,13 +188,13 @@ impl Wrappers {
         Ok(())
     }
 
-    /// Where builds find the row's libraries, and the files by which CMake and Meson learn of it.
+    /// Says where builds find the row's libraries, and writes the files by which CMake and Meson learn of it.
     fn libraries(&self, clang: &Clang<'_>, target: &Target, values: &mut Values) -> Result<()> {
         let prefix = zlib::prefix(&self.cache, target);
         let packages = Sysroot::of_builds(target);
         let mut descriptions = packages.as_ref().map(|root| root.pkg_config(&self.cache)).unwrap_or_default();
         descriptions.push(prefix.join("lib/pkgconfig"));
-        let descriptions = std::env::join_paths(&descriptions).context("a folder with a colon in its name")?;
+        let descriptions = std::env::join_paths(&descriptions).context("a directory with a colon in its name")?;
         values.set("pkg-config-libdir", descriptions.to_string_lossy());
         let view = packages.as_ref().map(|root| root.view(&self.cache));
         let roots: Vec<String> = view.iter().chain([&clang.sysroot(), &prefix]).map(|root| text(root)).collect();
@@ -213,7 +213,7 @@ impl Wrappers {
         Ok(())
     }
 
-    /// What differs between two C toolchains of a row of which objects are not the same: their scripts and options, which name the
+    /// Returns what differs between two C toolchains of a row of which objects are not the same: their scripts and options, which name the
     /// compiler by its version, the processor, the oldest glibc and folders of libraries.
     pub fn key(&self, target: &Target) -> String {
         let name = &target.name;
@@ -225,7 +225,7 @@ impl Wrappers {
         format!("{:016x}", hasher.finish())
     }
 
-    /// The program by which the Go toolchain starts what it built, in a folder of the row alone: rows that differ in their C
+    /// Writes the program by which the Go toolchain starts what it built, in a directory of the row alone: rows that differ in their C
     /// library have the same name in Go.
     fn go_exec(&self, target: &Target, go: &Go, runner: &RunnerSpec, program: &Path) -> Result<PathBuf> {
         let mut values = Values::default();

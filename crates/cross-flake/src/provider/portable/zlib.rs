@@ -14,16 +14,16 @@ use crate::host::child::capture;
 use crate::provider::Download;
 use crate::targets::Target;
 
-/// Makes the folder of a row, with Nix as well.
+/// A script that makes the directory of a row, with Nix as well.
 const SCRIPT: &str = include_str!("../../../data/zlib.sh");
 /// The crate with the source, and the version of zlib in it.
 const CRATE: (&str, &str) = ("libz-sys", "1.1.31");
 /// Its size.
 const BYTES: u64 = 888_048;
-/// What `Cargo.lock` says of the crate: its hash in the registry.
+/// The crate's hash in the registry, as `Cargo.lock` has it.
 const CHECKSUM: &str = "ff20308ecabd635a2dc1dd5834a86c462cca20efba1d5d3ddab1f8aea3455cb2";
 
-/// Where a row's own libraries are: `include` and `lib` below this folder.
+/// Returns the directory with a row's own libraries, in `include` and `lib`.
 pub fn prefix(cache: &Cache, target: &Target) -> PathBuf {
     cache.path(name(target))
 }
@@ -57,14 +57,14 @@ fn source_name() -> String {
     format!("zlib-source/{package}-{version}")
 }
 
-/// What [`provide`] would fetch for these rows.
+/// Returns what [`provide`] would fetch for these rows.
 pub fn download(cache: &Cache, targets: &[Target]) -> Option<Download> {
     let missing = targets.iter().any(|t| t.zig.is_some() && t.has_libc() && !prefix(cache, t).exists());
     let name = format!("source of zlib, {} {}", CRATE.0, CRATE.1);
     (missing && !cache.has(&source_name())).then_some(Download { name, from: "crates.io".into(), bytes: BYTES })
 }
 
-/// The folder with zlib's source.
+/// Returns the directory with zlib's source.
 fn source(cache: &Cache) -> Result<PathBuf> {
     let (package, version) = CRATE;
     let folder = cache.install(&source_name(), |new| {
@@ -99,7 +99,7 @@ fn compile(cache: &Cache, source: &Path, target: &Target) -> Result<()> {
         let script = scratch.path().join("zlib.sh");
         sh.write_file(&script, SCRIPT)?;
         let system = target.platform().system.name();
-        // The place is where the folder will be, not where it is made.
+        // The place is where the directory will be, not where it is made.
         capture(cmd!(sh, "sh {script} {system} {source} {new} {place}")).map(drop)
     })?;
     Ok(())
