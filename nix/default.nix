@@ -9,21 +9,30 @@ let
   mkCross = import ./mk-cross.nix inputs;
   mkFlake = import ./mk-flake.nix inputs;
 
+  # The examples: bare metal has one of its own.
+  part = import ./members.nix { inherit lib; } {
+    members = [
+      "examples/firmware"
+      "examples/hello-zlib"
+    ];
+    files = [
+      ../Cargo.lock
+      ../Cargo.toml
+      ../rust-toolchain.toml
+    ];
+  };
+  example = row: rec {
+    pname = if row.std == "core" then "firmware" else "hello-zlib";
+    inherit (part)
+      src
+      version
+      postPatch
+      cargoLockContents
+      ;
+    cargoExtraArgs = "--locked --package ${pname}";
+  };
   cross = each (
     _: pkgs:
-    let
-      # Bare metal has an example of its own.
-      example =
-        row:
-        let
-          pname = if row.std == "core" then "firmware" else "hello-zlib";
-        in
-        {
-          inherit pname;
-          version = (lib.importTOML ../Cargo.toml).workspace.package.version;
-          cargoExtraArgs = "--locked --package ${pname}";
-        };
-    in
     mkCross {
       inherit pkgs;
       src = ../.;
@@ -82,7 +91,7 @@ in
       own = lib.filter (row: row.triple == systems.${system}) (lib.attrValues cross.${system}.rows);
     in
     {
-      inherit (import ./tests.nix { inherit pkgs mkCross; }) unit;
+      inherit (import ./checks/tests.nix { inherit pkgs mkCross; }) unit;
       format = pkgs.runCommand "format" { nativeBuildInputs = [ pkgs.nixfmt ]; } ''
         nixfmt --check ${../flake.nix} $(find ${./.} ${../checks/stand-in} -name '*.nix') && touch $out
       '';

@@ -73,116 +73,31 @@ in
 given:
 let
   args = checked given;
-  inherit (args) pkgs src portable;
+  inherit (args) pkgs src;
   inherit (pkgs) lib;
+  inherit (pkgs.stdenv.hostPlatform) system;
 
-  system = pkgs.stdenv.hostPlatform.system;
-  workspaceFile =
-    name: if src != null && lib.pathExists (src + "/${name}") then src + "/${name}" else null;
-  firstOf = lib.findFirst (value: value != null) null;
-
-  overlay = firstOf [
-    args.table
-    (workspaceFile "targets.toml")
-  ];
-  table = import ./targets.nix {
-    inherit lib;
-    files = [ ../crates/cross-flake/data/targets.toml ] ++ lib.optional (overlay != null) overlay;
-  };
-  rows = if args.targets == null then table.rows else table.select args.targets;
-
-  toolchain = import ./toolchain.nix {
-    inherit pkgs inputs;
-    inherit (args) toolchain;
-    file = firstOf [
-      (workspaceFile "rust-toolchain.toml")
-      ../rust-toolchain.toml
-    ];
-  };
-
-  program =
-    pname: crates:
-    import ./program.nix {
-      inherit
-        pkgs
-        inputs
-        pname
-        crates
-        ;
-      rust =
-        (import ./toolchain.nix {
-          inherit pkgs inputs;
-          toolchain = null;
-          file = ../rust-toolchain.toml;
-        }).develop;
-    };
-  programs = {
-    # What starts a target's programs: all that a shell needs of this repository.
-    runner = program "cross-flake-runner" [
-      "inspect"
-      "runner"
-    ];
-    # `cargo cross-flake`.
-    cross-flake = program "cross-flake" [
-      "inspect"
-      "runner"
-      "cross-flake"
-    ];
-  };
-
-  environment =
-    row:
-    import ./environment.nix {
-      inherit
-        pkgs
-        row
-        toolchain
-        portable
-        ;
-      runnerProgram = programs.runner.package;
-      inherit (args) buildInputs;
-      inherit (table) rows;
-    };
-  package =
-    environment:
-    import ./package.nix {
-      inherit
-        pkgs
-        inputs
-        environment
-        src
-        portable
-        ;
+  scope = import ./scope.nix {
+    inherit inputs;
+    args = args // {
       crateArgs = if lib.isFunction args.crateArgs then args.crateArgs else _: args.crateArgs;
     };
-
-  all = builtins.mapAttrs (
-    _: row:
-    let
-      own = environment row;
-      built = package own;
-    in
-    {
-      environment = own;
-      shell = import ./shell.nix {
-        inherit pkgs;
-        environment = own;
-      };
-      package = built;
-      matrix = import ./matrix.nix {
-        inherit pkgs;
-        environment = own;
-        package = built;
-      };
-    }
-  ) rows;
+  };
+  inherit (scope)
+    programs
+    systems
+    table
+    toolchain
+    ;
+  rows = if args.targets == null then table.rows else table.select args.targets;
+  all = builtins.mapAttrs (_: scope.ofRow) rows;
   view = name: builtins.mapAttrs (_: one: one.${name}) all;
 
   needSource =
     what: if src == null then throw "cross-flake: mkCross without `src` has no ${what}" else what;
 in
-if !(import ./systems.nix) ? ${system} then
-  throw "cross-flake: ${system} is no build machine of cross-flake's; ${lib.concatStringsSep ", " (builtins.attrNames (import ./systems.nix))} are"
+if !systems ? ${system} then
+  throw "cross-flake: ${system} is no build machine of cross-flake's; ${lib.concatStringsSep ", " (builtins.attrNames systems)} are"
 else if lib.versionOlder lib.version "25.11" then
   throw "cross-flake: nixpkgs ${lib.version} is too old: version 25.11 or newer is needed"
 else
@@ -214,8 +129,9 @@ else
       pkgs.linkFarm "matrix" entries // each;
     # The same by Rust triple; `.shell` and `.environment` beside the package itself.
     triples = lib.mapAttrs' (
-      _: one:
-      lib.nameValuePair one.environment.row.triple (
+      name: one:
+      # Naming one checks no other.
+      lib.nameValuePair (table.fields.${name}.triple or one.row.triple) (
         (if src == null then { } else one.package)
         // {
           inherit (one) shell;
@@ -225,7 +141,9 @@ else
     ) all;
     # The rows whose programs are not run on this build machine, with the reason.
     notRun = lib.filterAttrs (_: reason: reason != null) (
-      builtins.mapAttrs (_: one: one.environment.runner.absent) all
+      builtins.mapAttrs (_: one: one.runner.absent) all
     );
+    # What each row's outputs are made of, by name.
+    scopes = all;
     inherit toolchain programs;
   }

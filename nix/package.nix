@@ -2,23 +2,27 @@
 #
 # crane's own cross support is left off: it works out an environment from pkgsCross, and here there is one already.
 {
+  lib,
   pkgs,
+  patchelf,
+  pkg-config-unwrapped,
   inputs,
-  environment,
   src,
   portable,
   # More arguments for crane's buildPackage: row -> attributes.
   crateArgs,
+  row,
+  own,
+  rust,
+  runner,
+  environment,
 }:
 let
-  inherit (pkgs) lib;
-  inherit (environment) row runner;
-
   crane =
     if !inputs.crane ? mkLib then
       throw "cross-flake: this crane has no mkLib: version 0.23 or newer is needed"
     else
-      (inputs.crane.mkLib pkgs).overrideToolchain environment.rust;
+      (inputs.crane.mkLib pkgs).overrideToolchain rust;
 
   more = crateArgs row;
 
@@ -28,7 +32,7 @@ let
     doIncludeCrossToolchainEnv = false;
     CARGO_BUILD_TARGET = row.triple;
     nativeBuildInputs = [
-      pkgs.pkg-config-unwrapped
+      pkg-config-unwrapped
     ]
     ++ lib.optional (runner.package != null) runner.package
     ++ environment.dlltool
@@ -39,7 +43,7 @@ let
     dontStrip = true;
     dontPatchELF = true;
     # There is no home in a build.
-    postPatch = "export ZIG_GLOBAL_CACHE_DIR=$TMPDIR/zig";
+    postPatch = more.postPatch or "" + "\nexport ZIG_GLOBAL_CACHE_DIR=$TMPDIR/zig";
     passthru = {
       inherit environment;
       notRun = runner.absent;
@@ -53,13 +57,14 @@ let
     "nativeBuildInputs"
     "passthru"
     "postInstall"
+    "postPatch"
   ]
   // {
     postInstall =
       more.postInstall or ""
       # The loader with which its tests ran here is in the store.
-      + lib.optionalString (portable && environment.own && row.isGlibc) (
-        eachProgram "${pkgs.patchelf}/bin/patchelf --set-interpreter ${row.interpreter} --remove-rpath"
+      + lib.optionalString (portable && own && row.isGlibc) (
+        eachProgram "${patchelf}/bin/patchelf --set-interpreter ${row.interpreter} --remove-rpath"
       )
       # A Mach-O's map of debug information names the archives that it was linked from.
       + lib.optionalString row.isDarwin (eachProgram "${environment.shell.STRIP} -S");

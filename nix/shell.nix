@@ -1,9 +1,10 @@
 # The dev shell of one row: plain `cargo test`, `make` or `cmake` in it builds for the row and runs there.
-{ pkgs, environment }:
-let
-  inherit (pkgs) lib;
-in
-pkgs.mkShellNoCC (
+{
+  lib,
+  mkShellNoCC,
+  environment,
+}:
+mkShellNoCC (
   {
     name = environment.row.name;
     # Not as `packages`: the hooks of a compiler among them would put its own name into CC.

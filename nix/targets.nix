@@ -4,8 +4,9 @@
 # name or a triple and throws, with the nearest names, on anything else.
 {
   lib,
-  # targets.toml files, the later over the earlier.
-  files ? [ ../crates/cross-flake/data/targets.toml ],
+  data,
+  # A targets.toml of the workspace's own, or null.
+  overlay ? null,
 }:
 let
   inherit (lib)
@@ -29,38 +30,43 @@ let
 
   merged = builtins.foldl' (
     rows: file: rows // builtins.mapAttrs (name: row: (rows.${name} or { }) // row) (read file)
-  ) { } files;
+  ) { } ([ (data + "/targets.toml") ] ++ lib.optional (overlay != null) overlay);
 
-  require =
-    name: row: field: why:
-    if row ? ${field} then
-      true
-    else
-      throw "cross-flake: targets.toml: row `${name}`, field `${field}`: is missing${why}";
+  inherit (lib.importTOML (data + "/rules.toml")) rule;
+  platforms = lib.importTOML (data + "/platforms.toml");
+
+  # Whether a row keeps a rule; throws if not.
+  keeps =
+    name: row: rule:
+    let
+      has = field: row.${field} or [ ] != [ ];
+      of = rule.of or rule.field;
+      applies = has of && (!rule ? is || row.${of} == rule.is);
+      text = builtins.toJSON row.${rule."in"} or "";
+      hasText = !rule ? "in" || builtins.any (any: hasInfix any text) rule.any;
+    in
+    !applies || builtins.all has (rule.needs or [ ]) && hasText || bad name rule.field rule.message;
+  bad =
+    name: field: what:
+    throw "cross-flake: targets.toml: row `${name}`, field `${field}`: ${what}";
 
   complete =
     name: row:
-    assert require name row "triple" "";
-    assert require name row "level" "";
-    assert row.level != "run" || require name row "runner" ", and a row of level `run` needs it";
-    assert row.level != "link" || require name row "reason" ", and a row of level `link` needs it";
-    assert row.runner or "" != "qemu-user" || require name row "qemu" ", and qemu-user needs it";
-    assert
-      !(row ? zig-cpu)
-      || builtins.any (flag: hasPrefix "-march=" flag || hasPrefix "-mcpu=" flag) (row.cflags or [ ])
-      || throw "cross-flake: targets.toml: row `${name}`, field `zig-cpu`: is for zig's libraries alone: `cflags` says the same in clang's words, as `-march=` or `-mcpu=`";
-    assert
-      !(row ? zig)
-      || builtins.any (family: hasInfix family row.zig) [
-        "-linux-"
-        "-windows-"
-        "-macos"
-        "-freebsd"
-        "-wasi"
-        "-freestanding"
-      ]
-      || throw "cross-flake: targets.toml: row `${name}`, field `zig`: is for Linux, Windows, macOS, FreeBSD, WASI and `freestanding`: there is no recipe for another system";
-    assert row.runner or "" != "qemu-system" || require name row "machine" ", and qemu-system needs it";
+    assert row ? triple || bad name "triple" "is missing";
+    assert row ? level || bad name "level" "is missing";
+    assert builtins.all (keeps name row) rule;
+    let
+      arch = head (splitString "-" row.triple);
+      # As cargo's variables spell the triple, and as those of the cc crate and its kin do.
+      upper = toUpper (replaceStrings [ "-" "." ] [ "_" "_" ] row.triple);
+      lower = replaceStrings [ "-" ] [ "_" ] row.triple;
+      system = findFirst (
+        system: system.infix == "" || hasInfix system.infix row.triple
+      ) null platforms.system;
+      names = platforms.arch.${arch} or { };
+      # The oldest macOS that programs run on, by the version in zig's name for the row.
+      macosFloor = builtins.match ".*-macos\\.([0-9.]+).*" (row.zig or "");
+    in
     {
       inherit name;
       std = "std";
@@ -71,19 +77,38 @@ let
     }
     // row
     // {
-      # As cargo's variables spell the triple, and as those of the cc crate and its kin do.
-      upper = toUpper (replaceStrings [ "-" "." ] [ "_" "_" ] row.triple);
-      lower = replaceStrings [ "-" ] [ "_" ] row.triple;
-      arch = head (splitString "-" row.triple);
-      isLinux = hasInfix "-linux" row.triple;
-      isWindows = hasInfix "-windows" row.triple;
-      isDarwin = hasInfix "-apple-darwin" row.triple;
-      # The oldest macOS that programs run on, by the version in zig's name for the row.
-      macosFloor =
-        let
-          found = builtins.match ".*-macos\\.([0-9.]+).*" (row.zig or "");
-        in
-        if found == null then null else head found;
+      inherit arch upper lower;
+      system = system.name;
+      suffix = system.suffix or "";
+      isLinux = system.name == "linux";
+      isWindows = system.name == "windows";
+      isDarwin = system.name == "macos";
+      # What follows from the row alone of what environment.toml and the templates speak of.
+      placeholders = {
+        row = name;
+        inherit (row) triple;
+        inherit arch upper lower;
+        macos-floor = if macosFloor == null then null else head macosFloor;
+        go-os = row.go.os or null;
+        go-arch = row.go.arch or null;
+        go-arm = row.go.arm or null;
+        go-cgo =
+          if !row ? go then
+            null
+          else if row.go.cgo then
+            "1"
+          else
+            "0";
+        cmake-system = system.cmake;
+        cmake-processor =
+          if system.name == "windows" && names ? cmake-windows then
+            names.cmake-windows
+          else
+            names.cmake or arch;
+        meson-system = lib.toLower system.cmake;
+        meson-family = names.meson or arch;
+        endian = names.endian or "little";
+      };
       isGlibc = row ? interpreter;
       # Whether C programs have a C library there.
       hasLibc = row ? zig && !hasInfix "freestanding" row.zig;
@@ -120,6 +145,9 @@ let
 in
 {
   inherit rows names find;
+
+  # The rows as the files have them, for who wants a field of all: `rows` checks each.
+  fields = merged;
 
   # The rows of these names or triples, by name.
   select =

@@ -1,9 +1,11 @@
-# The Rust toolchain of one row: a folder with `bin`, whose rustc has the std of the build machine and of that row.
+# The Rust toolchain of one row: a directory with `bin`, whose rustc has the std of the build machine and of that row.
 #
 # Two inputs, one job each: rust-overlay has the stable releases that a rust-toolchain.toml pins, fenix has nightly. Both are
 # reached without an overlay, so nixpkgs is evaluated once.
 {
+  lib,
   pkgs,
+  runCommand,
   inputs,
   # What mkCross was given: null, "nightly", or a function.
   toolchain,
@@ -11,8 +13,6 @@
   file,
 }:
 let
-  inherit (pkgs) lib;
-
   pinned = (builtins.fromTOML (builtins.readFile file)).toolchain;
 
   fenix = import inputs.fenix {
@@ -63,7 +63,7 @@ in
   # put that compiler's name into a shell's CC (rust-overlay#257). rustc looks for its libraries where the link leads.
   for =
     row:
-    pkgs.runCommand "rust-for-${row.name}" { passthru.unwrapped = given row; } ''
+    runCommand "rust-for-${row.name}" { passthru.unwrapped = given row; } ''
       mkdir $out
       ln -s ${given row}/bin $out/bin
     '';

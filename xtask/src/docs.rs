@@ -46,6 +46,11 @@ struct Part {
 /// All generated parts.
 const PARTS: &[Part] = &[
     Part { file: "docs/cli.md", marker: None, generate: commands },
+    Part {
+        file: "docs/environment.md",
+        marker: Some("variables"),
+        generate: || Ok(cross_flake::environment::markdown()),
+    },
     Part { file: "docs/targets.md", marker: Some("targets"), generate: targets },
 ];
 

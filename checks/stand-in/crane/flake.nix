@@ -39,9 +39,9 @@
                       pkgs.stdenv.cc
                     ];
                     buildPhase = ''
-                      ${pkgs.lib.optionalString (args ? cargoLockContents)
-                        "cp ${builtins.toFile "Cargo.lock" args.cargoLockContents} Cargo.lock && chmod u+w Cargo.lock"
-                      }
+                      ${pkgs.lib.optionalString (
+                        args ? cargoLockContents
+                      ) "cp ${builtins.toFile "Cargo.lock" args.cargoLockContents} Cargo.lock && chmod u+w Cargo.lock"}
                       export CARGO_HOME=${pkgs.standIn.cargo-home}
                       cargo build --release ${extra} --message-format json-render-diagnostics > log.json
                     '';

@@ -34,7 +34,9 @@ rec {
     concatMap
     concatStringsSep
     elem
+    elemAt
     filter
+    groupBy
     head
     isAttrs
     isFunction
@@ -43,6 +45,7 @@ rec {
     mapAttrs
     pathExists
     replaceStrings
+    sort
     ;
 
   # Lists and attributes.
@@ -133,6 +136,7 @@ rec {
   importTOML = file: builtins.fromTOML (builtins.readFile file);
   fileset = {
     unions = files: files;
+    maybeMissing = file: file;
     toSource =
       { root, fileset }:
       builtins.path {

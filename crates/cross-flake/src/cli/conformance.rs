@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use serde::Deserialize;
 
 use super::{Place, events, find_targets, set_up};
 use crate::cache::write_whole;
@@ -27,11 +28,38 @@ use crate::report::ReportOptions;
 use crate::targets::{Level, Target};
 use cross_flake_inspect as inspect;
 
-const C: &str = include_str!("../../data/conformance/conformance.c");
-const CXX: &str = include_str!("../../data/conformance/conformance.cpp");
-const FREESTANDING: &str = include_str!("../../data/conformance/freestanding.c");
+/// The programs, with the flags to compile them by.
+const PROGRAMS: &str = include_str!("../../data/conformance/conformance.toml");
+const SOURCES: [(&str, &str); 3] = [
+    ("conformance.c", include_str!("../../data/conformance/conformance.c")),
+    ("conformance.cpp", include_str!("../../data/conformance/conformance.cpp")),
+    ("freestanding.c", include_str!("../../data/conformance/freestanding.c")),
+];
 
-/// The time that one of the programs has; they take milliseconds.
+/// The list of programs.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Programs {
+    program: Vec<Source>,
+}
+
+/// A program.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Source {
+    /// The file.
+    source: String,
+    /// The variable that names the compiler.
+    compiler: String,
+    flags: Vec<String>,
+    libraries: Vec<String>,
+    /// The file that the compiler makes.
+    output: String,
+    /// Needs a C library, and can be run then.
+    libc: bool,
+}
+
+/// The time that one of the programs may take; they take milliseconds.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Check the C compiler, libc and zlib of targets
@@ -135,16 +163,15 @@ fn check(target: &Target, environment: &Environment, cxx: bool, folder: &Path, l
 
 /// Compiles, links and inspects; gives the programs that can be run.
 fn build(target: &Target, environment: &Environment, cxx: bool, folder: &Path) -> Result<Vec<PathBuf>> {
-    let source = |name: &str, text: &str| -> Result<PathBuf> {
-        let path = folder.join(name);
-        write_whole(&path, text.as_bytes(), false)?;
-        Ok(path)
-    };
-    let compile = |variable: &str, args: &[&str], file: &Path, libraries: &[&str], output: &str| -> Result<PathBuf> {
+    let compile = |program: &Source| -> Result<PathBuf> {
+        let Source { source, compiler: variable, flags, libraries, output, .. } = program;
+        let file = folder.join(source);
+        let text = SOURCES.iter().find(|(name, _)| name == source).with_context(|| format!("no source {source}"))?.1;
+        write_whole(&file, text.as_bytes(), false)?;
         let compiler = environment.shell.get(variable).with_context(|| format!("the environment has no {variable}"))?;
-        let output = folder.join(output);
+        let output = folder.join(output.replace("{suffix}", target.platform().suffix));
         let mut command: Command = clean_command(compiler);
-        command.args(args).arg(file).args(libraries).arg("-o").arg(&output);
+        command.args(flags).arg(&file).args(libraries).arg("-o").arg(&output);
         command.envs(&environment.scoped).envs(&environment.shell).env("PATH", path_with(&[environment])?);
         let result = command.current_dir(folder).output().with_context(|| format!("cannot start {compiler}"))?;
         if !result.status.success() {
@@ -156,24 +183,14 @@ fn build(target: &Target, environment: &Environment, cxx: bool, folder: &Path) -
         }
         Ok(output)
     };
-    let strict = ["-std=c11", "-ffreestanding", "-Wall", "-Wextra", "-Werror", "-c"];
-    compile("CC", &strict, &source("freestanding.c", FREESTANDING)?, &[], "freestanding.o")?;
-    if !target.has_libc() {
-        return Ok(Vec::new());
+    let wanted = |program: &&Source| (cxx || program.compiler == "CC") && (target.has_libc() || !program.libc);
+    let programs: Programs = toml::from_str(PROGRAMS)?;
+    let mut built = Vec::new();
+    for program in programs.program.iter().filter(wanted) {
+        let output = compile(program)?;
+        built.extend(program.libc.then_some(output));
     }
-    let suffix = match target {
-        t if t.is_windows() => ".exe",
-        t if t.arch().starts_with("wasm") => ".wasm",
-        _ => "",
-    };
-    let c = source("conformance.c", C)?;
-    let c = compile("CC", &["-std=c11", "-O1"], &c, &["-lz", "-lm"], &format!("conformance{suffix}"))?;
-    let mut programs = vec![c];
-    if cxx {
-        let file = source("conformance.cpp", CXX)?;
-        programs.push(compile("CXX", &["-std=c++17", "-O1"], &file, &[], &format!("conformance-cxx{suffix}"))?);
-    }
-    Ok(programs)
+    Ok(built)
 }
 
 /// Runs one program in the directory of its target, where it may write.

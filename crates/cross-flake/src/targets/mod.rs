@@ -1,5 +1,6 @@
 //! The table of targets: one row of data for each.
 
+mod platform;
 mod rules;
 mod table;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use cross_flake_runner::RunnerKind;
 use serde::{Deserialize, Serialize};
 
+pub use platform::{Platform, System};
 pub use rules::is_package;
 pub use table::{Table, set_packages};
 
@@ -92,14 +94,6 @@ pub struct Go {
 }
 
 impl Go {
-    /// The variables by which the Go toolchain is told.
-    pub fn variables(&self) -> Vec<(&'static str, String)> {
-        let cgo = if self.cgo { "1" } else { "0" };
-        let mut all = vec![("GOOS", self.os.clone()), ("GOARCH", self.arch.clone()), ("CGO_ENABLED", cgo.to_owned())];
-        all.extend(self.arm.iter().map(|arm| ("GOARM", arm.clone())));
-        all
-    }
-
     /// The program by which `go test` and `go run` start what they have built (`go help run`).
     pub fn exec(&self) -> String {
         format!("go_{}_{}_exec", self.os, self.arch)
@@ -219,24 +213,29 @@ impl Target {
         self.zig.as_deref().is_some_and(|zig| !zig.contains("freestanding"))
     }
 
+    /// Returns system and processor.
+    pub fn platform(&self) -> Platform<'_> {
+        platform::of(&self.triple, self.arch())
+    }
+
     /// Tells if the triple's system is Linux.
     pub fn is_linux(&self) -> bool {
-        self.triple.contains("-linux")
+        self.platform().system == System::Linux
     }
 
     /// Tells if the triple's system is Windows.
     pub fn is_windows(&self) -> bool {
-        self.triple.contains("-windows")
+        self.platform().system == System::Windows
     }
 
-    /// A program for WASI.
+    /// Tells if programs are for WASI.
     pub fn is_wasi(&self) -> bool {
-        self.triple.contains("wasi")
+        self.platform().system == System::Wasi
     }
 
     /// Tells if the triple's system is macOS.
     pub fn is_macos(&self) -> bool {
-        self.triple.contains("-apple-darwin")
+        self.platform().system == System::Macos
     }
 }
 

@@ -1,11 +1,63 @@
-//! Rules for rows that are more than the type of a field.
+//! Demands of a row's fields on each other, as `data/rules.toml` has them, and the spelling of values.
+
+use std::sync::LazyLock;
 
 use cross_flake_inspect::GlibcVersion;
-use cross_flake_runner::RunnerKind;
+use serde::Deserialize;
+use toml::{Table, Value};
 
-use super::{Level, Target};
+use super::Target;
 
-/// Checks what serde cannot see: fields that need each other. The error is the field and what is wrong with it.
+const DATA: &str = include_str!("../../data/rules.toml");
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rules {
+    rule: Vec<Rule>,
+}
+
+/// A rule.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    /// The field that the message is for.
+    field: String,
+    /// The field of the rows that it is for.
+    of: Option<String>,
+    /// The value there, if not any.
+    is: Option<String>,
+    /// Fields that such a row needs.
+    #[serde(default)]
+    needs: Vec<String>,
+    /// The field that must have one of the texts `any` in it.
+    #[serde(rename = "in")]
+    within: Option<String>,
+    #[serde(default)]
+    any: Vec<String>,
+    message: String,
+}
+
+impl Rule {
+    fn is_broken(&self, row: &Table) -> bool {
+        let has =
+            |field: &str| row.get(field).is_some_and(|value| value.as_array().is_none_or(|list| !list.is_empty()));
+        let of = self.of.as_ref().unwrap_or(&self.field);
+        let applies = has(of) && self.is.as_deref().is_none_or(|is| row[of].as_str() == Some(is));
+        let text = |field: &String| row.get(field).map(Value::to_string).unwrap_or_default();
+        let has_text = |field: &String| self.any.iter().any(|any| text(field).contains(any));
+        applies && !(self.needs.iter().all(|field| has(field)) && self.within.as_ref().is_none_or(has_text))
+    }
+}
+
+/// Returns the first rule that a row breaks: the field and the message.
+pub fn broken(row: &Table) -> Option<(&'static str, &'static str)> {
+    static RULES: LazyLock<Rules> =
+        LazyLock::new(|| toml::from_str(DATA).expect("rules.toml is what this program was built with"));
+    let rule = RULES.rule.iter().find(|rule| rule.is_broken(row))?;
+    Some((&rule.field, &rule.message))
+}
+
+/// Checks what serde and the rules cannot see: how values are spelled.
 pub(super) fn check(row: &Target) -> std::result::Result<(), (&'static str, String)> {
     let bad = |field, what: &str| Err((field, what.to_owned()));
     let name_ok = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.';
@@ -15,58 +67,20 @@ pub(super) fn check(row: &Target) -> std::result::Result<(), (&'static str, Stri
     if row.name.is_empty() || !row.name.chars().all(name_ok) {
         return bad("triple", "the row's name must be letters, digits, `-`, `_` and `.`");
     }
-    // Those for which data/clang has a recipe.
-    let families = ["-linux-", "-windows-", "-macos", "-freebsd", "-wasi", "-freestanding"];
-    if let Some(zig) = &row.zig
-        && !families.iter().any(|family| zig.contains(family))
-    {
-        return bad(
-            "zig",
-            "is for Linux, Windows, macOS, FreeBSD, WASI and `freestanding`: there is no recipe for another system",
-        );
-    }
-    match (row.level, row.runner, &row.reason) {
-        (Level::Run, None, _) => return bad("runner", "is missing: a row of level `run` says what runs it"),
-        (Level::Link, _, None) => return bad("reason", "is missing: a row of level `link` says why it is not run"),
-        _ => {}
-    }
     if let Some(floor) = &row.glibc
         && floor.parse::<GlibcVersion>().is_err()
     {
         return bad("glibc", "must be a version like \"2.28\"");
     }
-    if row.zig_cpu.is_some() && !row.cflags.iter().any(|flag| flag.starts_with("-march=") || flag.starts_with("-mcpu="))
+    if let Some(debian) = &row.debian
+        && (!debian.starts_with(|c: char| c.is_ascii_lowercase())
+            || !debian.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'))
     {
-        return bad(
-            "zig-cpu",
-            "is for zig's libraries alone: `cflags` says the same in clang's words, as `-march=` or `-mcpu=`",
-        );
+        return bad("debian", "must be a name like \"arm64\", as `dpkg --print-architecture` gives it");
     }
-    if let Some(debian) = &row.debian {
-        if !debian.starts_with(|c: char| c.is_ascii_lowercase())
-            || !debian.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-        {
-            return bad("debian", "must be a name like \"arm64\", as `dpkg --print-architecture` gives it");
-        }
-        if row.glibc.is_none() {
-            return bad("debian", "needs `glibc`: Debian's packages are for no other C library");
-        }
-    }
-    if let Some(package) = row.packages.first() {
-        if row.debian.is_none() {
-            return bad("packages", "needs `debian`: the architecture of which packages are taken");
-        }
-        let name = row.packages.iter().find(|name| !is_package(name)).unwrap_or(package);
-        if !is_package(name) {
-            return Err(("packages", format!("`{name}` is no name of a package of Debian")));
-        }
-    }
-    match row.runner {
-        Some(RunnerKind::QemuUser) if row.qemu.is_none() => bad("qemu", "is missing: runner `qemu-user` needs it"),
-        Some(RunnerKind::QemuSystem) if row.qemu.is_none() || row.machine.is_none() => {
-            bad("machine", "runner `qemu-system` needs both `qemu` and `machine`")
-        }
-        _ => Ok(()),
+    match row.packages.iter().find(|name| !is_package(name)) {
+        Some(name) => Err(("packages", format!("`{name}` is no name of a package of Debian"))),
+        None => Ok(()),
     }
 }
 

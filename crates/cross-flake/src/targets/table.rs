@@ -64,6 +64,9 @@ impl Draft {
         }
         let fields: toml::Table =
             self.fields.iter().map(|(field, (value, _))| (field.clone(), value.clone())).collect();
+        if let Some((field, what)) = rules::broken(&fields) {
+            return Err(self.error(name, field, what));
+        }
         let mut row: Target =
             fields.try_into().map_err(|e: toml::de::Error| anyhow!("row `{name}`: {}", e.message()))?;
         name.clone_into(&mut row.name);

@@ -8,6 +8,7 @@ mod bench;
 mod mistakes;
 mod parity;
 mod provider;
+mod stability;
 mod templates;
 
 use std::collections::BTreeSet;

@@ -38,6 +38,8 @@ fn a_table_a_system_or_a_workspace_that_will_not_do_is_named() {
     let with = |arguments: &str| format!("(flake.lib.mkCross {{ inherit pkgs; {arguments} }})");
     evaluate(&format!("{}.shells.board.drvPath", with(&format!("table = {};", table.display()))))
         .fails_with(&["row `board`, field `runner`: is missing"]);
+    // A shell is of one row, and of the others only names are read.
+    evaluate(&format!("{}.shells.aarch64-linux.drvPath", with(&format!("table = {};", table.display())))).succeeds();
     let elsewhere = "pkgs // { stdenv = pkgs.stdenv // { hostPlatform.system = \"i686-linux\"; }; }";
     evaluate(&format!("(flake.lib.mkCross {{ pkgs = {elsewhere}; }}).shells.aarch64-linux.drvPath"))
         .fails_with(&["i686-linux is no build machine", "x86_64-linux"]);

@@ -165,6 +165,11 @@ fn the_compiler_answers_what_build_systems_ask() {
 #[test]
 fn the_documentation_of_the_environment_has_every_variable() {
     let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/environment.md")).unwrap();
+    let generated = cross_flake::environment::markdown();
+    assert!(
+        document.contains(&format!("<!-- begin: variables -->\n{generated}<!-- end: variables -->\n")),
+        "{generated}"
+    );
     let tables = document.split_once("## Scoped variables").unwrap().1.split_once("## PATH").unwrap().0;
     let documented: BTreeSet<String> = tables
         .lines()

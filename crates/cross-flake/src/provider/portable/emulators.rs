@@ -11,6 +11,7 @@ use super::apt::{Apt, NEWER_SUITE, Package};
 use super::sysroot::Sysroot;
 use super::wheels::WASMTIME;
 use crate::cache::Cache;
+use crate::environment::{Values, runners};
 use crate::events::Events;
 use crate::host::child::capture;
 use crate::host::child::which;
@@ -320,104 +321,75 @@ impl Emulators {
         self.file(&self.qemu_user_bundle(arch).name, &format!("usr/bin/qemu-{arch}"))
     }
 
-    /// How the row's programs are started.
+    /// Returns how the row's programs are started.
     ///
     /// # Errors
     /// An emulator is not where it should be.
     pub fn runner(&self, target: &Target) -> Result<RunnerSpec> {
-        let kind = target.runner.context("the row has no runner")?;
-        let mut spec = RunnerSpec {
-            target: target.name.clone(),
-            kind,
-            label: String::new(),
-            command: Vec::new(),
-            env: BTreeMap::new(),
-            binfmt: self.binfmt(target),
-            rows: BTreeMap::new(),
+        let kind = match target.runner.context("the row has no runner")? {
+            RunnerKind::QemuUser if is_native(target) => RunnerKind::Native,
+            kind => kind,
         };
+        let mut values = Values::default();
         let root = Sysroot::of_builds(target).zip(target.interpreter.as_deref());
-        if let Some(root) = root.and_then(|(root, interpreter)| root.for_programs(&self.cache, interpreter)) {
-            spec.env.insert(runner::ROOT_VARIABLE.to_owned(), text(&root));
-        }
+        let root = root.and_then(|(root, interpreter)| root.for_programs(&self.cache, interpreter));
+        values.set_if("root", root.map(|root| text(&root)));
+        values.set_if("qemu", target.qemu.as_deref());
+        values.set_if("qemu-cpu", target.qemu_cpu.as_deref());
+        values.set_if("machine", target.machine.as_deref());
         match kind {
-            RunnerKind::Native => spec.label = "native".to_owned(),
-            RunnerKind::QemuUser if is_native(target) => {
-                spec.kind = RunnerKind::Native;
-                spec.label = "native".to_owned();
-            }
+            RunnerKind::Native => {}
             RunnerKind::QemuUser => {
-                let arch = target.qemu.as_deref().context("the row has no `qemu`")?;
-                let program = self.qemu_user(arch);
-                spec.label = format!("qemu-{arch} {}", version_of(&self.cache, &program, &spec.env)?);
-                spec.command = vec![text(&program)];
-                if let Some(runtime) = &target.runtime {
-                    spec.env.insert("QEMU_LD_PREFIX".into(), text(&self.file(&runtime.package, &runtime.root)));
-                }
-                if let Some(cpu) = &target.qemu_cpu {
-                    spec.env.insert("QEMU_CPU".into(), cpu.clone());
-                }
-                if let Some(library) = super::spawn::library(&self.cache, target) {
-                    spec.env.insert("QEMU_SET_ENV".into(), format!("LD_PRELOAD={}", text(&library)));
-                }
+                let program = self.qemu_user(target.qemu.as_deref().context("the row has no `qemu`")?);
+                let runtime = target.runtime.as_ref().map(|r| text(&self.file(&r.package, &r.root)));
+                values.set_if("runtime", runtime);
+                let spawn = super::spawn::library(&self.cache, target);
+                values.set_if("spawn", spawn.map(|library| text(&library)));
+                self.program(kind, &program, &mut values)?;
             }
-            RunnerKind::QemuSystem => self.qemu_system(target, &mut spec)?,
-            RunnerKind::Wine => super::wine::runner(&self.cache, target, &mut spec)?,
+            RunnerKind::QemuSystem => {
+                let qemu = target.qemu.as_deref().context("the row has no `qemu`")?;
+                let name = format!("qemu-system-{qemu}");
+                let bundle = qemu_system_bundle(qemu).name;
+                let program = which(&name).unwrap_or_else(|| self.file(&bundle, &format!("usr/bin/{name}")));
+                values.set_if("libraries", self.library_path(&bundle));
+                self.program(kind, &program, &mut values)?;
+            }
+            RunnerKind::Wine => super::wine::runner(&self.cache, target, &mut values)?,
             RunnerKind::Wasmtime => {
-                let program = WASMTIME.program(&self.cache);
-                spec.label = format!("wasmtime {}", WASMTIME.version);
-                spec.command = self.wasmtime_command(&program)?;
+                let modules = toml::Value::from(text(&self.cache.path("wasmtime")));
+                let config = format!("[cache]\ndirectory = {modules}\n");
+                let config = self.cache.write("runners/wasmtime.toml", config.as_bytes(), false)?;
+                values.set("module-cache", format!("cache-config={}", text(&config)));
+                values.set("program", text(&WASMTIME.program(&self.cache)));
+                values.set("version", WASMTIME.version);
             }
             RunnerKind::Node => {
-                let program = self.node();
-                spec.label = format!("node {}", version_of(&self.cache, &program, &spec.env)?);
                 let script = self.cache.write("runners/wasm-node.mjs", NODE_RUNNER.as_bytes(), false)?;
-                spec.command = vec![text(&program), text(&script)];
-                self.library_path("nodejs", &mut spec);
+                values.set("script", text(&script));
+                values.set_if("libraries", self.library_path("nodejs"));
+                self.program(kind, &self.node(), &mut values)?;
             }
         }
-        Ok(spec)
+        Ok(RunnerSpec { binfmt: self.binfmt(target), ..runners::spec(&target.name, kind, &values) })
     }
 
-    fn wasmtime_command(&self, program: &Path) -> Result<Vec<String>> {
-        // It keeps what it has compiled in the home folder unless it is told otherwise.
-        let modules = self.cache.path("wasmtime");
-        let config = format!("[cache]\ndirectory = {}\n", toml::Value::from(text(&modules)));
-        let config = self.cache.write("runners/wasmtime.toml", config.as_bytes(), false)?;
-        let mut command = vec![text(program), "run".to_owned(), format!("-Ccache-config={}", text(&config))];
-        // The runner adds the folders that programs see.
-        command.extend(["-Sinherit-env=y", "--"].map(str::to_owned));
-        Ok(command)
+    /// Says where an emulator is, and which version it is of.
+    fn program(&self, kind: RunnerKind, program: &Path, values: &mut Values) -> Result<()> {
+        values.set("version", version_of(&self.cache, program, &runners::variables(kind, values))?);
+        values.set("program", text(program));
+        Ok(())
     }
 
     fn node(&self) -> PathBuf {
         which("node").unwrap_or_else(|| self.file("nodejs", "usr/bin/node"))
     }
 
-    fn qemu_system(&self, target: &Target, spec: &mut RunnerSpec) -> Result<()> {
-        let qemu = target.qemu.as_deref().context("the row has no `qemu`")?;
-        let name = format!("qemu-system-{qemu}");
-        let bundle = qemu_system_bundle(qemu).name;
-        let program = which(&name).unwrap_or_else(|| self.file(&bundle, &format!("usr/bin/{name}")));
-        self.library_path(&bundle, spec);
-        spec.label = format!("{name} {}", version_of(&self.cache, &program, &spec.env)?);
-        spec.command = vec![text(&program)];
-        let machine = target.machine.as_deref().context("the row has no `machine`")?;
-        spec.command.extend(["-machine".to_owned(), machine.to_owned()]);
-        if let Some(cpu) = &target.qemu_cpu {
-            spec.command.extend(["-cpu".to_owned(), cpu.clone()]);
-        }
-        let rest = "-nographic -monitor none -serial none -bios none -no-reboot -semihosting-config enable=on,target=native -kernel";
-        spec.command.extend(rest.split(' ').map(str::to_owned));
-        Ok(())
-    }
-
-    /// Lets a program of an unpacked bundle find its shared libraries, where the bundle is here.
-    fn library_path(&self, bundle: &str, spec: &mut RunnerSpec) {
+    /// Returns the directories in which a program of an unpacked bundle finds its shared libraries, where the bundle is here.
+    fn library_path(&self, bundle: &str) -> Option<String> {
         let root = self.cache.path("packages").join(bundle);
-        if root.exists() {
-            let folders = library_folders(&root);
-            spec.env.insert("LD_LIBRARY_PATH".into(), folders.iter().map(|f| text(f)).collect::<Vec<_>>().join(":"));
-        }
+        let folders = || library_folders(&root).iter().map(|folder| text(folder)).collect::<Vec<_>>().join(":");
+        root.exists().then(folders)
     }
 
     /// Formats that the private binfmt_misc knows for this row: those of every emulator that is here, so that a test may

@@ -2,7 +2,6 @@
 //! from the distribution's packages, std from rustup or built from its source. Everything is in the cache folder.
 
 pub mod apt;
-pub mod build_systems;
 pub mod clang;
 pub mod emulators;
 pub mod pieces;
@@ -301,16 +300,6 @@ impl Portable {
         wrappers.write(target, &mut environment)?;
         let std = toolchain::std_key(farm, &target.triple);
         environment.inputs.extend([("std".to_owned(), std), ("C toolchain".to_owned(), wrappers.key(target))]);
-        let mut flags = target.rustflags.clone();
-        if !flags.is_empty() {
-            // rustdoc links doctests.
-            environment.scoped.insert(format!("CARGO_TARGET_{}_RUSTDOCFLAGS", target.upper()), flags.join(" "));
-        }
-        // cargo knows the target by name only; this makes it build everything again when the specification changes.
-        flags.extend(target.spec.as_deref().map(|spec| format!("-Cmetadata={}", rust_std::spec_key(spec))));
-        if !flags.is_empty() {
-            environment.scoped.insert(format!("CARGO_TARGET_{}_RUSTFLAGS", target.upper()), flags.join(" "));
-        }
         Ok(environment)
     }
 }

@@ -17,10 +17,11 @@ use super::emulators::{Bundle, library_folders, text, version_of};
 use super::toolchain;
 use super::wheels::ZIG;
 use crate::cache::Cache;
+use crate::environment::{Values, runners};
 use crate::events::Events;
 use crate::host::child::capture;
 use crate::targets::Target;
-use cross_flake_runner::RunnerSpec;
+use cross_flake_runner::RunnerKind;
 
 /// The C source of the library that wine before 9 lacks.
 const SHIM: &str = include_str!("../../../data/bcryptprimitives.c");
@@ -141,25 +142,19 @@ impl Wine {
         Ok(())
     }
 
-    /// The variables with which wine finds its parts and keeps to itself.
-    fn variables(&self, cache: &Cache, prefix: &Path) -> Vec<(&'static str, String)> {
+    /// Returns the places of wine's parts, for its variables.
+    fn values(&self, cache: &Cache, prefix: &Path) -> Values {
+        let mut values = Values::default();
+        values.set("prefix", text(prefix));
+        values.set("program", text(&self.loader));
+        values.set("loader", text(&self.loader));
+        values.set("server", text(&self.server));
         let libraries: Vec<String> = library_folders(&root(cache)).iter().map(|folder| text(folder)).collect();
-        let fonts = (!Path::new(FONTS).exists()).then(|| ("FONTCONFIG_FILE", text(&cache.path("wine/fonts.conf"))));
-        let variables = [
-            ("WINEPREFIX", text(prefix)),
-            // Some of wine's parts write below the home folder.
-            ("HOME", text(prefix)),
-            ("WINELOADER", text(&self.loader)),
-            ("WINESERVER", text(&self.server)),
-            ("WINEDEBUG", "-all".to_owned()),
-            // No questions about .NET and HTML, and no menu entries.
-            ("WINEDLLOVERRIDES", "mscoree,mshtml=;winemenubuilder.exe=d".to_owned()),
-            ("LD_LIBRARY_PATH", libraries.join(":")),
-            ("DISPLAY", String::new()),
-            // In the C locale wine finds no file whose name is not ASCII.
-            ("LC_ALL", "C.UTF-8".to_owned()),
-        ];
-        variables.into_iter().chain(fonts).collect()
+        values.set("libraries", libraries.join(":"));
+        if !Path::new(FONTS).exists() {
+            values.set("fonts", text(&cache.path("wine/fonts.conf")));
+        }
+        values
     }
 
     /// What a prefix depends on: this user, and this wine with the libraries that it has, which are in every prefix.
@@ -273,7 +268,7 @@ fn make_prefix(cache: &Cache, wine: &Wine, target: &Target, prefix: &Path) -> Re
             capture(cmd!(sh, "{zig} cc -target {zig_arch}-windows-gnu -shared -nostdlib -O2 -s {source} -o {shim}"))?;
         }
     }
-    for (name, value) in wine.variables(cache, prefix) {
+    for (name, value) in runners::variables(RunnerKind::Wine, &wine.values(cache, prefix)) {
         sh.set_var(name, value);
     }
     let (loader, server) = (&wine.loader, &wine.server);
@@ -310,16 +305,15 @@ fn share(original: &Path, copies: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Completes the spec of a Windows row.
+/// Says of a Windows row where its wine is, and which version it is of.
 ///
 /// # Errors
 /// wine does not start.
-pub fn runner(cache: &Cache, target: &Target, spec: &mut RunnerSpec) -> Result<()> {
+pub fn runner(cache: &Cache, target: &Target, values: &mut Values) -> Result<()> {
     let wine = Wine::find(&root(cache))?;
-    let prefix = cache.path(prefix_name(target));
-    spec.env = wine.variables(cache, &prefix).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    spec.label = format!("wine {}", version_of(cache, &wine.loader, &spec.env)?);
-    spec.command = vec![text(&wine.loader)];
+    *values = wine.values(cache, &cache.path(prefix_name(target)));
+    let variables = runners::variables(RunnerKind::Wine, values);
+    values.set("version", version_of(cache, &wine.loader, &variables)?);
     Ok(())
 }
 

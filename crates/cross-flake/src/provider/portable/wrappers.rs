@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::build_systems::{self, Tools};
 use super::clang::{Clang, Programs};
+use super::emulators::text;
+use super::rust_std;
 use super::sysroot::Sysroot;
 use super::wheels::ZIG;
 use super::zlib;
 use crate::cache::Cache;
-use crate::environment::Environment;
+use crate::environment::{Environment, Values, runners, variables};
 use crate::host::child::which;
 use crate::provider::toolchain;
-use crate::targets::{Go, Linker, Target};
+use crate::targets::{Go, Target};
 use crate::workspace::Toolchain;
 use cross_flake_runner::{self as runner, RunnerKind, RunnerSpec};
 
@@ -111,12 +112,12 @@ impl Wrappers {
         self.script(name, &format!("LD_LIBRARY_PATH={libraries} exec {} \"$@\"\n", quote(program)))
     }
 
-    /// What copies and strips.
+    /// Writes the program that copies and strips.
     fn objcopy(&self) -> Result<Option<PathBuf>> {
         self.llvm().map(|program| self.start_llvm("rust-objcopy", &program)).transpose()
     }
 
-    /// What changes the names by which a Mach-O file knows libraries: the same program, which goes by its own name.
+    /// Writes the program that changes the names by which a Mach-O file knows libraries: the same program, which goes by its own name.
     fn install_name_tool(&self) -> Result<Option<PathBuf>> {
         let Some(program) = self.llvm() else { return Ok(None) };
         let name = self.cache.path("tools/llvm-install-name-tool");
@@ -130,128 +131,89 @@ impl Wrappers {
     /// # Errors
     /// The cache cannot be written.
     pub fn write(&self, target: &Target, environment: &mut Environment) -> Result<()> {
-        let (upper, lower) = (target.upper(), target.lower());
-        let text = |path: &Path| path.to_string_lossy().into_owned();
-        let (scoped, shell) = (&mut environment.scoped, &mut environment.shell);
-        shell.insert("CARGO_BUILD_TARGET".into(), target.triple.clone());
-
-        let mut runner_program = None;
+        let mut values = variables::of_row(target);
+        let mut flags = target.rustflags.clone();
+        values.set_if("rustdocflags", (!flags.is_empty()).then(|| flags.join(" ")));
+        // cargo knows the target by name only; this makes it build everything again when the specification changes.
+        flags.extend(target.spec.as_deref().map(|spec| format!("-Cmetadata={}", rust_std::spec_key(spec))));
+        values.set_if("rustflags", (!flags.is_empty()).then(|| flags.join(" ")));
         if let Some(runner) = &environment.runner {
-            // By name and not by path: cargo splits the variable at spaces.
-            let name = format!("{}{}", runner::PREFIX, target.name);
             let spec = serde_json::to_vec_pretty(runner)?;
             self.cache.write(&format!("{}/{}.json", cross_flake_runner::SPECS, target.name), &spec, false)?;
-            let program = self.bin.join(&name);
+            let program = self.bin.join(format!("{}{}", runner::PREFIX, target.name));
             toolchain::link(Path::new(RUNNER), &program).context("cannot write the cache")?;
-            scoped.insert(format!("CARGO_TARGET_{upper}_RUNNER"), name);
-            shell.insert("CROSSCOMPILING_EMULATOR".into(), text(&program));
+            values.set("runner", text(&program));
             if let Some(go) = &target.go {
                 environment.path.push(self.go_exec(target, go, runner, &program)?);
             }
-            runner_program = Some(program);
         }
-        if let Some(go) = &target.go {
-            shell.extend(go.variables().into_iter().map(|(name, value)| (name.to_owned(), value)));
+        if let Some(clang) = Clang::new(&self.cache, target) {
+            self.tools(&clang, target, &mut values)?;
+            if target.is_macos() {
+                let folder = format!("rows/{}/bin", target.name);
+                let script = XCRUN.replace("@SYSROOT@", &quote(&clang.sysroot()));
+                self.cache.write(&format!("{folder}/xcrun"), script.as_bytes(), true)?;
+                environment.path.push(self.cache.path(&folder));
+            }
+            if target.has_libc() {
+                self.libraries(&clang, target, &mut values)?;
+            }
         }
+        variables::set(environment, target, &values);
+        Ok(())
+    }
 
-        let Some(clang) = Clang::new(&self.cache, target) else { return Ok(()) };
+    /// Says which programs builds start.
+    fn tools(&self, clang: &Clang<'_>, target: &Target, values: &mut Values) -> Result<()> {
         let Programs { cc, cxx, ld } = clang.write()?;
         let (ar, ranlib) = (self.bin.join("zig-ar"), self.bin.join("zig-ranlib"));
-        for (name, tool) in [("CC", &cc), ("CXX", &cxx), ("AR", &ar), ("RANLIB", &ranlib)] {
-            scoped.insert(format!("{name}_{lower}"), text(tool));
-            shell.insert(name.into(), text(tool));
+        for (name, tool) in [("cc", cc), ("cxx", cxx), ("ld", ld), ("ar", ar), ("ranlib", ranlib)] {
+            values.set(name, text(&tool));
         }
-        if let Some(floor) = target.macos_floor() {
-            // zig has it in the target's name; maturin, setuptools and rustc ask for it by this.
-            shell.insert("MACOSX_DEPLOYMENT_TARGET".into(), floor.to_owned());
-        }
-        let mut windres = None;
+        values.set("linker-flavor", "lld");
         if target.is_windows() {
-            // The crate embed-resource asks for RC, winresource and autoconf for WINDRES, CMake for either.
-            let program = self.bin.join(format!("{}-w64-mingw32-windres", target.arch()));
-            scoped.insert(format!("RC_{lower}"), text(&program));
-            shell.extend([("RC".into(), text(&program)), ("WINDRES".into(), text(&program))]);
-            windres = Some(program);
+            values.set("windres", text(&self.bin.join(format!("{}-w64-mingw32-windres", target.arch()))));
         }
-        if target.is_macos() {
-            let folder = format!("rows/{}/bin", target.name);
-            let script = XCRUN.replace("@SYSROOT@", &quote(&clang.sysroot()));
-            self.cache.write(&format!("{folder}/xcrun"), script.as_bytes(), true)?;
-            environment.path.push(self.cache.path(&folder));
-        }
-        if target.is_linux() {
-            // Properties of .NET's Native AOT: MSBuild takes them from the environment.
-            shell.insert("CppCompilerAndLinker".into(), text(&cc));
-            shell.insert("LinkerFlavor".into(), "lld".into());
-        }
-        let linker = match target.linker {
-            Linker::Cc => Some(&cc),
-            Linker::Ld => Some(&ld),
-            Linker::RustLld => None,
-        };
-        scoped.extend(linker.map(|linker| (format!("CARGO_TARGET_{upper}_LINKER"), text(linker))));
-        let mut strip_program = None;
         if let Some(objcopy) = self.objcopy()? {
             let strip = self.script("rust-strip", &format!("exec {} --strip-all \"$@\"\n", quote(&objcopy)))?;
-            shell.insert("OBJCOPY".into(), text(&objcopy));
-            shell.insert("STRIP".into(), text(&strip));
-            strip_program = Some(strip);
-            if target.is_linux() {
-                shell.insert("ObjCopyName".into(), text(&objcopy));
-            }
+            values.set("objcopy", text(&objcopy));
+            values.set("strip", text(&strip));
         }
-        for (name, tool) in [("CC", "cc"), ("CXX", "c++"), ("AR", "ar")] {
-            if let Some(path) = which(tool) {
-                // cc's name for the build machine's compiler is HOST_*, autoconf's is *_FOR_BUILD.
-                shell.insert(format!("HOST_{name}"), text(&path));
-                shell.insert(format!("{name}_FOR_BUILD"), text(&path));
-            }
+        if target.is_macos() {
+            values.set_if("install-name-tool", self.install_name_tool()?.map(|tool| text(&tool)));
         }
-
-        if target.has_libc() {
-            let prefix = zlib::prefix(&self.cache, target);
-            let mut roots = vec![clang.sysroot(), prefix.clone()];
-            scoped.insert(format!("BINDGEN_EXTRA_CLANG_ARGS_{lower}"), shell_words::join(clang.libclang()?));
-            scoped.insert(format!("PKG_CONFIG_ALLOW_CROSS_{lower}"), "1".into());
-            // LIBDIR replaces the machine's own list, so that no library of the build machine is found.
-            let packages = Sysroot::of_builds(target);
-            let mut descriptions = packages.as_ref().map(|root| root.pkg_config(&self.cache)).unwrap_or_default();
-            descriptions.push(prefix.join("lib/pkgconfig"));
-            roots.splice(0..0, packages.as_ref().map(|root| root.view(&self.cache)));
-            let folders = std::env::join_paths(&descriptions).context("a folder with a colon in its name")?;
-            let folders = folders.to_string_lossy().into_owned();
-            scoped.insert(format!("PKG_CONFIG_LIBDIR_{lower}"), folders.clone());
-            shell.insert("PKG_CONFIG_LIBDIR".into(), folders);
-            let pkg_config = which("pkg-config");
-            let install_name_tool = if target.is_macos() { self.install_name_tool()? } else { None };
-            let tools = Tools {
-                cc: &cc,
-                cxx: &cxx,
-                ar: &ar,
-                ranlib: &ranlib,
-                strip: strip_program.as_deref(),
-                install_name_tool: install_name_tool.as_deref(),
-                windres: windres.as_deref(),
-                pkg_config: pkg_config.as_deref(),
-                prefix: &prefix,
-                roots: &roots,
-                descriptions: &descriptions,
-                multiarch: packages.and_then(|root| root.multiarch(&self.cache)),
-                runner: runner_program.as_deref(),
-            };
-            let folder = format!("rows/{}", target.name);
-            let file = build_systems::cmake(target, &tools);
-            let file = self.cache.write(&format!("{folder}/toolchain.cmake"), file.as_bytes(), false)?;
-            scoped.insert(format!("CMAKE_TOOLCHAIN_FILE_{lower}"), text(&file));
-            shell.insert("CMAKE_TOOLCHAIN_FILE".into(), text(&file));
-            let file = build_systems::meson(target, &tools);
-            let file = self.cache.write(&format!("{folder}/cross.meson"), file.as_bytes(), false)?;
-            shell.insert("MESON_CROSS_FILE".into(), text(&file));
+        for (name, tool) in [("host-cc", "cc"), ("host-cxx", "c++"), ("host-ar", "ar"), ("pkg-config", "pkg-config")] {
+            values.set_if(name, which(tool).map(|tool| text(&tool)));
         }
         Ok(())
     }
 
-    /// What differs between two C toolchains of a row of which objects are not the same: their scripts and options, which name the
+    /// Says where builds find the row's libraries, and writes the files by which CMake and Meson learn of it.
+    fn libraries(&self, clang: &Clang<'_>, target: &Target, values: &mut Values) -> Result<()> {
+        let prefix = zlib::prefix(&self.cache, target);
+        let packages = Sysroot::of_builds(target);
+        let mut descriptions = packages.as_ref().map(|root| root.pkg_config(&self.cache)).unwrap_or_default();
+        descriptions.push(prefix.join("lib/pkgconfig"));
+        let descriptions = std::env::join_paths(&descriptions).context("a directory with a colon in its name")?;
+        values.set("pkg-config-libdir", descriptions.to_string_lossy());
+        let view = packages.as_ref().map(|root| root.view(&self.cache));
+        let roots: Vec<String> = view.iter().chain([&clang.sysroot(), &prefix]).map(|root| text(root)).collect();
+        values.set("roots", roots.join(";"));
+        values.set("prefixes", text(&prefix));
+        values.set_if("multiarch", packages.and_then(|root| root.multiarch(&self.cache)));
+        values.set("libclang", shell_words::join(clang.libclang()?));
+        let write = |name: &str, content: String| -> Result<String> {
+            let file = format!("rows/{}/{name}", target.name);
+            Ok(text(&self.cache.write(&file, content.as_bytes(), false)?))
+        };
+        let cmake = write("toolchain.cmake", variables::cmake(values))?;
+        let meson = write("cross.meson", variables::meson(values))?;
+        values.set("cmake", cmake);
+        values.set("meson", meson);
+        Ok(())
+    }
+
+    /// Returns what differs between two C toolchains of a row of which objects are not the same: their scripts and options, which name the
     /// compiler by its version, the processor, the oldest glibc and folders of libraries.
     pub fn key(&self, target: &Target) -> String {
         let name = &target.name;
@@ -263,15 +225,17 @@ impl Wrappers {
         format!("{:016x}", hasher.finish())
     }
 
-    /// The program by which the Go toolchain starts what it built, in a folder of the row alone: rows that differ in their C
+    /// Writes the program by which the Go toolchain starts what it built, in a directory of the row alone: rows that differ in their C
     /// library have the same name in Go.
     fn go_exec(&self, target: &Target, go: &Go, runner: &RunnerSpec, program: &Path) -> Result<PathBuf> {
-        let start = if runner.kind == RunnerKind::Node {
-            let script = self.cache.write("runners/go-wasm.cjs", GO_WASM.as_bytes(), false)?;
-            // The stack that Go's own go_js_wasm_exec asks for.
-            format!("{} --stack-size=8192 {}", quote(Path::new(&runner.command[0])), quote(&script))
-        } else {
-            quote(program)
+        let mut values = Values::default();
+        values.set_if("program", runner.command.first());
+        if runner.kind == RunnerKind::Node {
+            values.set("go-script", text(&self.cache.write("runners/go-wasm.cjs", GO_WASM.as_bytes(), false)?));
+        }
+        let start = match runners::go(runner.kind, &values).as_slice() {
+            [] => quote(program),
+            words => shell_words::join(words),
         };
         let folder = format!("rows/{}/bin", target.name);
         let script = format!("#!/bin/sh\nexec {start} \"$@\"\n");

@@ -12,7 +12,13 @@ let
     tryEval
     ;
 
-  table = import ./targets.nix { inherit lib; };
+  withTable =
+    overlay:
+    import ../targets.nix {
+      inherit lib overlay;
+      data = ../../crates/cross-flake/data;
+    };
+  table = withTable null;
   cross = mkCross { inherit pkgs; };
   some = mkCross {
     inherit pkgs;
@@ -24,15 +30,7 @@ let
 
   # Whether a value, or whatever is in it, throws.
   fails = value: !(tryEval (builtins.deepSeq value null)).success;
-  withRow =
-    text:
-    (import ./targets.nix {
-      inherit lib;
-      files = [
-        ../crates/cross-flake/data/targets.toml
-        (builtins.toFile "targets.toml" text)
-      ];
-    }).rows;
+  withRow = text: (withTable (builtins.toFile "targets.toml" text)).rows;
 
   tests = {
     test_names_are_rows = {
@@ -82,9 +80,44 @@ let
       expr = fails (withRow "[target.board]\ntriple = 'board'\nlevel = 'run'\n").board;
       expected = true;
     };
+    test_packages_of_debian_need_its_architecture = {
+      expr = fails (withRow "[target.windows-x64]\npackages = ['zlib1g-dev']\n").windows-x64;
+      expected = true;
+    };
     test_a_row_that_is_only_linked_needs_a_reason = {
       expr = fails (withRow "[target.board]\ntriple = 'board'\nlevel = 'link'\n").board;
       expected = true;
+    };
+
+    test_a_placeholder_that_stands_for_nothing_takes_what_it_is_in_along = {
+      expr =
+        let
+          filled = import ../fill.nix {
+            cc = "it's {ar}";
+            ar = null;
+          };
+        in
+        [
+          (filled.text "a {cc} \${X}")
+          (filled.lines (builtins.replaceStrings [ "'" ] [ "\\'" ]) "c = '{cc}'\nar = '{ar}'\n")
+          (filled.words [
+            [
+              "-a"
+              "{ar}"
+            ]
+            [ "-c" ]
+          ])
+          (filled.set {
+            A = "x{ar}";
+            C = "";
+          })
+        ];
+      expected = [
+        "a it's {ar} \${X}"
+        "c = 'it\\'s {ar}'\n"
+        [ "-c" ]
+        { C = ""; }
+      ];
     };
 
     test_names_and_triples_choose_rows = {
@@ -163,18 +196,7 @@ let
   testsOfRow =
     name: row:
     let
-      inherit
-        (import ./environment.nix {
-          inherit pkgs row;
-          inherit (table) rows;
-          inherit (cross) toolchain;
-          runnerProgram = cross.programs.runner.package;
-          portable = true;
-          buildInputs = _: [ ];
-        })
-        document
-        runner
-        ;
+      inherit (cross.scopes.${name}.environment) document runner;
       inherit (document) scoped shell;
     in
     {

@@ -1,4 +1,9 @@
-//! The environment of one target: the document that providers make and everything else consumes.
+//! The environment of one target: the document that providers make and everything else consumes. What is in it stands in
+//! `data/environment.toml` and `data/runners.toml`, which both providers read.
+
+mod fill;
+pub mod runners;
+pub mod variables;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,11 +14,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::targets::Target;
 use cross_flake_runner::RunnerSpec;
+pub use fill::Values;
+pub use variables::markdown;
 
 /// The version of the document's form.
 pub const SCHEMA: u32 = 1;
 
-/// The needs of a build for one target, as `cargo cross-flake env TARGET --json` prints it.
+/// Variables, `PATH` and runner for one target, as `cargo cross-flake env TARGET --json` prints it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Environment {
     /// [`SCHEMA`].
@@ -35,12 +42,12 @@ pub struct Environment {
     pub inputs: BTreeMap<String, String>,
     /// The oldest glibc that its programs promise to run with.
     pub glibc: Option<String>,
-    /// The way in which its programs are started; `None` for a row of level `link`.
+    /// The start of its programs; `None` for a row of level `link`.
     pub runner: Option<RunnerSpec>,
 }
 
 impl Environment {
-    /// An empty environment for this row.
+    /// Returns an empty environment for this row.
     pub fn new(provider: &str, target: &Target) -> Environment {
         Environment {
             schema: SCHEMA,
@@ -82,7 +89,7 @@ impl Environment {
         won
     }
 
-    /// Lines that a POSIX shell can `eval`.
+    /// Returns lines that a POSIX shell can `eval`.
     pub fn to_shell(&self) -> String {
         let mut out = String::new();
         for (name, value) in self.scoped.iter().chain(&self.shell) {
@@ -100,7 +107,7 @@ fn quote(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))
 }
 
-/// `PATH` with these directories in front of what the process has; each once.
+/// Returns `PATH` with these directories in front of what the process has; each once.
 ///
 /// # Errors
 /// A directory with a colon in its name cannot stand in `PATH`.
@@ -113,7 +120,7 @@ pub fn path_with(environments: &[&Environment]) -> Result<OsString> {
             folders.push(folder);
         }
     }
-    std::env::join_paths(folders).context("a folder with a colon in its name cannot stand in PATH")
+    std::env::join_paths(folders).context("a directory with a colon in its name cannot stand in PATH")
 }
 
 #[cfg(test)]

@@ -1,0 +1,10 @@
+# The C compiler of one row and what comes with it; null for a row without one.
+#
+# From pkgsCross where nixpkgs can cross-compile, else zig's, by the same scripts that the portable provider uses.
+{ call, row }:
+if row.useZig then
+  call ./zig.nix { }
+else if row ? nixpkgs then
+  call ./gcc.nix { }
+else
+  null

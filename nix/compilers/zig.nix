@@ -1,0 +1,113 @@
+# zig's clang and LLD over a sysroot of the C library that zig brings.
+{
+  lib,
+  lld,
+  llvm,
+  runCommand,
+  runtimeShell,
+  writeText,
+  zig,
+  data,
+  scripts,
+  row,
+  cross,
+}:
+let
+  # zig's own name for the row, with the version of glibc.
+  zigTarget = if row ? glibc then "${row.zig}.${row.glibc}" else row.zig;
+  # Shared by all rows. Builds, which have no home, set ZIG_GLOBAL_CACHE_DIR.
+  zigCache = "\${XDG_CACHE_HOME:-$HOME/.cache}/cross-flake/zig";
+  fill = script: scripts.fill (data + "/clang/${script}");
+
+  toolchain =
+    let
+      recipe = builtins.path {
+        name = "sysroot-recipe";
+        path = data + "/clang";
+        filter =
+          path: _:
+          !builtins.elem (baseNameOf path) [
+            "cc.sh"
+            "ld.sh"
+            "linker-options.txt"
+            "windres.sh"
+            "xcrun.sh"
+          ];
+      };
+    in
+    runCommand "toolchain-for-${row.name}" { } ''
+      export ZIG_GLOBAL_CACHE_DIR=$TMPDIR/zig
+      mkdir $out
+      sh ${recipe}/sysroot.sh ${lib.getExe zig} ${zigTarget} "${row.zig-cpu or ""}" $out
+    '';
+in
+{
+  packaged = false;
+  # Where compilers look for the row's C library; null where that is not known.
+  sysroot = if row.hasLibc then "${toolchain}/sysroot" else null;
+  headers = [
+    "--sysroot=${toolchain}/sysroot"
+    "-stdlib=libc++"
+  ];
+  # zig links against stubs of glibc; programs still need a real one to be run with.
+  libc = if row.isGlibc && cross != null then cross.stdenv.cc.libc else null;
+  glibc = row.glibc or null;
+  tool = name: "${lib.getBin llvm}/bin/llvm-${name}";
+  dlltool = "${lib.getExe zig} dlltool";
+  windres =
+    let
+      name = "${row.arch}-w64-mingw32-windres";
+      script = fill "windres.sh" {
+        "@ZIG@" = lib.getExe zig;
+        "@CACHE@" = zigCache;
+      };
+    in
+    "${scripts.programs "cc-for-${row.name}" { ${name} = script; }}/bin/${name}";
+  # Answers for Apple's program of this name.
+  xcrun = scripts.programs "cc-for-${row.name}" {
+    xcrun = fill "xcrun.sh" { "@SYSROOT@" = "${toolchain}/sysroot"; };
+  };
+  linkerFlavor = "lld";
+  # libraries: directories with include and lib.
+  wrap =
+    libraries:
+    let
+      ld = scripts.programs "cc-for-${row.name}" {
+        "${row.name}-ld" = fill "ld.sh" (
+          values
+          // {
+            "@CPU@" = lib.escapeShellArg (row.zig-cpu or "");
+            "@OPTIONS@" = "${data + "/clang/linker-options.txt"}";
+            "@LLD@" = "${lib.getBin lld}/bin/lld";
+            "@DEBIAN@" = row.debian or "";
+            "@CACHE@" = zigCache;
+            "@CXX@" = ''"$ZIG_GLOBAL_CACHE_DIR/c++-${baseNameOf "${toolchain}"}"'';
+            "@PREFIXES@" = lib.escapeShellArgs (map toString libraries);
+          }
+        );
+      };
+      config = writeText "clang-${row.name}.cfg" (
+        lib.concatMapStrings (line: line + "\n") (
+          [
+            "@${toolchain}/clang.cfg"
+            "--ld-path=${ld}/bin/${row.name}-ld"
+          ]
+          ++ row.cflags
+          ++ map (folder: "-idirafter ${folder}/include") libraries
+        )
+      );
+      values = {
+        "@ZIG@" = lib.getExe zig;
+        "@ROW@" = row.name;
+        "@TARGET@" = lib.escapeShellArg zigTarget;
+        "@TOOLCHAIN@" = "${toolchain}";
+        "@CONFIG@" = "${config}";
+        "@LD@" = "${ld}/bin/${row.name}-ld";
+      };
+    in
+    scripts.programs "cc-for-${row.name}" {
+      "${row.name}-ld" = "#!${runtimeShell}\nexec ${ld}/bin/${row.name}-ld \"$@\"\n";
+      "${row.name}-cc" = fill "cc.sh" (values // { "@DRIVER@" = ""; });
+      "${row.name}-c++" = fill "cc.sh" (values // { "@DRIVER@" = "--driver-mode=g++"; });
+    };
+}
