@@ -30,7 +30,7 @@ pub enum Event<'a> {
     },
     /// A long step of the set-up has come so far: `std for aarch64-linux (3 of 22)`.
     Reached {
-        /// What is done.
+        /// The part that is done.
         text: &'a str,
     },
     /// The rows that take part in the run.
@@ -42,7 +42,7 @@ pub enum Event<'a> {
     Phase {
         /// Its name.
         target: &'a str,
-        /// What it does.
+        /// Its new doing.
         phase: Phase,
     },
     /// A row has ended.
@@ -59,7 +59,7 @@ pub enum Event<'a> {
     },
 }
 
-/// What a row is doing.
+/// The doing of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Its tools are being fetched or built.
@@ -84,7 +84,7 @@ pub trait View: Send + Sync {
     fn event(&self, event: &Event<'_>);
 }
 
-/// Where events go.
+/// A place to send events to.
 #[derive(Clone)]
 pub struct Events(Arc<dyn View>);
 
@@ -92,6 +92,15 @@ impl Events {
     /// Sends events to this view.
     pub fn to(view: impl View + 'static) -> Events {
         Events(Arc::new(view))
+    }
+
+    /// Tells nobody.
+    pub fn none() -> Events {
+        struct Nobody;
+        impl View for Nobody {
+            fn event(&self, _: &Event<'_>) {}
+        }
+        Events::to(Nobody)
     }
 
     /// Tells of one event.

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Place, print_json};
-use crate::provider::portable::emulators::is_native;
+use crate::provider::is_native;
 use crate::report::table::plain;
 use crate::targets::{Level, Linker, Table, Target};
 use cross_flake_runner::RunnerKind;
@@ -41,7 +41,7 @@ struct Row<'a> {
     ready: bool,
 }
 
-/// What people call what runs a row: `qemu-aarch64`, `wine`.
+/// Returns the usual name of what runs a row: `qemu-aarch64`, `wine`.
 pub fn runner_name(target: &Target) -> Option<String> {
     let qemu = target.qemu.as_deref().unwrap_or_default();
     Some(match target.runner? {

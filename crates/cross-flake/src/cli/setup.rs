@@ -35,11 +35,11 @@ pub struct Setup {
     json: bool,
 }
 
-/// What `--json` prints.
+/// The document that `--json` prints.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Document {
     provider: String,
-    /// What there was to fetch.
+    /// All that there was to fetch.
     pub downloads: Vec<Download>,
     /// Its size.
     pub bytes: u64,
@@ -60,7 +60,7 @@ impl Document {
 /// A step that has ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Step {
-    /// What was done.
+    /// Its name: what was done.
     pub name: String,
     /// Seconds from the start of the command to that of the step.
     pub start: f64,
@@ -120,7 +120,9 @@ impl Setup {
             targets.iter().map(row).collect()
         } else {
             let prepared = provider.prepare(&workspace, &targets, &events)?;
-            let row = |p: Prepared| row(&p.target.name, &p.target.triple, p.environment.is_ok(), p.environment.err());
+            let row = |p: Prepared| {
+                row(&p.target.name, &p.target.triple, p.environment.is_ok(), p.environment.err().map(|r| r.to_string()))
+            };
             prepared.into_iter().map(row).collect()
         };
         // A provider that knows no sizes says so itself.
