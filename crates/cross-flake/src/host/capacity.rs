@@ -12,14 +12,14 @@ use anyhow::{Context, Result, bail};
 /// twice that (docs/benchmarks.md).
 const PER_JOB: u64 = 1_000_000_000;
 
-/// Returns the number of test programs that run at once: as many as there are cores, but no more than fit into this many bytes, or into what is
-/// free.
+/// Returns the number of test programs that run at once: as many as there are cores, but no more than fit into this many bytes, or
+/// into what is free.
 pub fn jobs(memory: Option<u64>) -> usize {
     jobs_for(cores(), memory.or_else(free_memory))
 }
 
-/// Returns the number of compilers that run at once. One more than there are cores keeps these busy while one of them waits, for a file say
-/// (docs/benchmarks.md).
+/// Returns the number of compilers that run at once. One more than there are cores keeps these busy while one of them waits, for a
+/// file say (docs/benchmarks.md).
 pub fn compilers(memory: Option<u64>) -> usize {
     jobs_for(cores() + 1, memory.or_else(free_memory))
 }

@@ -120,7 +120,7 @@ pub trait Provider {
     /// What keeps every row from being had; what keeps one row is that row's reason.
     fn prepare(&self, workspace: &Workspace, targets: &[Target], events: &Events) -> Result<Vec<Prepared>>;
 
-    /// Returns what starts a command, or an interactive shell, inside a row; `None` where the row's environment is all that it takes.
+    /// Returns what starts a command, or an interactive shell, inside a row; `None` where the row's environment is enough.
     fn enter(&self, _target: &Target, _command: &[OsString]) -> Option<Command> {
         None
     }

@@ -16,7 +16,7 @@ const SUITE: &str = NEWER_SUITE;
 /// `qemu-system-misc`, among nineteen others, which is six times as large as the package in the backports.
 const OLD_RELEASE: &str = "bookworm";
 
-/// Packages that qemu's programs are declared to depend on and that they do not need without a screen, sound, and a firmware of Debian's.
+/// Packages that qemu's programs are declared to depend on and do not need without a screen, sound, and a firmware of Debian's.
 const UNNEEDED: [&str; 6] = ["qemu-system-", "opensbi", "seabios", "ipxe-qemu", "qemu-efi", "u-boot-qemu"];
 
 /// The suite with the programs of [`Origin::ProgramOfBackports`].
@@ -41,9 +41,9 @@ pub enum Origin {
     Foreign(&'static str),
 }
 
-/// A folder of unpacked packages.
+/// A directory of unpacked packages.
 pub struct Bundle {
-    /// The name of the folder in the cache.
+    /// The name of the directory in the cache.
     pub name: String,
     /// Packages of the distribution.
     pub packages: Vec<String>,
@@ -58,7 +58,7 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// These packages, in the folder of this name.
+    /// These packages, in the directory of this name.
     pub fn new(name: &str, packages: &[&str], origin: Origin) -> Bundle {
         let packages = packages.iter().map(|name| (*name).to_owned()).collect();
         Bundle { name: name.to_owned(), packages, parts: &[], libraries: &[], unless: |_| false, origin }

@@ -23,12 +23,12 @@ pub struct Wanted {
 struct Lists;
 
 impl Site<'_> {
-    /// Wishes for the lists of the suites that `suites` gives for the machine's own release, and for these packages of the first.
+    /// Wishes for the lists of the suites that `suites` gives for the machine's own release, and for these packages of them.
     pub fn lists(&self, suites: impl FnOnce(&str) -> Vec<String>, packages: &[String]) -> Box<dyn Part> {
         if let Ok(apt) = Apt::open(self.cache, self.events) {
             let mut wanted = self.wanted.suites.lock().unwrap_or_else(PoisonError::into_inner);
-            for (at, suite) in suites(&apt.own_suite).into_iter().enumerate() {
-                wanted.entry(suite).or_default().extend(packages.iter().filter(|_| at == 0).cloned());
+            for suite in suites(&apt.own_suite) {
+                wanted.entry(suite).or_default().extend(packages.iter().cloned());
             }
         }
         Box::new(Lists)
@@ -69,7 +69,7 @@ impl Part for Lists {
         "lists".to_owned()
     }
 
-    /// Returns false: which lists there have to be is known once all parts have wished for theirs, and those that are here take no time.
+    /// Returns false: which lists there have to be is known once all parts have wished for theirs. Those that are here take no time.
     fn is_here(&self, _: &Site<'_>, _: &Target) -> bool {
         false
     }

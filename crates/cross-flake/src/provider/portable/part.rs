@@ -70,7 +70,7 @@ pub struct Site<'a> {
 }
 
 impl Site<'_> {
-    /// Puts a folder of the cache in place, as a step of the set-up.
+    /// Puts a directory of the cache in place, as a step of the set-up.
     ///
     /// # Errors
     /// See [`Cache::install`].

@@ -37,23 +37,23 @@ impl RustStd {
         RustStd { cache: cache.clone(), toolchain: toolchain.clone() }
     }
 
-    /// Returns the toolchain's own folder of a target.
+    /// Returns the toolchain's own directory of a target.
     fn own(&self, target: &Target) -> PathBuf {
         self.toolchain.sysroot.join("lib/rustlib").join(&target.triple)
     }
 
-    /// The folder of all libraries that were built for this toolchain.
+    /// The directory of all libraries that were built for this toolchain.
     fn built_root(&self) -> PathBuf {
         self.cache.path("std").join(self.toolchain.key())
     }
 
-    /// The name of a built target's folder in the cache. A custom target's also depends on its specification.
+    /// The name of a built target's directory in the cache. A custom target's also depends on its specification.
     fn built_name(&self, target: &Target) -> String {
         let suffix = target.spec.as_deref().map(spec_key).unwrap_or_default();
         format!("std/{}/{}{suffix}", self.toolchain.key(), target.triple)
     }
 
-    /// Returns what `lib/rustlib/<target>` should be: the toolchain's own folder, else a built one.
+    /// Returns what `lib/rustlib/<target>` should be: the toolchain's own directory, else a built one.
     pub fn folder(&self, target: &Target) -> Option<PathBuf> {
         let own = self.own(target);
         if target.spec.is_none() && has_library(&own.join("lib"), target) {
@@ -68,7 +68,7 @@ impl RustStd {
         self.folder(target).is_some()
     }
 
-    /// Every folder that was built for this toolchain: the name below `rustlib`, and the folder.
+    /// Every directory that was built for this toolchain: the name below `rustlib`, and the directory.
     pub fn built(&self) -> Vec<(String, PathBuf)> {
         let entries = fs::read_dir(self.built_root()).into_iter().flatten().flatten();
         entries
@@ -78,7 +78,7 @@ impl RustStd {
             .collect()
     }
 
-    /// The folder with the source as it is built: `library`, in which std is no shared library.
+    /// The directory with the source as it is built: `library`, in which std is no shared library.
     fn source_name(&self) -> String {
         format!("rust-src/{}-rlib", self.toolchain.release)
     }

@@ -16,7 +16,7 @@ use cross_flake_runner::RunnerKind;
 
 const SOURCE: &str = include_str!("../../../data/spawn.c");
 
-/// The library's folder below the cache; `None` for a row that does without. The name tells all that the library depends on.
+/// The library's directory below the cache; `None` for a row that does without. The name tells all that the library depends on.
 fn name(target: &Target) -> Option<String> {
     let emulated = target.level == Level::Run && target.runner == Some(RunnerKind::QemuUser) && !is_native(target);
     let zig = target.zig_target().filter(|_| emulated && target.glibc.is_some())?;

@@ -20,7 +20,7 @@ const BYTES: u64 = 888_048;
 /// Its hash, which `Cargo.lock` says: the one in the registry.
 const CHECKSUM: &str = "ff20308ecabd635a2dc1dd5834a86c462cca20efba1d5d3ddab1f8aea3455cb2";
 
-/// Returns the folder of a row's own libraries, with `include` and `lib`.
+/// Returns the directory of a row's own libraries, with `include` and `lib`.
 pub fn prefix(cache: &Cache, target: &Target) -> PathBuf {
     cache.path(name(target))
 }
@@ -131,7 +131,7 @@ fn compile(cache: &Cache, source: &Path, target: &Target) -> Result<()> {
             sh.copy_file(source.join(header), new.join("include").join(header))?;
         }
         let version = zlib_version(&sh.read_file(source.join("zlib.h"))?)?;
-        // The place is where the folder will be, not where it is made.
+        // The place is where the directory will be, not where it is made.
         let pc = format!(
             "prefix={0}\nlibdir=${{prefix}}/lib\nincludedir=${{prefix}}/include\n\nName: zlib\nDescription: zlib compression library\nVersion: {version}\nLibs: -L${{libdir}} -lz\nCflags: -I${{includedir}}\n",
             place.display().to_string().replace(' ', "\\ ")

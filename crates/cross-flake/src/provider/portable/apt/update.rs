@@ -13,12 +13,12 @@ use crate::host::child::capture;
 use crate::host::signals;
 use crate::provider::Download;
 
-/// The system's folder of lists of packages that it has fetched itself.
+/// The system's directory of lists of packages that it has fetched itself.
 const SYSTEMS_LISTS: &str = "/var/lib/apt/lists";
 
 impl Apt {
-    /// Returns the suites of which [`Apt::update`] has fetched the lists. A file without names is one of an earlier version, which kept
-    /// other suites there.
+    /// Returns the suites of which [`Apt::update`] has fetched the lists. A file without names is one of an earlier version, which
+    /// kept other suites there.
     fn suites(&self) -> BTreeSet<String> {
         let text = fs::read_to_string(self.folder().join("updated")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
@@ -129,7 +129,7 @@ impl Apt {
     }
 }
 
-/// Returns the names of lists of packages in a folder.
+/// Returns the names of lists of packages in a directory.
 fn list_files(folder: &Path) -> impl Iterator<Item = String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|e| e.file_name().to_string_lossy().into_owned()).filter(|name| name.contains("_Packages"))

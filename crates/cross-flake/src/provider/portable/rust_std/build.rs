@@ -241,7 +241,7 @@ struct Profile {
     settings: toml::Table,
 }
 
-/// A package in a folder.
+/// A package in a directory.
 #[derive(Serialize, Deserialize)]
 struct Local {
     path: PathBuf,

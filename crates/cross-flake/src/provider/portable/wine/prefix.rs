@@ -28,7 +28,7 @@ fn bundle() -> Bundle {
     }
 }
 
-/// Returns the package with the Windows libraries for 32-bit programs; to be had after wine's own, which has them from Debian 14 on.
+/// Returns the package with the Windows libraries for 32-bit programs, which wine's own has from Debian 14 on.
 fn bundle_32() -> Bundle {
     Bundle {
         unless: |cache| Wine::find(&root(cache)).is_ok_and(|wine| wine.modules.join(MODULES_32).join(NTDLL).exists()),
@@ -46,7 +46,7 @@ impl Prefix {
         Prefix(if is_32_bit(target) { "wine/x86" } else { "wine/x64" })
     }
 
-    /// Returns its folder, below the cache.
+    /// Returns its directory, below the cache.
     pub fn name(&self) -> &'static str {
         self.0
     }
@@ -123,7 +123,7 @@ impl Part for Prefix {
 }
 
 /// Returns the file of a prefix that speaks of a session which another machine's or user's wineserver has left: Debian's writes the
-/// name of its temporary folder into the prefix, and refuses the folder where it is another user's or open to others.
+/// name of its temporary directory into the prefix, and refuses the directory where it is another user's or open to others.
 fn refused_session(prefix: &Path, temporary: &Path) -> Option<PathBuf> {
     let file = prefix.join("wineserver");
     let name = fs::read_to_string(&file).ok()?;
@@ -142,7 +142,7 @@ mod tests {
         let (file, folder) = (prefix.path().join("wineserver"), temporary.path().join("wine-abcdef"));
         fs::write(&file, "wine-abcdef").unwrap();
         let refused = || refused_session(prefix.path(), temporary.path());
-        // wineserver makes a folder that is not there.
+        // wineserver makes a directory that is not there.
         assert_eq!(refused(), None);
         fs::create_dir(&folder).unwrap();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
