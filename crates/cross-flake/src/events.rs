@@ -94,6 +94,15 @@ impl Events {
         Events(Arc::new(view))
     }
 
+    /// Tells nobody.
+    pub fn none() -> Events {
+        struct Nobody;
+        impl View for Nobody {
+            fn event(&self, _: &Event<'_>) {}
+        }
+        Events::to(Nobody)
+    }
+
     /// Tells of one event.
     pub fn send(&self, event: Event<'_>) {
         self.0.event(&event);

@@ -159,7 +159,9 @@ impl Bench {
         for prepared in set_up(&*provider, &self.workspace, &self.targets, &self.events)? {
             match prepared.environment {
                 Ok(environment) => rows.push((prepared.target, environment)),
-                Err(reason) => left_out.push(matrix::LeftOut { target: prepared.target.name, reason }),
+                Err(reason) => {
+                    left_out.push(matrix::LeftOut { target: prepared.target.name, reason: reason.to_string() })
+                }
             }
         }
         Ok((rows, left_out))

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -19,7 +17,7 @@ use crate::engine::rooms::Rooms;
 use crate::engine::{self};
 use crate::environment::{Environment, path_with};
 use crate::events::{Event, Events};
-use crate::host::capacity;
+use crate::host::capacity::in_parallel;
 use crate::host::child::{clean_command, inherited};
 use crate::host::signals;
 use crate::outcome::{Outcome, ProgramResult, Report, Status};
@@ -110,26 +108,15 @@ impl Conformance {
 
 /// Checks targets, several at once; the first program of a target may have to wait for its libc to be compiled.
 fn check_all(prepared: &[Prepared], cxx: bool, folder: &Path, limits: &Limits, events: &Events) -> Vec<Outcome> {
-    let next = AtomicUsize::new(0);
-    let outcomes: Vec<Mutex<Option<Outcome>>> = prepared.iter().map(|_| Mutex::default()).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..capacity::cores() {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(one) = prepared.get(index) else { return };
-                    let start = Instant::now();
-                    let outcome = match &one.environment {
-                        Ok(environment) => check(&one.target, environment, cxx, &folder.join(&one.target.name), limits),
-                        Err(reason) => engine::skipped(&one.target, reason),
-                    };
-                    events.send(Event::Finished { outcome: &outcome, seconds: seconds_since(start) });
-                    *outcomes[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
-                }
-            });
-        }
-    });
-    outcomes.into_iter().filter_map(|o| o.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
+    in_parallel(prepared, |one| {
+        let start = Instant::now();
+        let outcome = match &one.environment {
+            Ok(environment) => check(&one.target, environment, cxx, &folder.join(&one.target.name), limits),
+            Err(reason) => engine::skipped(&one.target, &reason.to_string()),
+        };
+        events.send(Event::Finished { outcome: &outcome, seconds: seconds_since(start) });
+        outcome
+    })
 }
 
 /// Checks one target.

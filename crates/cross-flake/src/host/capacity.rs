@@ -1,7 +1,10 @@
 //! Cores and memory of the host.
 
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 
@@ -9,21 +12,40 @@ use anyhow::{Context, Result, bail};
 /// twice that (docs/benchmarks.md).
 const PER_JOB: u64 = 1_000_000_000;
 
-/// Returns the number of test programs that run at once: as many as there are cores, but no more than fit into this many bytes, or into what is
-/// free.
+/// Returns the number of test programs that run at once: as many as there are cores, but no more than fit into this many bytes, or
+/// into what is free.
 pub fn jobs(memory: Option<u64>) -> usize {
     jobs_for(cores(), memory.or_else(free_memory))
 }
 
-/// Returns the number of compilers that run at once. One more than there are cores keeps these busy while one of them waits, for a file say
-/// (docs/benchmarks.md).
+/// Returns the number of compilers that run at once. One more than there are cores keeps these busy while one of them waits, for a
+/// file say (docs/benchmarks.md).
 pub fn compilers(memory: Option<u64>) -> usize {
     jobs_for(cores() + 1, memory.or_else(free_memory))
 }
 
-/// Returns the number of programs that the host runs at the same time.
+/// Returns the number of programs that the machine runs at the same time.
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Does the work for each of these things, as many at once as there are cores, and returns the results in the same order.
+pub fn in_parallel<T: Sync, R: Send>(things: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(thing) = things.get(index) else { return done };
+            done.push((index, work(thing)));
+        }
+    };
+    let mut results: Vec<(usize, R)> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores().min(things.len())).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    results.sort_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 fn jobs_for(cores: usize, memory: Option<u64>) -> usize {
@@ -83,6 +105,13 @@ mod tests {
             let memory = gigabytes.map(|n: u64| n * 1_000_000_000);
             assert_eq!(jobs_for(cores, memory), expected, "{cores} cores, {gigabytes:?} GB");
         }
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_the_things() {
+        let things: Vec<usize> = (0..100).collect();
+        assert_eq!(in_parallel(&things, |thing| thing * 2), (0..200).step_by(2).collect::<Vec<_>>());
+        assert!(in_parallel(&[], |thing: &usize| *thing).is_empty());
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! A provider turns rows of the table into environments.
 
+pub mod finding;
 pub mod nix;
 pub mod portable;
 pub mod toolchain;
 
+mod native;
+mod reason;
+
 use std::ffi::OsString;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
@@ -16,8 +20,12 @@ use crate::environment::Environment;
 use crate::events::Events;
 use crate::targets::Target;
 use crate::workspace::Workspace;
+use finding::Finding;
 
-/// Which provider makes the environments.
+pub use native::is_native;
+pub use reason::Reason;
+
+/// A choice of who makes the environments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Choice {
     /// nix, where Nix works and the workspace has a flake that uses cross-flake, else portable.
@@ -29,7 +37,7 @@ pub enum Choice {
     Portable,
 }
 
-/// The provider that was chosen, for this workspace.
+/// Returns the provider that was chosen, for this workspace.
 ///
 /// # Errors
 /// Nix was asked for and does not work here, or the cache cannot be located.
@@ -45,29 +53,35 @@ pub fn choose(choice: Choice, workspace: &Workspace) -> Result<Box<dyn Provider>
                 eprintln!("note: the portable provider is used, for {reason}");
                 portable()
             }
-            (nix::Found::Absent(reason) | nix::Found::Unusable(reason), _) => bail!("{reason}"),
+            (nix::Found::Absent(reason) | nix::Found::Unusable(reason), _) => Err(reason.into()),
         },
     }
 }
 
-/// Which provider `auto` is for this workspace, and why.
+/// Says which provider `auto` is for this workspace, and why.
 ///
 /// # Errors
 /// The cache cannot be located.
 pub fn describe_auto(workspace: &Workspace) -> Result<String> {
-    let reason = match nix::Nix::find(workspace, Cache::locate()?) {
-        nix::Found::Usable(nix) => return Ok(format!("nix, with the flake {}", nix.flake())),
-        nix::Found::Absent(reason) | nix::Found::Unusable(reason) => reason,
-    };
-    Ok(format!("portable, for {}", reason.split_once(": ").map_or(reason.as_str(), |(what, _)| what)))
+    Ok(match nix::Nix::find(workspace, Cache::locate()?) {
+        nix::Found::Usable(nix) => format!("nix, with the flake {}", nix.flake()),
+        nix::Found::Absent(reason) | nix::Found::Unusable(reason) => format!("portable, for {}", reason.what),
+    })
+}
+
+/// Looks for what the providers need of this machine, whichever is chosen.
+pub fn diagnose(events: &Events) -> Vec<Finding> {
+    let mut findings = portable::diagnosis::diagnose(&Cache::locate().unwrap_or_else(|_| Cache::none()), events);
+    findings.push(nix::diagnose());
+    findings
 }
 
 /// Something that a set-up fetches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Download {
-    /// What it is: `zig 0.17.0`.
+    /// Its name: `zig 0.17.0`.
     pub name: String,
-    /// Which of the package registries it comes from.
+    /// The package registry that it comes from.
     pub from: String,
     /// Bytes over the network.
     pub bytes: u64,
@@ -78,7 +92,7 @@ pub struct Prepared {
     /// The row.
     pub target: Target,
     /// Its environment, or the reason.
-    pub environment: std::result::Result<Environment, String>,
+    pub environment: Result<Environment, Reason>,
 }
 
 /// Turns rows into environments.
@@ -86,15 +100,15 @@ pub trait Provider {
     /// The name that reports use.
     fn name(&self) -> &'static str;
 
-    /// Whether a row needs no set-up any more. Asks no network.
+    /// Returns true if a row needs no set-up any more. Asks no network.
     fn is_ready(&self, workspace: &Workspace, target: &Target) -> bool;
 
-    /// Why [`Provider::prepare`] cannot set a row up here, as far as that is known without a network.
-    fn obstacle(&self, _workspace: &Workspace, _target: &Target, _events: &Events) -> Option<String> {
+    /// Returns what keeps [`Provider::prepare`] from setting a row up here, as far as that is known without a network.
+    fn obstacle(&self, _workspace: &Workspace, _target: &Target) -> Option<Reason> {
         None
     }
 
-    /// What [`Provider::prepare`] would have to fetch for these rows. May ask the network for sizes.
+    /// Returns what [`Provider::prepare`] would have to fetch for these rows. May ask the network for sizes.
     ///
     /// # Errors
     /// The cache cannot be read or written.
@@ -106,7 +120,7 @@ pub trait Provider {
     /// What keeps every row from being had; what keeps one row is that row's reason.
     fn prepare(&self, workspace: &Workspace, targets: &[Target], events: &Events) -> Result<Vec<Prepared>>;
 
-    /// What starts a command, or an interactive shell, inside a row; none where the row's environment is all that it takes.
+    /// Returns what starts a command, or an interactive shell, inside a row; `None` where the row's environment is enough.
     fn enter(&self, _target: &Target, _command: &[OsString]) -> Option<Command> {
         None
     }

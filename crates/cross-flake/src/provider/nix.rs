@@ -11,7 +11,8 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
-use super::{Download, Prepared, Provider, toolchain};
+use super::finding::{Finding, State};
+use super::{Download, Prepared, Provider, Reason, toolchain};
 use crate::cache::Cache;
 use crate::environment::{Environment, SCHEMA};
 use crate::events::{Event, Events};
@@ -24,7 +25,7 @@ use crate::workspace::{Toolchain, Workspace};
 /// Names the flake for workspaces that have none of their own. The flake's app `cross-flake` sets it.
 pub const FLAKE_VARIABLE: &str = "CROSS_FLAKE_FLAKE";
 
-/// What enables flakes, and where it belongs.
+/// The setting that enables flakes, and the file it belongs to.
 const ENABLE: &str = "put `experimental-features = nix-command flakes` into ~/.config/nix/nix.conf";
 
 /// The oldest Nix that the flake is tested with.
@@ -34,43 +35,43 @@ const OLDEST: (u32, u32) = (2, 26);
 pub struct Nix {
     cache: Cache,
     flake: OsString,
-    /// Where the links are that keep what was built from `nix store gc`: one for each row.
+    /// The folder of the links that keep what was built from `nix store gc`: one for each row.
     roots: PathBuf,
 }
 
-/// Whether Nix can provide for a workspace.
+/// An answer to whether Nix can provide for a workspace.
 pub enum Found {
     /// It can.
     Usable(Nix),
     /// Nix, or a flake for it, is not there: nothing to speak of.
-    Absent(String),
+    Absent(Reason),
     /// Both are there, and something keeps them from working: worth telling people.
-    Unusable(String),
+    Unusable(Reason),
 }
 
 impl Nix {
-    /// Looks for Nix and a flake. Where there is no `nix` on `PATH` that takes no time. A reason why not says what is wrong and,
-    /// after a colon, what helps.
+    /// Looks for Nix and a flake. Where there is no `nix` on `PATH` that takes no time.
     pub fn find(workspace: &Workspace, cache: Cache) -> Found {
         if which("nix").is_none() {
-            return Found::Absent(format!(
-                "nix is not on PATH: install Nix {}.{} or newer (https://nixos.org/download), or use `--provider portable`",
-                OLDEST.0, OLDEST.1
-            ));
+            let (major, minor) = OLDEST;
+            let hint = format!(
+                "install Nix {major}.{minor} or newer (https://nixos.org/download), or use `--provider portable`"
+            );
+            return Found::Absent(Reason::new("nix is not on PATH").hint(hint));
         }
         let Some(flake) = flake_for(workspace.root()) else {
-            return Found::Absent(format!(
-                "{} has no flake.nix that uses cross-flake: `nix flake init --template` makes one (docs/nix.md), {FLAKE_VARIABLE} \
-                 may name another, and `--provider portable` needs none",
-                workspace.root().display()
-            ));
+            let what = format!("{} has no flake.nix that uses cross-flake", workspace.root().display());
+            return Found::Absent(Reason::new(what).hint(format!(
+                "`nix flake init --template` makes one (docs/nix.md), {FLAKE_VARIABLE} may name another, and `--provider portable` \
+                 needs none"
+            )));
         };
         match usable() {
             Ok(()) => {
                 let roots = workspace.metadata.target_directory.as_std_path().join("cross-flake/nix");
                 Found::Usable(Nix { cache, flake, roots })
             }
-            Err(reason) => Found::Unusable(format!("{reason:#}")),
+            Err(reason) => Found::Unusable(reason),
         }
     }
 
@@ -209,7 +210,7 @@ impl Nix {
             });
             match result {
                 Ok(std) => libraries.push((row.target.triple.clone(), std)),
-                Err(error) => row.environment = Err(format!("{error:#}")),
+                Err(error) => row.environment = Err(error.into()),
             }
         }
         let Some((base, _)) = base else { return Ok(()) };
@@ -224,7 +225,7 @@ impl Nix {
     }
 }
 
-/// What environments' packages begin with.
+/// The beginning of the names of environments' packages.
 const PREFIX: &str = "env-";
 
 /// The package that is a row's environment.
@@ -277,7 +278,7 @@ impl Provider for Nix {
             };
             let prepared = |(target, document): (&Target, Result<PathBuf>)| {
                 let environment = document.and_then(|document| self.environment(target, &document, events));
-                Prepared { target: target.clone(), environment: environment.map_err(|error| format!("{error:#}")) }
+                Prepared { target: target.clone(), environment: environment.map_err(Reason::from) }
             };
             Ok(std::iter::zip(targets, documents).map(prepared).collect::<Vec<_>>())
         })?;
@@ -318,22 +319,24 @@ fn flake(root: &Path) -> Option<PathBuf> {
     None
 }
 
-/// Whether this Nix builds flakes.
-fn usable() -> Result<()> {
+/// Checks that this Nix builds flakes.
+fn usable() -> Result<(), Reason> {
     let version = version()?;
     if parse_version(&version).with_context(|| format!("nix does not say its version: {version}"))? < OLDEST {
         let (major, minor) = OLDEST;
-        bail!("nix {version} is too old: {major}.{minor} or newer is needed; `--provider portable` needs none");
+        let reason =
+            Reason::new(format!("nix {version} is too old")).hint(format!("{major}.{minor} or newer is needed"));
+        return Err(reason.hint("`--provider portable` needs none"));
     }
     let features = clean_command("nix").args(["config", "show", "experimental-features"]).output();
     let features = features.context("cannot start nix")?;
     let said = String::from_utf8_lossy(&features.stderr);
     if !features.status.success() && !said.contains("experimental") {
-        bail!("`nix config show` failed: {}", said.trim());
+        return Err(Reason::new(format!("`nix config show` failed: {}", said.trim())));
     }
     let enabled = String::from_utf8_lossy(&features.stdout);
     if !enabled.split_whitespace().any(|feature| feature == "flakes") {
-        bail!("flakes are not enabled in Nix: {ENABLE}");
+        return Err(Reason::new("flakes are not enabled in Nix").hint(ENABLE));
     }
     Ok(())
 }
@@ -351,10 +354,17 @@ fn parse_version(version: &str) -> Option<(u32, u32)> {
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-/// What `doctor` says of Nix: the version, and what keeps it from being used.
-pub fn describe() -> Option<(String, Result<()>)> {
-    which("nix")?;
-    Some((version().unwrap_or_default(), usable()))
+/// Looks for Nix, and for what keeps it from being used.
+pub fn diagnose() -> Finding {
+    const COSTS: &str = "the provider `nix`; the portable one works without";
+    let version = || version().unwrap_or_default();
+    match which("nix").map(|_| usable()) {
+        Some(Ok(())) => Finding::ok("nix", version()),
+        Some(Err(Reason { what, hints })) => {
+            Finding::bad("nix", State::Limited, format!("{}, but {what}", version()), COSTS, &hints.join("; "))
+        }
+        None => Finding::bad("nix", State::Limited, "not on PATH", COSTS, ""),
+    }
 }
 
 /// Runs nix, tells of its progress line by line, and gives what it printed.
@@ -386,7 +396,7 @@ fn run(command: &mut Command, events: &Events) -> Result<String> {
     Ok(String::from_utf8_lossy(&stdout).into_owned())
 }
 
-/// What nix says in errors, and what helps.
+/// Words of nix's errors, and what helps.
 const HINTS: &[(&[&str], &str)] = &[
     // Nix 2.26 speaks of the path of its copy of the tree, which lacks the file.
     (
@@ -403,7 +413,7 @@ const HINTS: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// Why nix failed: its last error, then the end of what it said from the first one on, and what helps.
+/// Returns the reason why nix failed: its last error, then the end of what it said from the first one on, and what helps.
 fn explain(said: &str) -> String {
     let lines: Vec<&str> = said.lines().filter(|line| !line.starts_with("warning: ")).collect();
     let error = lines.iter().rev().find_map(|line| line.trim_start().strip_prefix("error: "));

@@ -2,7 +2,9 @@
 //!
 //! apt checks the signatures of what it fetches against the distribution's keyring, as it does for the system.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod update;
+
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,18 +20,15 @@ use crate::host::child::capture;
 use crate::host::signals;
 use crate::provider::Download;
 
-/// Where the keys of the distribution are (package debian-archive-keyring).
+/// The file with the keys of the distribution (package debian-archive-keyring).
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// Emulators that need no library of the machine and cross libraries come from here: the oldest suite that has them all.
 pub const NEWER_SUITE: &str = "trixie";
 /// `rust-src` stands in several versions here.
 pub const BACKPORTS: &str = "trixie-backports";
-/// Where a target's packages come from, whatever the machine's own release is. The second is for what a mirror lacks of the first: the
+/// The suites of a target's packages, whatever the machine's own release is. The second is for what a mirror lacks of the first: the
 /// lists of a point release reach some before all its files do, those of rarer architectures last.
 pub const SYSROOT_SUITES: [&str; 2] = [NEWER_SUITE, "bookworm"];
-/// Where the system keeps the lists of packages that it has fetched itself.
-const SYSTEMS_LISTS: &str = "/var/lib/apt/lists";
-
 /// apt with a state of its own.
 #[derive(Clone)]
 pub struct Apt {
@@ -39,12 +38,12 @@ pub struct Apt {
     scope: Scope,
     /// The lists of packages that were fetched over the network, by this value and its clones.
     fetched: Arc<Mutex<Vec<Download>>>,
-    /// What [`Apt::resolve`] has found in a suite: every question takes apt half a second.
+    /// Answers of [`Apt::resolve`], with their suites: every question takes apt half a second.
     known: Arc<Mutex<Vec<(String, Package)>>>,
     events: Events,
 }
 
-/// For what a state of apt chooses packages.
+/// The machine for which a state of apt chooses packages.
 #[derive(Clone)]
 enum Scope {
     /// The machine: what is installed counts.
@@ -68,16 +67,16 @@ pub struct Package {
     pub bytes: u64,
     /// Bytes of the whole.
     whole_bytes: u64,
-    /// Where the whole of it is.
+    /// The address of the whole.
     url: String,
     /// The hash of the whole, from the signed lists.
     sha256: String,
-    /// What is fetched instead of the whole.
+    /// The pieces that are fetched instead of the whole.
     pieces: Option<&'static Pieces>,
 }
 
 impl Package {
-    /// Whether less than the whole is fetched.
+    /// Returns true if less than the whole is fetched.
     pub fn is_part(&self) -> bool {
         self.pieces.is_some()
     }
@@ -170,123 +169,12 @@ impl Apt {
         })
     }
 
-    /// The suites of which [`Apt::update`] has fetched the lists. A file without names is one of an earlier version, which kept
-    /// other suites there.
-    fn suites(&self) -> BTreeSet<String> {
-        let text = fs::read_to_string(self.folder().join("updated")).unwrap_or_default();
-        text.lines().map(str::to_owned).collect()
-    }
-
-    /// Whether the lists of these suites are here.
-    pub fn is_ready(&self, suites: &[String]) -> bool {
-        let known = self.suites();
-        suites.iter().all(|suite| known.contains(suite))
-    }
-
-    /// What the lists of packages took that were fetched.
-    pub fn fetched(&self) -> Vec<Download> {
-        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     /// A shell whose apt uses the private state.
     fn shell(&self) -> Result<Shell> {
         let sh = Shell::new()?;
         sh.set_var("APT_CONFIG", self.folder().join("apt.conf"));
         sh.set_var("LC_ALL", "C");
         Ok(sh)
-    }
-
-    /// Fetches the lists of packages of these suites, once. Others that are here already stay.
-    ///
-    /// # Errors
-    /// No network, no configured mirror, or a signature that does not fit.
-    pub fn update(&self, suites: &[String]) -> Result<()> {
-        if self.is_ready(suites) {
-            return Ok(());
-        }
-        let folder = self.folder();
-        for sub in ["state/lists/partial", "archives/partial"] {
-            fs::create_dir_all(folder.join(sub)).with_context(|| format!("cannot write {}", folder.display()))?;
-        }
-        let mirror = mirror(&self.own_suite)?;
-        let suites: BTreeSet<String> = suites.iter().cloned().chain(self.suites()).collect();
-        let mut status = PathBuf::from("/var/lib/dpkg/status");
-        let arch = match &self.scope {
-            Scope::Machine => debian_arch()?,
-            Scope::Foreign(arch) => arch.clone(),
-            Scope::Sysroot { arch, .. } => {
-                status = folder.join("status");
-                fs::write(&status, "")?;
-                arch.clone()
-            }
-        };
-        let suite = match self.scope {
-            Scope::Sysroot { suite, .. } => suite,
-            _ => &self.own_suite,
-        };
-        // apt refuses to prefer a release that it has no list of.
-        let preferred =
-            if suites.contains(suite) { format!("APT::Default-Release \"{suite}\";\n") } else { String::new() };
-        // Names without an architecture mean that of the root.
-        let native = match &self.scope {
-            Scope::Sysroot { arch, .. } => format!("APT::Architecture \"{arch}\";\n"),
-            _ => String::new(),
-        };
-        let sources: String = suites
-            .iter()
-            .map(|suite| format!("deb [arch={arch} signed-by={KEYRING}] {mirror} {suite} main\n"))
-            .collect();
-        fs::write(folder.join("sources.list"), sources)?;
-        // Every setting of the machine stays in force (a proxy, say), except where things are, and except commands that would
-        // run on the system's own state after an update, as docker-clean does in Debian's container images.
-        let parts = folder.join("parts");
-        fs::create_dir_all(&parts)?;
-        for part in fs::read_dir("/etc/apt/apt.conf.d").into_iter().flatten().flatten() {
-            if let Ok(text) = fs::read_to_string(part.path())
-                && !text.contains("Invoke")
-            {
-                fs::write(parts.join(part.file_name()), text)?;
-            }
-        }
-        let quoted = folder.display();
-        let conf = format!(
-            "Dir::State \"{quoted}/state\";\nDir::State::status \"{}\";\n\
-             Dir::Cache \"{quoted}\";\nDir::Cache::archives \"{quoted}/archives\";\n\
-             Dir::Cache::pkgcache \"pkgcache.bin\";\nDir::Cache::srcpkgcache \"\";\n\
-             Dir::Etc::sourcelist \"{quoted}/sources.list\";\nDir::Etc::sourceparts \"/dev/null\";\n\
-             Dir::Etc::preferences \"/dev/null\";\nDir::Etc::preferencesparts \"/dev/null\";\n\
-             Dir::Etc::parts \"{quoted}/parts\";\nAcquire::GzipIndexes \"true\";\n\
-             {preferred}{native}\
-             APT::Sandbox::User \"\";\nAPT::Architectures {{ \"{arch}\"; }};\n\
-             Acquire::Languages \"none\";\nAcquire::Retries \"3\";\nAcquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\n\
-             Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled \"false\";\n",
-            status.display(),
-        );
-        fs::write(folder.join("apt.conf"), conf)?;
-        let lists = folder.join("state/lists");
-        let is_own = matches!(self.scope, Scope::Machine) && suites.contains(&self.own_suite);
-        let taken = is_own && take_systems_lists(&lists, &self.own_suite);
-        let sh = self.shell()?;
-        // A mirror that is being synchronised may lack one list of several: the packages of the others can be had, and the
-        // next run asks again.
-        let result = capture(cmd!(sh, "apt-get update --error-on=any -q"));
-        let said = result.as_deref().unwrap_or_default();
-        self.fetched.lock().unwrap_or_else(PoisonError::into_inner).extend(fetched_lists(said, &lists, &arch));
-        if let Err(incomplete) = result {
-            signals::check()?;
-            // Not apt-cache's word: it also knows the packages that are installed.
-            let has = |suite: &String| list_files(&lists).any(|name| name.contains(&format!("_dists_{suite}_main_")));
-            let mut asked = suites.iter().filter(|suite| !(taken && **suite == self.own_suite)).peekable();
-            if asked.peek().is_some() && !asked.any(has) {
-                return Err(incomplete.context(
-                    "cannot fetch the distribution's lists of packages, among which are the emulators; targets that \
-                     this machine runs by itself, and those of level `link`, work without",
-                ));
-            }
-            return Ok(());
-        }
-        let names: String = suites.iter().map(|suite| format!("{suite}\n")).collect();
-        Ok(fs::write(folder.join("updated"), names)?)
     }
 
     /// The packages of these names in a suite: `name` or `name=version` or `name:arch`.
@@ -443,64 +331,6 @@ fn extract(command: &mut Command, part: &str, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The names of lists of packages in a folder.
-fn list_files(folder: &Path) -> impl Iterator<Item = String> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|e| e.file_name().to_string_lossy().into_owned()).filter(|name| name.contains("_Packages"))
-}
-
-/// Begins with the lists of its own release that the system has: what is still current is not fetched again. Whether there are
-/// any.
-fn take_systems_lists(lists: &Path, suite: &str) -> bool {
-    let systems = Path::new(SYSTEMS_LISTS);
-    let take = |name: &str| {
-        let place = lists.join(name);
-        // Whatever is wrong with them, apt fetches them then.
-        place.exists() || fs::copy(systems.join(name), place).is_ok()
-    };
-    let Some(release) = release_file(systems, suite) else { return false };
-    let taken = list_files(systems).filter(|name| name.contains(&format!("_dists_{suite}_main_binary-")));
-    release.file_name().is_some_and(|name| take(&name.to_string_lossy())) && taken.filter(|name| take(name)).count() > 0
-}
-
-/// The lists that apt says it has fetched, with their sizes, which the files of the releases tell.
-fn fetched_lists(said: &str, lists: &Path, arch: &str) -> Vec<Download> {
-    let mut sizes: BTreeMap<String, u64> = BTreeMap::new();
-    // `Get:3 http://mirror/debian trixie/main amd64 Packages [9,678 kB]`
-    for line in said.lines().filter(|line| line.starts_with("Get:")) {
-        let words: Vec<&str> = line.split_whitespace().skip(2).collect();
-        let (suite, bytes) = match words.as_slice() {
-            [suite, "InRelease", ..] => {
-                let release = release_file(lists, suite);
-                (*suite, release.and_then(|file| fs::metadata(file).ok()).map_or(0, |m| m.len()))
-            }
-            [place, arch, "Packages", ..] => {
-                let (suite, component) = place.split_once('/').unwrap_or((*place, "main"));
-                let text =
-                    release_file(lists, suite).and_then(|file| fs::read_to_string(file).ok()).unwrap_or_default();
-                (suite, size_of_list(&text, &format!("{component}/binary-{arch}/Packages.xz")))
-            }
-            _ => continue,
-        };
-        *sizes.entry(suite.to_owned()).or_default() += bytes;
-    }
-    let name = |suite| format!("lists of packages of {suite} for {arch}");
-    sizes.into_iter().map(|(suite, bytes)| Download { name: name(suite), from: "Debian".into(), bytes }).collect()
-}
-
-fn release_file(lists: &Path, suite: &str) -> Option<PathBuf> {
-    let end = format!("_dists_{suite}_InRelease");
-    let entries = fs::read_dir(lists).into_iter().flatten().flatten();
-    entries.map(|e| e.path()).find(|path| path.to_string_lossy().ends_with(&end))
-}
-
-/// What a file of a release says of one of its lists: lines of hash, size and name.
-fn size_of_list(release: &str, name: &str) -> u64 {
-    let line = release.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let sizes = line.filter(|words| words.len() == 3 && words[2] == name);
-    sizes.filter_map(|words| words[1].parse().ok()).next().unwrap_or(0)
-}
-
 /// The machine's name among Debian's architectures.
 ///
 /// # Errors
@@ -508,18 +338,6 @@ fn size_of_list(release: &str, name: &str) -> u64 {
 pub fn debian_arch() -> Result<String> {
     let sh = Shell::new()?;
     Ok(capture(cmd!(sh, "dpkg --print-architecture"))?.trim().to_owned())
-}
-
-/// The mirror that the machine is configured with, of the release itself rather than of its security updates.
-fn mirror(suite: &str) -> Result<String> {
-    let sh = Shell::new()?;
-    let format = "$(SITE) $(RELEASE)";
-    let text = capture(cmd!(sh, "apt-get indextargets --format {format}")).context("apt cannot name its mirrors")?;
-    text.lines()
-        .filter_map(|l| l.split_once(' '))
-        .find(|(_, release)| *release == suite)
-        .map(|(site, _)| site.to_owned())
-        .ok_or_else(|| anyhow!("apt has no mirror for {suite}: see /etc/apt/sources.list"))
 }
 
 /// The names in a package's field `Depends`, of alternatives the first.
@@ -579,21 +397,5 @@ mod tests {
             "Package: q\nDepends: libaio1 (>= 0.3.93), libc6 | libc6.1, python3:any, qemu-system-common (= 1:7)\n";
         assert_eq!(dependencies(shown), ["libaio1", "libc6", "python3", "qemu-system-common"]);
         assert!(dependencies("Package: q\n").is_empty());
-    }
-
-    #[test]
-    fn lists_count_as_much_as_their_release_says_and_only_if_they_were_fetched() {
-        let folder = tempfile::tempdir().unwrap();
-        let release = "SHA256:\n aa 50060337 main/binary-amd64/Packages\n bb 8790396 main/binary-amd64/Packages.xz\n";
-        for suite in ["bookworm", "trixie"] {
-            fs::write(folder.path().join(format!("mirror_debian_dists_{suite}_InRelease")), release).unwrap();
-        }
-        let said = "Hit:1 http://mirror/debian bookworm InRelease\n\
-                    Get:2 http://mirror/debian trixie InRelease [140 kB]\n\
-                    Get:3 http://mirror/debian trixie/main amd64 Packages [9678 kB]\nFetched 9.8 MB in 1s\n";
-        let fetched = fetched_lists(said, folder.path(), "amd64");
-        assert_eq!(fetched.len(), 1);
-        assert_eq!(fetched[0].name, "lists of packages of trixie for amd64");
-        assert_eq!(fetched[0].bytes, 8_790_396 + u64::try_from(release.len()).unwrap());
     }
 }

@@ -9,16 +9,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
+use super::part::{Failures, Part, Site, each};
 use super::sysroot::Sysroot;
 use super::wheels::ZIG;
 use super::wrappers::quote;
-use super::{for_each_row, zlib};
+use super::zlib;
 use crate::cache::Cache;
-use crate::events::Events;
 use crate::host::child::capture;
 use crate::targets::Target;
 
-/// What makes a toolchain: `sysroot.sh`, and the families of targets that it knows.
+/// The scripts that make a toolchain: `sysroot.sh`, and the families of targets that it knows.
 const RECIPE: [(&str, &str); 8] = [
     ("sysroot.sh", include_str!("../../../data/clang/sysroot.sh")),
     ("elf.sh", include_str!("../../../data/clang/elf.sh")),
@@ -51,23 +51,31 @@ pub struct Programs {
     pub ld: PathBuf,
 }
 
-/// Makes the toolchains of these rows; `failed` hears of each row for which that is not possible.
-pub fn provide(cache: &Cache, targets: &[&Target], events: &Events, failed: impl Fn(String, String) + Sync) {
-    let lacks = |t: &&&Target| Clang::new(cache, t).is_some_and(|clang| !clang.folder().exists());
-    let wanted: Vec<&Target> = targets.iter().filter(lacks).copied().collect();
-    if wanted.is_empty() {
-        return;
+/// The toolchain of each row.
+pub struct CToolchains;
+
+impl Part for CToolchains {
+    fn key(&self) -> String {
+        "libc".to_owned()
     }
-    let doing = format!("making the C libraries of {} targets", wanted.len());
-    let make = |target: &Target| match Clang::new(cache, target) {
-        Some(clang) => clang.provide().context("cannot make the C library"),
-        None => Ok(()),
-    };
-    // A failure is that of a row.
-    let _ = events.step("libc", &doing, || {
-        for_each_row(&wanted, make, failed);
-        Ok(())
-    });
+
+    fn is_here(&self, site: &Site<'_>, row: &Target) -> bool {
+        Clang::new(site.cache, row).is_none_or(|clang| clang.folder().exists())
+    }
+
+    fn needs(&self, _: &Site<'_>, _: &Target) -> Vec<Box<dyn Part>> {
+        vec![Box::new(ZIG)]
+    }
+
+    fn install(&self, site: &Site<'_>, rows: &[&Target]) -> Result<Failures> {
+        let make = |row: &Target| match Clang::new(site.cache, row) {
+            Some(clang) => clang.provide().context("cannot make the C library"),
+            None => Ok(()),
+        };
+        site.events.step("libc", &format!("making the C libraries of {} targets", rows.len()), || {
+            Ok(each(rows, |row| Some(Clang::new(site.cache, row)?.name()), make))
+        })
+    }
 }
 
 impl<'a> Clang<'a> {
@@ -104,7 +112,7 @@ impl<'a> Clang<'a> {
     ///
     /// # Errors
     /// zig cannot compile the target's C library.
-    pub fn provide(&self) -> Result<()> {
+    fn provide(&self) -> Result<()> {
         self.cache.install(&self.name(), |new| {
             let sh = Shell::new()?;
             let scratch = self.cache.scratch()?;
@@ -165,7 +173,7 @@ impl<'a> Clang<'a> {
         lines.join("\n") + "\n"
     }
 
-    /// What `libclang` needs to see the same headers, for bindgen: the toolchain's own options, without those of which it knows better
+    /// Returns what `libclang` needs to see the same headers, for bindgen: the toolchain's own options, without those of which it knows better
     /// or nothing.
     ///
     /// # Errors
@@ -215,7 +223,7 @@ mod tests {
 
     const PRINTS: &str = "#!/bin/sh\nprintf '%s ' \"$@\"\n";
 
-    /// What clang would get after its configuration file.
+    /// Returns what clang would get after its configuration file.
     fn passed_on(target: &str, args: &[&str]) -> String {
         let folder = tempfile::tempdir().unwrap();
         let (cc, _) = filled(folder.path(), target, PRINTS);

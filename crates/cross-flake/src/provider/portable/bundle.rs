@@ -1,0 +1,162 @@
+//! Bundles: packages of the distribution for this machine, unpacked into a directory each.
+
+use anyhow::Result;
+
+use super::apt::{Apt, NEWER_SUITE, Package};
+use super::part::{Failures, Part, Site};
+use crate::cache::Cache;
+use crate::provider::Download;
+use crate::targets::Target;
+
+/// The suite of which emulators and C libraries are taken that need nothing of the machine: statically linked programs,
+/// and cross libraries. Debian 13's are new enough for every row, wherever they run.
+const SUITE: &str = NEWER_SUITE;
+
+/// The one release that can run all this and has no package of its own for qemu's RISC-V machines: there they are in
+/// `qemu-system-misc`, among nineteen others, which is six times as large as the package in the backports.
+const OLD_RELEASE: &str = "bookworm";
+
+/// Packages that qemu's programs are declared to depend on and do not need without a screen, sound, and a firmware of Debian's.
+const UNNEEDED: [&str; 6] = ["qemu-system-", "opensbi", "seabios", "ipxe-qemu", "qemu-efi", "u-boot-qemu"];
+
+/// The suite with the programs of [`Origin::ProgramOfBackports`].
+fn program_suite(own: &str) -> String {
+    if own == OLD_RELEASE { format!("{own}-backports") } else { own.to_owned() }
+}
+
+/// The origin of a bundle's packages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// [`SUITE`]: what needs nothing of the machine.
+    Newer,
+    /// The same, and not only the pieces of the packages that the rows of the table need.
+    NewerWhole,
+    /// The machine's own release: programs that use its libraries.
+    Own,
+    /// A program of the machine's own release, with the libraries that it needs and that the machine lacks.
+    Program,
+    /// The same; an old release has the program in its backports alone.
+    ProgramOfBackports,
+    /// The machine's own release, for another architecture.
+    Foreign(&'static str),
+}
+
+/// A directory of unpacked packages.
+pub struct Bundle {
+    /// The name of the directory in the cache.
+    pub name: String,
+    /// Packages of the distribution.
+    pub packages: Vec<String>,
+    /// Packages that newer releases have parted from the first one, which depends on them then.
+    pub parts: &'static [&'static str],
+    /// Libraries that are fetched with all that they need, unless the machine has them.
+    pub libraries: &'static [&'static str],
+    /// Returns true if something else in the cache makes it needless.
+    pub unless: fn(&Cache) -> bool,
+    /// Their origin.
+    pub origin: Origin,
+}
+
+impl Bundle {
+    /// These packages, in the directory of this name.
+    pub fn new(name: &str, packages: &[&str], origin: Origin) -> Bundle {
+        let packages = packages.iter().map(|name| (*name).to_owned()).collect();
+        Bundle { name: name.to_owned(), packages, parts: &[], libraries: &[], unless: |_| false, origin }
+    }
+
+    /// Returns its directory, below the cache.
+    pub fn folder(&self) -> String {
+        format!("packages/{}", self.name)
+    }
+
+    /// The suites whose lists tell of its packages, for a machine of this release.
+    fn suites(&self, own: &str) -> Vec<String> {
+        match self.origin {
+            Origin::Newer | Origin::NewerWhole => vec![SUITE.to_owned()],
+            Origin::ProgramOfBackports if own == OLD_RELEASE => vec![own.to_owned(), program_suite(own)],
+            _ => vec![own.to_owned()],
+        }
+    }
+
+    /// The apt that knows the packages, and the packages.
+    fn resolve(&self, apt: &Apt) -> Result<(Apt, Vec<Package>)> {
+        let names: Vec<&str> = self.packages.iter().map(String::as_str).collect();
+        let packages = match self.origin {
+            Origin::Newer => apt.resolve(&names, SUITE)?,
+            Origin::NewerWhole => apt.resolve(&names, SUITE)?.into_iter().map(Package::whole).collect(),
+            Origin::Own => {
+                let mut packages = apt.resolve(&names, &apt.own_suite)?;
+                if let Some(first) = packages.iter().find(|package| package.name == self.packages[0]).cloned() {
+                    let needed = apt.dependencies(&first)?;
+                    let is_needed = |part: &&str| needed.iter().any(|name| name == part);
+                    let parts: Vec<&str> = self.parts.iter().copied().filter(is_needed).collect();
+                    if !parts.is_empty() {
+                        packages.extend(apt.resolve(&parts, &apt.own_suite)?);
+                    }
+                }
+                if !self.libraries.is_empty() {
+                    let known: Vec<String> = packages.iter().map(|package| package.name.clone()).collect();
+                    // They need configuration, too, which is of no use here.
+                    let is_library = |name: &str| name.starts_with("lib") || name == "zlib1g";
+                    let closure = apt.closure(self.libraries)?.into_iter();
+                    packages.extend(closure.filter(|new| is_library(&new.name) && !known.contains(&new.name)));
+                }
+                packages
+            }
+            Origin::Program => apt.program(&self.packages[0], &apt.own_suite, &UNNEEDED)?,
+            Origin::ProgramOfBackports => apt.program(&self.packages[0], &program_suite(&apt.own_suite), &UNNEEDED)?,
+            Origin::Foreign(arch) => {
+                let here = apt.resolve(&names, &apt.own_suite)?;
+                if let Some(packages) = here.iter().map(|package| package.for_arch(arch)).collect() {
+                    return Ok((apt.clone(), packages));
+                }
+                let foreign = apt.of_arch(arch)?;
+                let packages = foreign.resolve(&names, &foreign.own_suite)?;
+                return Ok((foreign, packages));
+            }
+        };
+        Ok((apt.clone(), packages))
+    }
+}
+
+impl Part for Bundle {
+    fn key(&self) -> String {
+        self.folder()
+    }
+
+    fn is_here(&self, site: &Site<'_>, _: &Target) -> bool {
+        site.cache.has(&self.folder()) || (self.unless)(site.cache)
+    }
+
+    fn needs(&self, site: &Site<'_>, _: &Target) -> Vec<Box<dyn Part>> {
+        let asked_at_once = if self.origin == Origin::Newer { &self.packages[..] } else { &[] };
+        vec![site.lists(|own| self.suites(own), asked_at_once)]
+    }
+
+    fn downloads(&self, site: &Site<'_>, _: &[&Target]) -> Result<Vec<Download>> {
+        let apt = site.apt()?;
+        let lists = apt.fetched().len();
+        let (_, packages) = self.resolve(&apt)?;
+        let bytes = packages.iter().map(|p| p.bytes).sum();
+        let version = packages.iter().find(|p| p.name == self.packages[0]).map(|p| p.version.clone());
+        let part = if packages.iter().any(Package::is_part) { ", in part" } else { "" };
+        let name = format!("{} {}{part}", self.name, version.unwrap_or_default());
+        let mut downloads = vec![Download { name, from: "Debian".into(), bytes }];
+        // Those of another architecture are fetched only now.
+        downloads.extend(apt.fetched().split_off(lists));
+        Ok(downloads)
+    }
+
+    /// One after another, in the order of the rows: the network is no faster for several.
+    fn lane(&self) -> Option<&'static str> {
+        Some("packages")
+    }
+
+    fn install(&self, site: &Site<'_>, _: &[&Target]) -> Result<Failures> {
+        let apt = site.apt()?;
+        site.install(&self.name, &format!("fetching {}", self.name), &self.folder(), |new| {
+            let (apt, packages) = self.resolve(&apt)?;
+            apt.unpack(&packages, new)
+        })
+    }
+}

@@ -1,0 +1,58 @@
+//! What the portable provider needs of this machine, and what of it is in the cache.
+
+use super::apt::Apt;
+use super::wheels::{WASMTIME, Wheel, ZIG};
+use crate::cache::Cache;
+use crate::events::Events;
+use crate::host::child::which;
+use crate::provider::finding::{Finding, State, first_line};
+
+/// Looks for all of it.
+pub fn diagnose(cache: &Cache, events: &Events) -> Vec<Finding> {
+    let debian = Apt::open(cache, events);
+    let limited = |name, what: String, costs: &str| Finding::bad(name, State::Limited, what, costs, "");
+    let impossible = |name, reason: &str| limited(name, format!("cannot be had here: {reason}"), "");
+    let wheel = |name, wheel: &Wheel, costs: &str| match wheel.obstacle(cache, events) {
+        _ if wheel.is_installed(cache) => {
+            Finding::ok(name, format!("{} in {}", wheel.version, wheel.program(cache).display()))
+        }
+        Some(reason) => impossible(name, &reason.to_string()),
+        None => limited(name, "not here yet".to_owned(), costs),
+    };
+    let reason = debian.as_ref().err().map(|error| format!("{error:#}"));
+    let entries = std::fs::read_dir(cache.path("packages")).into_iter().flatten().flatten();
+    let mut unpacked: Vec<String> = entries.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    unpacked.sort();
+    let emulators = match &reason {
+        _ if !unpacked.is_empty() => Finding::ok("emulators", unpacked.join(", ")),
+        Some(reason) => impossible("emulators", reason),
+        None => limited("emulators", "not here yet".to_owned(), "first use of a target fetches its own"),
+    };
+    let distribution = match &debian {
+        Ok(apt) => Finding::ok("distribution", format!("Debian {}", apt.own_suite)),
+        Err(error) => {
+            let costs = "rows that need an emulator are skipped, unless the emulator is on PATH";
+            limited("distribution", format!("{error:#}"), costs)
+        }
+    };
+    let node = if debian.is_ok() { "wasm32-web uses the distribution's instead" } else { "wasm32-web is skipped" };
+    vec![
+        distribution,
+        pip(debian.is_ok()),
+        wheel("zig", &ZIG, "first use fetches it"),
+        wheel("wasmtime", &WASMTIME, "first use of wasm32-wasi fetches it"),
+        emulators,
+        Finding::program("node", &["--version"], node),
+    ]
+}
+
+fn pip(is_debian: bool) -> Finding {
+    let version = first_line("python3", &["-m", "pip", "--version"]).or_else(|| first_line("pip", &["--version"]));
+    let missing = |what, remedy| Finding::bad("pip", State::Limited, what, "zig cannot be fetched", remedy);
+    match version {
+        Some(version) => Finding::ok("pip", version),
+        None if which("python3").is_none() => missing("no python3 on PATH", "apt install python3"),
+        None if is_debian => Finding::ok("pip", "the distribution's, fetched when needed"),
+        None => missing("not on PATH", "apt install python3-pip"),
+    }
+}
