@@ -22,7 +22,7 @@ const BYTES: u64 = 888_048;
 /// The crate's hash in the registry, as `Cargo.lock` has it.
 const CHECKSUM: &str = "ff20308ecabd635a2dc1dd5834a86c462cca20efba1d5d3ddab1f8aea3455cb2";
 
-/// Returns the directory with a row's own libraries, in `include` and `lib`.
+/// Returns the directory of a row's own libraries, with `include` and `lib`.
 pub fn prefix(cache: &Cache, target: &Target) -> PathBuf {
     cache.path(name(target))
 }
@@ -107,14 +107,38 @@ fn compile(cache: &Cache, source: &Path, target: &Target) -> Result<()> {
         let sh = Shell::new()?;
         sh.set_var("ZIG_GLOBAL_CACHE_DIR", cache.path("zig-cache"));
         sh.set_var("ZIG_LOCAL_CACHE_DIR", cache.path("zig-cache"));
-        sh.set_var("CC", Clang::new(cache, target).context("the row has no `zig`")?.write()?.cc);
-        sh.set_var("AR", cache.path("bin/zig-ar"));
-        let scratch = cache.scratch()?;
-        let script = scratch.path().join("zlib.sh");
-        sh.write_file(&script, SCRIPT)?;
-        let system = target.platform().system.name();
+        let zig = ZIG.program(cache);
+        let objects = new.join("objects");
+        sh.create_dir(&objects)?;
+        sh.change_dir(&objects);
+        let files: Vec<PathBuf> = sh
+            .read_dir(source)?
+            .into_iter()
+            .filter(|f| f.extension().is_some_and(|e| e == "c"))
+            // WASI has no way to write a file under another program's feet that gz* needs, and no program here uses gz*.
+            .filter(|f| !f.file_name().is_some_and(|n| n.to_string_lossy().starts_with("gz") && target.triple.starts_with("wasm")))
+            .collect();
+        let define = if target.is_windows() { "-DZLIB_UNUSED" } else { "-DHAVE_UNISTD_H" };
+        let cc = Clang::new(cache, target).context("the row has no `zig`")?.write()?.cc;
+        capture(cmd!(sh, "{cc} -O2 -fPIC {define} -I {source} -c {files...}"))?;
+        let lib = new.join("lib");
+        sh.create_dir(&lib)?;
+        sh.create_dir(new.join("include"))?;
+        let archive = lib.join("libz.a");
+        let files: Vec<PathBuf> = sh.read_dir(".")?;
+        capture(cmd!(sh, "{zig} ar rcs {archive} {files...}"))?;
+        sh.change_dir(new);
+        sh.remove_path(&objects)?;
+        for header in ["zlib.h", "zconf.h"] {
+            sh.copy_file(source.join(header), new.join("include").join(header))?;
+        }
+        let version = zlib_version(&sh.read_file(source.join("zlib.h"))?)?;
         // The place is where the directory will be, not where it is made.
-        capture(cmd!(sh, "sh {script} {system} {source} {new} {place}")).map(drop)
+        let pc = format!(
+            "prefix={0}\nlibdir=${{prefix}}/lib\nincludedir=${{prefix}}/include\n\nName: zlib\nDescription: zlib compression library\nVersion: {version}\nLibs: -L${{libdir}} -lz\nCflags: -I${{includedir}}\n",
+            place.display().to_string().replace(' ', "\\ ")
+        );
+        Ok(sh.write_file(lib.join("pkgconfig/zlib.pc"), pc)?)
     })?;
     Ok(())
 }
