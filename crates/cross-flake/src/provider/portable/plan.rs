@@ -1,7 +1,7 @@
 //! A plan: the parts that rows need and that are not here, each once, with what each has to wait for.
 //!
-//! What has no need in common goes on side by side. A part that fails takes with it the rows
-//! that need it, directly or through another part, and no others.
+//! What has no need in common goes on side by side. A part that fails takes with it the rows that need it, directly or through
+//! another part, and no others.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc;
