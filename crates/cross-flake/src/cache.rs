@@ -6,12 +6,10 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use crate::settings;
 use anyhow::{Context, Result, anyhow};
 use etcetera::BaseStrategy;
 use tempfile::TempDir;
-
-/// The variable that moves the cache.
-pub const VARIABLE: &str = "CROSS_FLAKE_CACHE";
 
 /// The cache directory.
 #[derive(Clone, Debug)]
@@ -30,12 +28,12 @@ impl Cache {
     /// # Errors
     /// No home directory, or a relative path in the variable.
     pub fn locate() -> Result<Cache> {
-        if let Some(root) = std::env::var_os(VARIABLE).filter(|v| !v.is_empty()) {
+        if let Some(root) = &settings::get().cache {
             let root = std::path::absolute(PathBuf::from(root)).context("cannot make the cache's path absolute")?;
             return Ok(Cache { root });
         }
         let base = etcetera::choose_base_strategy()
-            .map_err(|_| anyhow!("no home folder: set {VARIABLE} to a folder that can be written"))?;
+            .map_err(|_| anyhow!("no home folder: set {} to a folder that can be written", settings::CACHE))?;
         Ok(Cache { root: base.cache_dir().join("cross-flake") })
     }
 
@@ -71,7 +69,11 @@ impl Cache {
     /// The directory cannot be written.
     pub fn lock(&self, waiting: impl FnOnce()) -> Result<CacheLock> {
         let unwritable = || {
-            format!("cannot write the cache {}\nset {VARIABLE} to a folder that can be written", self.root.display())
+            format!(
+                "cannot write the cache {}\nset {} to a folder that can be written",
+                self.root.display(),
+                settings::CACHE
+            )
         };
         fs::create_dir_all(self.root.join("tmp")).with_context(unwritable)?;
         let file = File::create(self.path("lock")).with_context(unwritable)?;
@@ -335,6 +337,6 @@ mod tests {
     #[test]
     fn a_cache_that_cannot_be_written_names_the_variable() {
         let error = Cache::at(Path::new("/proc/no/such")).lock(|| ()).map(drop).unwrap_err();
-        assert!(error.to_string().contains(VARIABLE));
+        assert!(error.to_string().contains(settings::CACHE));
     }
 }

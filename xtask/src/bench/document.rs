@@ -19,7 +19,7 @@ use cross_flake::cache::write_whole;
 use cross_flake::cli::setup::Step;
 use cross_flake::events::human_bytes;
 use cross_flake::provider::Download;
-use cross_flake::provider::portable::rust_std;
+use cross_flake::settings;
 
 /// The line of the page after which everything stays as it is.
 const MARKER: &str = "<!-- What follows is written by hand: `cargo xtask bench` keeps it. -->";
@@ -319,7 +319,7 @@ fn setup(s: &Setup) -> String {
         s.usage.cpu,
         human_bytes(account.bytes),
         human_bytes(s.received),
-        rust_std::VARIABLE,
+        settings::STD,
         s.std,
         by_kind.join(", ")
     );

@@ -10,9 +10,9 @@ use super::document::Results;
 use super::measure::{Usage, measure, output};
 use super::processes::KINDS;
 use super::{About, Bench, empty};
-use cross_flake::cache::{VARIABLE, disk_usage};
+use cross_flake::cache::disk_usage;
 use cross_flake::cli::setup::Document;
-use cross_flake::provider::portable::rust_std;
+use cross_flake::settings;
 
 /// The results. One sample: it takes long, and the network varies more than the machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ pub struct Bytes {
 pub fn run(bench: &Bench, results: &mut Results) -> Result<()> {
     let cache = bench.folder("cache");
     // What a killed run has left; packages may hold directories that cannot be written.
-    let clean = || output(bench.xtask(&["clean", "--all"])?.env(VARIABLE, &cache)).and_then(|_| empty(&cache));
+    let clean = || output(bench.xtask(&["clean", "--all"])?.env(settings::CACHE, &cache)).and_then(|_| empty(&cache));
     clean()?;
     let about = bench.about();
     bench.events.note("setup: into an empty cache");
@@ -58,12 +58,12 @@ pub fn run(bench: &Bench, results: &mut Results) -> Result<()> {
         let mut command = bench.xtask(&["setup", "--provider", "portable", "--json"])?;
         // Without names, all that the repository has, of which checks/benchmark lacks what has no operating system.
         command.args(&bench.named).current_dir(bench.repository.root());
-        output(command.env(VARIABLE, &cache))?.checked("xtask setup")
+        output(command.env(settings::CACHE, &cache))?.checked("xtask setup")
     })?;
     let received = received_bytes()?.saturating_sub(before);
     let account = serde_json::from_str(&said.stdout).context("cannot read what xtask setup printed")?;
     let disk = parts(&cache, &cache.join("std").join(bench.repository.toolchain.key()));
-    let std = std::env::var(rust_std::VARIABLE).unwrap_or_else(|_| "not set".to_owned());
+    let std = std::env::var(settings::STD).unwrap_or_else(|_| "not set".to_owned());
     let setup = Setup { about, std, usage, cpu: timeline.cpu(), received, account, disk };
     results.document.setup = Some(setup);
     results.save()?;

@@ -180,14 +180,14 @@ fn cache_folder(cache: &Cache) -> Finding {
             State::Limited,
             what,
             "all targets take about 6 GB",
-            &format!("export {}=/somewhere/else", crate::cache::VARIABLE),
+            &format!("export {}=/somewhere/else", settings::CACHE),
         ),
         Err(error) => Finding::bad(
             "cache",
             State::Missing,
             format!("{error:#}"),
             "nothing can be set up",
-            &format!("export {}=/somewhere/else", crate::cache::VARIABLE),
+            &format!("export {}=/somewhere/else", settings::CACHE),
         ),
     }
 }

@@ -11,6 +11,7 @@ use super::BUILD_MACHINE;
 use super::recorder::{Recorded, Recorder};
 use crate::environment::{Environment, path_with};
 use crate::host::child::clean_command;
+use crate::settings;
 use crate::targets::{Target, upper};
 use crate::workspace::Workspace;
 
@@ -75,16 +76,11 @@ pub fn cargo_in(environments: &[&Environment]) -> Result<Command> {
     if users.is_some() {
         command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     }
-    if in_ci() && std::env::var_os("CARGO_INCREMENTAL").is_none() {
+    if settings::get().ci && std::env::var_os("CARGO_INCREMENTAL").is_none() {
         // What makes the next build faster makes this one slower by a twentieth (docs/benchmarks.md), and in CI there is no next.
         command.env("CARGO_INCREMENTAL", "0");
     }
     Ok(command)
-}
-
-/// Tells if this is a job of a CI service; all of them set the variable `CI`.
-fn in_ci() -> bool {
-    std::env::var("CI").is_ok_and(|value| !["", "0", "false"].contains(&value.as_str()))
 }
 
 /// The flags that the user's environment has for every compiler, if any; cargo splits the one variable at a mark of its own and

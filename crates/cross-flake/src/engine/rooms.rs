@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use super::job::Job;
 use crate::cache::{Cache, RunFolder};
 use crate::host::child::clean_command;
+use crate::host::digest::StableHasher;
 use crate::workspace::Workspace;
 use cross_flake_runner::room::{self, Opened, Plan, ROOM_VARIABLE, Role, Room};
 use cross_flake_runner::{RunnerKind, RunnerSpec};
@@ -252,8 +253,8 @@ fn prefix(runner: &RunnerSpec) -> Option<&String> {
 
 /// The name of the store that the rooms of a package on a row have in common.
 fn store_name(job: &Job) -> String {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
+    use std::hash::{Hash, Hasher};
+    let mut hasher = StableHasher::default();
     (job.owner, &job.package).hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }

@@ -7,13 +7,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use crate::environment::Environment;
 use crate::events::Events;
+use crate::host::digest::StableHasher;
 use crate::workspace::Workspace;
 
 /// The file in a triple's directory.
@@ -79,7 +80,7 @@ fn target_dir(cargo_args: &[String]) -> Option<&str> {
 type Identity = BTreeMap<String, String>;
 
 fn identity(environment: &Environment) -> Identity {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = StableHasher::default();
     environment.provider.hash(&mut hasher);
     // A program is the same whatever starts it.
     let is_input = |name: &&String| !name.ends_with("_RUNNER");

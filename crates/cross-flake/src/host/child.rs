@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -68,4 +68,9 @@ pub fn capture(cmd: xshell::Cmd<'_>) -> Result<String> {
 /// A program on `PATH`.
 pub fn which(name: &str) -> Option<PathBuf> {
     which::which_global(name).ok()
+}
+
+/// Returns a path as one word of a POSIX shell.
+pub fn quote(path: &Path) -> String {
+    format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
 }

@@ -2,4 +2,5 @@
 
 pub mod capacity;
 pub mod child;
+pub mod digest;
 pub mod signals;

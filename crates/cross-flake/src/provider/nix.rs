@@ -19,11 +19,9 @@ use crate::events::{Event, Events};
 use crate::host::child::clean_command;
 use crate::host::child::which;
 use crate::host::signals;
+use crate::settings;
 use crate::targets::Target;
 use crate::workspace::{Toolchain, Workspace};
-
-/// Names the flake for workspaces that have none of their own. The flake's app `cross-flake` sets it.
-pub const FLAKE_VARIABLE: &str = "CROSS_FLAKE_FLAKE";
 
 /// The setting that enables flakes, and the file it belongs to.
 const ENABLE: &str = "put `experimental-features = nix-command flakes` into ~/.config/nix/nix.conf";
@@ -62,8 +60,9 @@ impl Nix {
         let Some(flake) = flake_for(workspace.root()) else {
             let what = format!("{} has no flake.nix that uses cross-flake", workspace.root().display());
             return Found::Absent(Reason::new(what).hint(format!(
-                "`nix flake init --template` makes one (docs/nix.md), {FLAKE_VARIABLE} may name another, and `--provider portable` \
-                 needs none"
+                "`nix flake init --template` makes one (docs/nix.md), {} may name another, and `--provider portable` \
+                 needs none",
+                settings::FLAKE
             )));
         };
         match usable() {
@@ -299,7 +298,7 @@ impl Provider for Nix {
 
 /// The flake for a workspace: its own, else the one that the variable names.
 fn flake_for(root: &Path) -> Option<OsString> {
-    let named = || env::var_os(FLAKE_VARIABLE).filter(|flake| !flake.is_empty());
+    let named = || settings::get().flake.clone();
     flake(root).map(Into::into).or_else(named)
 }
 

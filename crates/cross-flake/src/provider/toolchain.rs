@@ -19,6 +19,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::cache::Cache;
+use crate::host::digest::StableHasher;
 use crate::workspace::Toolchain;
 use cross_flake_inspect as inspect;
 
@@ -78,7 +79,7 @@ pub fn make(cache: &Cache, toolchain: &Toolchain, libraries: &[(String, PathBuf)
 
 /// What tells the libraries of a target below this folder from others: their names, in which cargo puts a hash of how they were built.
 pub fn std_key(farm: &Path, triple: &str) -> String {
-    use std::hash::{DefaultHasher, Hash, Hasher};
+    use std::hash::{Hash, Hasher};
     let is_library = |name: &OsString| name.to_string_lossy().starts_with("lib");
     let files = list(&farm.join("lib/rustlib").join(triple).join("lib"));
     let mut files: Vec<(OsString, Option<u64>)> = files
@@ -87,7 +88,7 @@ pub fn std_key(farm: &Path, triple: &str) -> String {
         .filter(|(name, _)| is_library(name))
         .collect();
     files.sort();
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = StableHasher::default();
     files.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
@@ -100,8 +101,8 @@ fn can_move(rustc: &Path) -> bool {
 }
 
 fn suffix(sysroot: &Path) -> String {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
+    use std::hash::{Hash, Hasher};
+    let mut hasher = StableHasher::default();
     sysroot.hash(&mut hasher);
     format!("-{:08x}", hasher.finish() as u32)
 }

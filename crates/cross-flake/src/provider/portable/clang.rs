@@ -3,19 +3,19 @@
 //! The scripts are those of the Nix provider, too. `sysroot.sh` makes the toolchain, which rows with the same target and processor
 //! share; `cc.sh` and `ld.sh` are compiler and linker of one row.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
 use super::part::{Failures, Part, Site, each};
+use super::prefix;
 use super::sysroot::Sysroot;
 use super::wheels::ZIG;
-use super::wrappers::quote;
-use super::zlib;
 use crate::cache::Cache;
-use crate::host::child::capture;
+use crate::host::child::{capture, quote};
+use crate::host::digest::StableHasher;
 use crate::targets::Target;
 
 /// The scripts that make a toolchain: `sysroot.sh`, and the families of targets that it knows.
@@ -90,7 +90,7 @@ impl<'a> Clang<'a> {
     }
 
     fn name(&self) -> String {
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = StableHasher::default();
         RECIPE.hash(&mut hasher);
         let cpu = self.target.zig_cpu.iter().map(|cpu| format!("-{cpu}")).collect::<String>();
         format!("clang/{}{cpu}-zig-{}-{:08x}", self.zig_target, ZIG.version, hasher.finish() as u32)
@@ -104,7 +104,7 @@ impl<'a> Clang<'a> {
     /// Folders with `include` and `lib` that the compiler searches after the sysroot.
     pub fn prefixes(&self) -> Vec<PathBuf> {
         let packages = Sysroot::of_builds(self.target).map(|root| root.prefixes(self.cache)).unwrap_or_default();
-        let zlib = self.target.has_libc().then(|| zlib::prefix(self.cache, self.target));
+        let zlib = self.target.has_libc().then(|| prefix::prefix(self.cache, self.target));
         packages.into_iter().chain(zlib).collect()
     }
 

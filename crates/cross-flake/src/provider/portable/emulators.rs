@@ -1,21 +1,19 @@
 //! The programs that run those of each row: the machine itself, qemu, wine, wasmtime, node.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use xshell::{Shell, cmd};
+use anyhow::{Context, Result};
 
 use super::bundle::{Bundle, Origin};
 use super::part::Part;
+use super::programs::{library_folders, text, version_of};
 use super::spawn::Spawn;
 use super::sysroot::Sysroot;
 use super::wheels::WASMTIME;
 use super::wine::Prefix;
 use crate::cache::Cache;
 use crate::environment::{Values, runners};
-use crate::host::child::capture;
 use crate::host::child::which;
 use crate::provider::is_native;
 use crate::targets::{Runtime, Target};
@@ -205,55 +203,7 @@ impl Emulators {
     }
 }
 
-/// Folders with shared libraries below the root of unpacked packages.
-pub fn library_folders(root: &Path) -> Vec<PathBuf> {
-    let mut folders = Vec::new();
-    for base in ["lib", "usr/lib"] {
-        let base = root.join(base);
-        let arch = base.join(format!("{}-linux-gnu", std::env::consts::ARCH));
-        for folder in [arch.clone(), arch.join("pulseaudio"), base] {
-            if folder.is_dir() {
-                folders.push(folder);
-            }
-        }
-    }
-    folders
-}
-
 /// qemu's name for the build machine's own processor.
 fn native_qemu_arch() -> &'static str {
     std::env::consts::ARCH
-}
-
-/// A path for a document that holds text.
-pub fn text(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
-}
-
-/// The version that a program prints: the first word that begins with a digit, perhaps after a `v`. It is asked once: as long as
-/// its file is the same, the cache has the answer.
-///
-/// # Errors
-/// It does not start, or says no version.
-pub fn version_of(cache: &Cache, program: &Path, env: &BTreeMap<String, String>) -> Result<String> {
-    let file = std::fs::metadata(program).with_context(|| format!("cannot find {}", program.display()))?;
-    let mut hasher = DefaultHasher::new();
-    (program, file.len(), file.modified().ok()).hash(&mut hasher);
-    let name = program.file_name().unwrap_or_default().to_string_lossy();
-    let answer = format!("versions/{name}-{:016x}", hasher.finish());
-    if let Ok(known) = std::fs::read_to_string(cache.path(&answer)) {
-        return Ok(known);
-    }
-    let sh = Shell::new()?;
-    for (name, value) in env {
-        sh.set_var(name, value);
-    }
-    let said = capture(cmd!(sh, "{program} --version"))?;
-    let word = said
-        .split(|c: char| c.is_whitespace() || c == '-' || c == '(')
-        .find(|word| word.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit()) && word.contains('.'));
-    let Some(word) = word else { bail!("{} does not say its version: {}", program.display(), said.trim()) };
-    let version = word.trim_start_matches('v');
-    cache.write(&answer, version.as_bytes(), false)?;
-    Ok(version.to_owned())
 }

@@ -1,7 +1,6 @@
 //! The distribution's lists of packages, fetched in one go for all parts that read them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::PoisonError;
 
 use anyhow::Result;
 
@@ -9,15 +8,6 @@ use super::apt::{Apt, BACKPORTS, NEWER_SUITE};
 use super::part::{Failures, Part, Site};
 use crate::provider::{Download, Reason};
 use crate::targets::Target;
-
-/// The wishes of all parts, and the apt that has the lists for them.
-#[derive(Default)]
-pub struct Wanted {
-    /// The suites, and packages of them about which all that wish is asked at once.
-    suites: Mutex<BTreeMap<String, BTreeSet<String>>>,
-    /// Apt, once it was asked for. A failure stays one for the whole run.
-    apt: OnceLock<Result<Apt, Reason>>,
-}
 
 /// The lists that were wished for.
 struct Lists;

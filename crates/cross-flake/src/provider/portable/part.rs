@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::lists::Wanted;
 use super::rust_std::RustStd;
+use super::wanted::Wanted;
 use crate::cache::Cache;
 use crate::events::Events;
 use crate::host::capacity::in_parallel;

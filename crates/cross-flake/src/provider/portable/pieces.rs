@@ -14,9 +14,7 @@ use xshell::{Shell, cmd};
 
 use crate::host::child::capture;
 use crate::host::child::which;
-
-/// The variable that turns this off when it is `whole`.
-pub const VARIABLE: &str = "CROSS_FLAKE_PACKAGES";
+use crate::settings;
 
 /// Fetches and unpacks blocks.
 const SCRIPT: &str = include_str!("../../../data/pieces.py");
@@ -44,7 +42,7 @@ static TABLE: LazyLock<Vec<Pieces>> = LazyLock::new(|| {
 
 /// Whether they can be had here.
 static USABLE: LazyLock<bool> = LazyLock::new(|| {
-    let wanted = std::env::var(VARIABLE).is_ok_and(|v| v == "whole");
+    let wanted = settings::get().whole_packages;
     let Ok(sh) = Shell::new() else { return false };
     // Python can be built without the module.
     !wanted && which("python3").is_some() && capture(cmd!(sh, "python3 -c 'import lzma'")).is_ok()

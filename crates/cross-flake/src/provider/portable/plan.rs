@@ -175,8 +175,8 @@ mod tests {
     use super::*;
     use crate::cache::Cache;
     use crate::events::Events;
-    use crate::provider::portable::lists::Wanted;
     use crate::provider::portable::rust_std::RustStd;
+    use crate::provider::portable::wanted::Wanted;
     use crate::targets::Table;
     use crate::workspace::Toolchain;
 

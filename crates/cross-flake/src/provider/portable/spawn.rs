@@ -1,6 +1,6 @@
 //! A library that programs for glibc are given under qemu: without it a missing program is started all the same (`spawn.c`).
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -10,6 +10,7 @@ use super::part::{Failures, Part, Site, each};
 use super::wheels::ZIG;
 use crate::cache::Cache;
 use crate::host::child::capture;
+use crate::host::digest::StableHasher;
 use crate::provider::is_native;
 use crate::targets::{Level, Target};
 use cross_flake_runner::RunnerKind;
@@ -21,7 +22,7 @@ fn name(target: &Target) -> Option<String> {
     let emulated = target.level == Level::Run && target.runner == Some(RunnerKind::QemuUser) && !is_native(target);
     let zig = target.zig_target().filter(|_| emulated && target.glibc.is_some())?;
     let cpu = target.zig_cpu.as_deref().map(|cpu| format!("-{cpu}")).unwrap_or_default();
-    let mut source = DefaultHasher::new();
+    let mut source = StableHasher::default();
     SOURCE.hash(&mut source);
     Some(format!("spawn/{zig}{cpu}-{:016x}-zig-{}", source.finish(), ZIG.version))
 }

@@ -5,7 +5,7 @@
 //! the static one stands alone there.
 
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
 
@@ -17,6 +17,7 @@ use super::part::{Failures, Part, Site};
 use crate::cache::Cache;
 use crate::events::{Events, human_bytes};
 use crate::host::child::capture;
+use crate::host::digest::StableHasher;
 use crate::provider::{Download, Reason};
 use crate::targets::{Target, is_package};
 use cross_flake_inspect::{self as inspect, GlibcVersion};
@@ -76,7 +77,7 @@ impl Sysroot {
     }
 
     fn name(&self) -> String {
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = StableHasher::default();
         self.mark().hash(&mut hasher);
         format!("sysroots/{}-{:016x}", self.arch, hasher.finish())
     }

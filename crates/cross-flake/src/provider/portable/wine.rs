@@ -6,7 +6,7 @@
 mod prefix;
 
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
@@ -14,11 +14,12 @@ use anyhow::{Context, Result, bail};
 use nix::unistd::{User, geteuid};
 use xshell::{Shell, cmd};
 
-use super::emulators::{library_folders, text, version_of};
+use super::programs::{library_folders, text, version_of};
 use super::wheels::ZIG;
 use crate::cache::Cache;
 use crate::environment::{Values, runners};
 use crate::host::child::capture;
+use crate::host::digest::StableHasher;
 use crate::provider::toolchain;
 use crate::targets::Target;
 use cross_flake_runner::RunnerKind;
@@ -156,7 +157,7 @@ impl Wine {
     /// Returns what a prefix depends on: this user, and this wine with the libraries that it has, which are in every prefix.
     fn mark(&self, target: &Target) -> String {
         let user = user_name();
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = StableHasher::default();
         let folder_32 = is_32_bit(target).then_some(MODULES_32);
         for folder in std::iter::once("x86_64-windows").chain(folder_32) {
             let entries = fs::read_dir(self.modules.join(folder)).into_iter().flatten().flatten();

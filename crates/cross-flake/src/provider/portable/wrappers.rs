@@ -1,19 +1,20 @@
 //! The scripts and files that make zig and the emulators look like the tools that builds expect.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use super::clang::{Clang, Programs};
-use super::emulators::text;
+use super::prefix;
+use super::programs::text;
 use super::rust_std;
 use super::sysroot::Sysroot;
 use super::wheels::ZIG;
-use super::zlib;
 use crate::cache::Cache;
 use crate::environment::{Environment, Values, runners, variables};
-use crate::host::child::which;
+use crate::host::child::{quote, which};
+use crate::host::digest::StableHasher;
 use crate::provider::toolchain;
 use crate::targets::{Go, Target};
 use crate::workspace::Toolchain;
@@ -190,7 +191,7 @@ impl Wrappers {
 
     /// Says where builds find the row's libraries, and writes the files by which CMake and Meson learn of it.
     fn libraries(&self, clang: &Clang<'_>, target: &Target, values: &mut Values) -> Result<()> {
-        let prefix = zlib::prefix(&self.cache, target);
+        let prefix = prefix::prefix(&self.cache, target);
         let packages = Sysroot::of_builds(target);
         let mut descriptions = packages.as_ref().map(|root| root.pkg_config(&self.cache)).unwrap_or_default();
         descriptions.push(prefix.join("lib/pkgconfig"));
@@ -218,7 +219,7 @@ impl Wrappers {
     pub fn key(&self, target: &Target) -> String {
         let name = &target.name;
         let files = ["cc", "c++", "ld"].map(|tool| format!("bin/{name}-{tool}"));
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = StableHasher::default();
         for file in files.iter().chain([&format!("rows/{name}/clang.cfg")]) {
             std::fs::read(self.cache.path(file)).ok().hash(&mut hasher);
         }
@@ -242,11 +243,6 @@ impl Wrappers {
         self.cache.write(&format!("{folder}/{}", go.exec()), script.as_bytes(), true)?;
         Ok(self.cache.path(&folder))
     }
-}
-
-/// A path as one word of a POSIX shell.
-pub fn quote(path: &Path) -> String {
-    format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
 }
 
 /// Same length and time, as `write_whole` and `set_modified` leave them.

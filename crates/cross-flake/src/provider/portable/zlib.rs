@@ -1,13 +1,13 @@
 //! zlib for every row, compiled from the source that the crate libz-sys carries, which cargo fetches and verifies.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
 use super::clang::{CToolchains, Clang};
 use super::part::{Failures, Part, Site, each};
-use super::wheels::ZIG;
+use super::prefix::{ZLIB, name, prefix};
 use crate::cache::Cache;
 use crate::host::child::capture;
 use crate::provider::Download;
@@ -16,23 +16,11 @@ use crate::targets::Target;
 /// A script that makes the directory of a row, with Nix as well.
 const SCRIPT: &str = include_str!("../../../data/zlib.sh");
 /// The crate with the source, and the version of zlib in it.
-const CRATE: (&str, &str) = ("libz-sys", "1.1.31");
+const CRATE: (&str, &str) = ("libz-sys", ZLIB);
 /// Its size.
 const BYTES: u64 = 888_048;
 /// The crate's hash in the registry, as `Cargo.lock` has it.
 const CHECKSUM: &str = "ff20308ecabd635a2dc1dd5834a86c462cca20efba1d5d3ddab1f8aea3455cb2";
-
-/// Returns the directory of a row's own libraries, with `include` and `lib`.
-pub fn prefix(cache: &Cache, target: &Target) -> PathBuf {
-    cache.path(name(target))
-}
-
-/// The name tells all that the library depends on, so that a row that changes gets another.
-fn name(target: &Target) -> String {
-    let zig = target.zig_target().unwrap_or_default();
-    let cpu = target.zig_cpu.as_deref().map(|c| format!("-{c}")).unwrap_or_default();
-    format!("prefix/{zig}{cpu}-zlib-{}-zig-{}", CRATE.1, ZIG.version)
-}
 
 /// zlib for each row.
 pub struct Zlib;
@@ -107,38 +95,14 @@ fn compile(cache: &Cache, source: &Path, target: &Target) -> Result<()> {
         let sh = Shell::new()?;
         sh.set_var("ZIG_GLOBAL_CACHE_DIR", cache.path("zig-cache"));
         sh.set_var("ZIG_LOCAL_CACHE_DIR", cache.path("zig-cache"));
-        let zig = ZIG.program(cache);
-        let objects = new.join("objects");
-        sh.create_dir(&objects)?;
-        sh.change_dir(&objects);
-        let files: Vec<PathBuf> = sh
-            .read_dir(source)?
-            .into_iter()
-            .filter(|f| f.extension().is_some_and(|e| e == "c"))
-            // WASI has no way to write a file under another program's feet that gz* needs, and no program here uses gz*.
-            .filter(|f| !f.file_name().is_some_and(|n| n.to_string_lossy().starts_with("gz") && target.triple.starts_with("wasm")))
-            .collect();
-        let define = if target.is_windows() { "-DZLIB_UNUSED" } else { "-DHAVE_UNISTD_H" };
-        let cc = Clang::new(cache, target).context("the row has no `zig`")?.write()?.cc;
-        capture(cmd!(sh, "{cc} -O2 -fPIC {define} -I {source} -c {files...}"))?;
-        let lib = new.join("lib");
-        sh.create_dir(&lib)?;
-        sh.create_dir(new.join("include"))?;
-        let archive = lib.join("libz.a");
-        let files: Vec<PathBuf> = sh.read_dir(".")?;
-        capture(cmd!(sh, "{zig} ar rcs {archive} {files...}"))?;
-        sh.change_dir(new);
-        sh.remove_path(&objects)?;
-        for header in ["zlib.h", "zconf.h"] {
-            sh.copy_file(source.join(header), new.join("include").join(header))?;
-        }
-        let version = zlib_version(&sh.read_file(source.join("zlib.h"))?)?;
+        sh.set_var("CC", Clang::new(cache, target).context("the row has no `zig`")?.write()?.cc);
+        sh.set_var("AR", cache.path("bin/zig-ar"));
+        let scratch = cache.scratch()?;
+        let script = scratch.path().join("zlib.sh");
+        sh.write_file(&script, SCRIPT)?;
+        let system = target.platform().system.name();
         // The place is where the directory will be, not where it is made.
-        let pc = format!(
-            "prefix={0}\nlibdir=${{prefix}}/lib\nincludedir=${{prefix}}/include\n\nName: zlib\nDescription: zlib compression library\nVersion: {version}\nLibs: -L${{libdir}} -lz\nCflags: -I${{includedir}}\n",
-            place.display().to_string().replace(' ', "\\ ")
-        );
-        Ok(sh.write_file(lib.join("pkgconfig/zlib.pc"), pc)?)
+        capture(cmd!(sh, "sh {script} {system} {source} {new} {place}")).map(drop)
     })?;
     Ok(())
 }

@@ -27,7 +27,7 @@ const PACKAGE: &str = "cross-flake-sysroot";
 
 impl RustStd {
     /// Builds std, or core and alloc, for all these targets in one cargo invocation, and returns the rows that it cannot build for.
-    pub(super) fn build(&self, targets: &[&Target], events: &Events) -> Result<Failures> {
+    pub(in crate::provider::portable) fn build(&self, targets: &[&Target], events: &Events) -> Result<Failures> {
         let sh = Shell::new()?;
         let source = &self.cache.path(self.source_name());
         let build = self.built_root().join("build");

@@ -1,0 +1,16 @@
+//! The wishes of a plan's parts for lists of packages.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, OnceLock};
+
+use super::apt::Apt;
+use crate::provider::Reason;
+
+/// The wishes of all parts, and the apt that has the lists for them.
+#[derive(Default)]
+pub struct Wanted {
+    /// The suites, and packages of them about which all that wish is asked at once.
+    pub(super) suites: Mutex<BTreeMap<String, BTreeSet<String>>>,
+    /// Apt, once it was asked for. A failure stays one for the whole run.
+    pub(super) apt: OnceLock<Result<Apt, Reason>>,
+}
