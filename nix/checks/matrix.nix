@@ -56,7 +56,7 @@ in
   # Every program names the distribution's loader, or none, and no path of the store.
   portable = runCommand "portable-${row.name}" {
     nativeBuildInputs = [ patchelf ];
-    inherit package;
+    built = package;
     # Of other systems' programs patchelf knows nothing.
     interpreter = if row.isLinux then row.interpreter or "" else "-";
     store = builtins.storeDir;

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# The commands of a derivation: no program of $package needs this machine. $interpreter is the loader that they have to name, or -.
+# The commands of a derivation: no program of $built needs this machine. $interpreter is the loader that they have to name, or -.
 while IFS= read -r -d '' file; do
     if [ "$interpreter" != - ]; then
         found=$(patchelf --print-interpreter "$file" 2>/dev/null || true)
@@ -14,5 +14,5 @@ while IFS= read -r -d '' file; do
         echo "$file names paths of the Nix store: $paths" >&2
         exit 1
     fi
-done < <(find "$package" -path '*/bin/*' -type f -print0)
+done < <(find "$built" -path '*/bin/*' -type f -print0)
 touch "$out"
