@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result};
-use cargo_metadata::{Artifact, Package, TargetKind};
+use cargo_metadata::{Artifact, Package, PackageId, TargetKind};
 
 use super::build::{Built, seconds_since};
 use super::job::{Job, Owner, Program};
@@ -27,6 +27,8 @@ pub struct Collector<'r, 'a> {
     programs: HashMap<PathBuf, Artifact>,
     /// Directories that build scripts have libraries searched in, by row (`None` is the host).
     searched: HashMap<Option<usize>, HashSet<PathBuf>>,
+    /// Directories that build scripts write into, by row and package.
+    written: HashMap<(Option<usize>, PackageId), PathBuf>,
     /// Files that cargo has reported; it does so again when it is asked again.
     seen: HashSet<PathBuf>,
     /// The variables that the user has set.
@@ -42,6 +44,7 @@ impl<'r, 'a> Collector<'r, 'a> {
             group,
             programs: HashMap::new(),
             searched: HashMap::new(),
+            written: HashMap::new(),
             seen: HashSet::new(),
             users: inherited(),
             failure: None,
@@ -59,6 +62,7 @@ impl<'r, 'a> Collector<'r, 'a> {
                 let row = self.row_of_path(script.out_dir.as_std_path());
                 let folders = script.linked_paths.iter().map(|path| plain_path(path.as_str()));
                 self.searched.entry(row).or_default().extend(folders);
+                self.written.insert((row, script.package_id), script.out_dir.into_std_path_buf());
                 Ok(())
             }
             Built::Recorded(call) if call.row.is_some() => self.test(call),
@@ -176,7 +180,7 @@ impl<'r, 'a> Collector<'r, 'a> {
             harness: has_harness(package, artifact)?,
             program: Program::Test { file: program, runner: row.and_then(|row| row.environment.runner.clone()) },
             args,
-            env: self.variables(call.env, owner)?,
+            env: self.variables(call.env, owner, Some(&package.id))?,
             cwd: call.folder,
         });
         Ok(())
@@ -231,7 +235,7 @@ impl<'r, 'a> Collector<'r, 'a> {
                 runner: row.and_then(|row| row.environment.runner.clone()),
             },
             args: Vec::new(),
-            env: self.variables(call.env, owner)?,
+            env: self.variables(call.env, owner, package.map(|package| &package.id))?,
             cwd: call.folder,
         });
         Ok(())
@@ -250,8 +254,19 @@ impl<'r, 'a> Collector<'r, 'a> {
 
     /// The variables that a program would have if it were started by `cargo test` in a shell of its row: without the
     /// recorder, and without what this run has set for other rows.
-    fn variables(&self, env: BTreeMap<OsString, OsString>, owner: Owner) -> Result<BTreeMap<OsString, OsString>> {
+    fn variables(
+        &self,
+        env: BTreeMap<OsString, OsString>,
+        owner: Owner,
+        package: Option<&PackageId>,
+    ) -> Result<BTreeMap<OsString, OsString>> {
         let mut env = self.run.recorder.without(env);
+        // Of several `--target`s cargo 1.95 says the directory for the first alone.
+        if let (Owner::Row(row), Some(package)) = (owner, package)
+            && let Some(out) = self.written.get(&(Some(row), package.clone()))
+        {
+            env.insert("OUT_DIR".into(), out.into());
+        }
         let ours = self.run.rows.iter().flat_map(|row| row.environment.scoped.keys().map(OsString::from));
         let host = upper(&self.run.workspace.toolchain.host);
         let other = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_INCREMENTAL"].map(OsString::from);

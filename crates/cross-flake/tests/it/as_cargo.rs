@@ -140,3 +140,28 @@ fn libraries_of_one_target_are_not_searched_for_another() {
     let output = fixture.for_both("test", &["--json"]).succeeds();
     assert_eq!(output.json()["groups"], serde_json::json!([BOTH]));
 }
+
+/// Of several targets cargo tells the directory of a build script for the first one alone.
+#[test]
+fn the_directory_of_a_build_script_is_that_of_the_row() {
+    let fixture = Fixture::new("small");
+    let script = "fn main() {
+        let out = std::env::var(\"OUT_DIR\").unwrap();
+        std::fs::write(format!(\"{out}/arch.rs\"), format!(\"pub const TRIPLE: &str = {:?};\", std::env::var(\"TARGET\").unwrap())).unwrap();
+    }";
+    let check =
+        "let out = std::fs::read_to_string(format!(\"{}/arch.rs\", std::env::var(\"OUT_DIR\").unwrap())).unwrap();
+                 assert!(out.contains(std::env::consts::ARCH), \"{out}\");";
+    let library = format!(
+        "include!(concat!(env!(\"OUT_DIR\"), \"/arch.rs\"));\n\
+         /// ```\n/// assert!(small::TRIPLE.starts_with(std::env::consts::ARCH));\n/// ```\npub fn documented() {{}}\n\
+         #[test]\nfn sees() {{ {check} }}\n"
+    );
+    fixture.write("build.rs", script).write("src/lib.rs", &library);
+    fs::remove_file(fixture.root().join("src/main.rs")).unwrap();
+    let output = fixture.for_both("test", &["--json"]).succeeds();
+    assert_eq!(output.json()["groups"], serde_json::json!([BOTH]), "{output}");
+    for target in BOTH {
+        assert_eq!(output.row(target)["tests"]["passed"], 2, "{output}");
+    }
+}
