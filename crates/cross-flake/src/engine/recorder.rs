@@ -135,9 +135,10 @@ impl Recorder {
     pub fn install(cache: &Cache) -> Result<Recorder> {
         let own = std::env::current_exe().context("cannot find this program itself")?;
         let (folder, rustdoc) = (cache.path("recorder/bin"), cache.path("recorder").join(RUSTDOC));
+        // No links to the program: whoever builds that again takes its file away for a moment.
         std::fs::create_dir_all(&folder)
-            .and_then(|()| toolchain::link(&own, &folder.join(RUNNER)))
-            .and_then(|()| toolchain::link(&own, &rustdoc))
+            .and_then(|()| toolchain::twin(&own, &folder.join(RUNNER)))
+            .and_then(|()| toolchain::twin(&own, &rustdoc))
             .with_context(|| format!("cannot write {}", folder.display()))?;
         Ok(Recorder { folder, rustdoc })
     }

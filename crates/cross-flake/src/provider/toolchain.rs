@@ -122,7 +122,7 @@ pub fn link(to: &Path, at: &Path) -> std::io::Result<()> {
 }
 
 /// The same file under another name, or a copy of it.
-fn twin(from: &Path, at: &Path) -> std::io::Result<()> {
+pub fn twin(from: &Path, at: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::MetadataExt;
     let original = fs::metadata(from)?;
     if fs::symlink_metadata(at).is_ok_and(|m| m.len() == original.len() && m.mtime() == original.mtime()) {
