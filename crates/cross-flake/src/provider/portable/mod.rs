@@ -2,6 +2,7 @@
 //! from the distribution's packages, std from rustup or built from its source. Everything is in the cache folder.
 
 pub mod apt;
+pub mod archive;
 pub mod build_systems;
 pub mod clang;
 pub mod emulators;
