@@ -12,7 +12,7 @@ use super::{Place, print_json};
 use crate::cache::{Cache, disk_usage};
 use crate::events::human_bytes;
 use crate::host::child::which;
-use crate::provider::portable::apt::Apt;
+use crate::provider::portable::archive::Archive;
 use crate::provider::portable::wheels::{WASMTIME, ZIG};
 use crate::provider::{self, Provider, nix};
 use crate::settings;
@@ -134,7 +134,7 @@ impl Doctor {
             ),
         });
         let cache = Cache::locate();
-        let debian = Apt::open(cache.as_ref().unwrap_or(&Cache::none()), &super::events()).err();
+        let debian = Archive::open(cache.as_ref().unwrap_or(&Cache::none()), &super::events()).err();
         let debian = debian.map(|error| format!("{error:#}"));
         let debian = debian.as_deref();
         findings.push(pip(debian));
@@ -262,8 +262,8 @@ fn binfmt() -> Finding {
 
 fn distribution() -> Finding {
     let cache = Cache::locate().unwrap_or_else(|_| Cache::none());
-    match Apt::open(&cache, &super::events()) {
-        Ok(apt) => Finding::ok("distribution", format!("Debian {}", apt.own_suite)),
+    match Archive::open(&cache, &super::events()) {
+        Ok(apt) => Finding::ok("distribution", format!("{} {}", apt.name(), apt.own_suite)),
         Err(error) => Finding::bad(
             "distribution",
             State::Limited,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use super::apt::{Apt, NEWER_SUITE, Package};
+use super::archive::{Archive, NEWER_SUITE, Package};
 use super::sysroot::Sysroot;
 use super::wheels::WASMTIME;
 use crate::cache::Cache;
@@ -133,7 +133,7 @@ impl Bundle {
     }
 
     /// The apt that knows the packages, and the packages.
-    fn resolve(&self, apt: &Apt) -> Result<(Apt, Vec<Package>)> {
+    fn resolve(&self, apt: &Archive) -> Result<(Archive, Vec<Package>)> {
         let names: Vec<&str> = self.packages.iter().map(String::as_str).collect();
         let packages = match self.origin {
             Origin::Newer => apt.resolve(&names, SUITE)?,
@@ -182,7 +182,7 @@ fn owned(words: &[&str]) -> Vec<String> {
 ///
 /// # Errors
 /// The distribution lacks one.
-pub fn downloads(apt: &Apt, bundles: &[Bundle]) -> Result<Vec<Download>> {
+pub fn downloads(apt: &Archive, bundles: &[Bundle]) -> Result<Vec<Download>> {
     let newer = bundles.iter().filter(|b| b.origin == Origin::Newer).flat_map(|b| &b.packages);
     // One question to apt for all; what it does not know is told with its bundle.
     let _ = apt.resolve(&newer.map(String::as_str).collect::<Vec<_>>(), SUITE);
@@ -253,7 +253,7 @@ impl Emulators {
         &self,
         targets: &[Target],
         zig: impl Fn() -> Result<()>,
-        lists: impl Fn() -> Result<Apt>,
+        lists: impl Fn() -> Result<Archive>,
         events: &Events,
     ) -> Vec<(String, String)> {
         let mut failed: BTreeMap<String, String> = BTreeMap::new();

@@ -1,12 +1,10 @@
 //! The provider for a machine without Nix: clang, LLD and the C libraries of zig for every target, emulators and C libraries
 //! from the distribution's packages, std from rustup or built from its source. Everything is in the cache folder.
 
-pub mod apt;
 pub mod archive;
 pub mod build_systems;
 pub mod clang;
 pub mod emulators;
-pub mod pieces;
 pub mod rust_std;
 pub mod spawn;
 pub mod sysroot;
@@ -29,7 +27,7 @@ use crate::host::capacity;
 use crate::host::signals;
 use crate::targets::{Level, Target};
 use crate::workspace::Workspace;
-use apt::{Apt, BACKPORTS, NEWER_SUITE};
+use archive::{Archive, BACKPORTS, NEWER_SUITE};
 use emulators::Emulators;
 use rust_std::RustStd;
 use sysroot::Sysroot;
@@ -39,7 +37,7 @@ use wrappers::Wrappers;
 /// The provider.
 pub struct Portable {
     cache: Cache,
-    lists: Once<Apt>,
+    lists: Once<Archive>,
 }
 
 impl Portable {
@@ -64,7 +62,7 @@ impl Provider for Portable {
     }
 
     fn obstacle(&self, workspace: &Workspace, target: &Target, events: &Events) -> Option<String> {
-        let debian = Apt::open(&self.cache, events).err().map(|error| format!("{error:#}"));
+        let debian = Archive::open(&self.cache, events).err().map(|error| format!("{error:#}"));
         let wheels = [(&ZIG, target.zig.is_some()), (&WASMTIME, Emulators::new(&self.cache).wants_wasmtime(target))];
         let wheel = wheels.iter().filter(|(_, wanted)| *wanted);
         if let Some(reason) = wheel.filter_map(|(wheel, _)| wheel.obstacle(&self.cache, debian.as_deref())).next() {
@@ -253,9 +251,9 @@ impl Portable {
 
     /// apt, with the lists of packages fetched that these rows need. What keeps them from being fetched does so for the whole
     /// run.
-    fn lists(&self, std: &RustStd, targets: &[Target], events: &Events) -> Result<Apt> {
+    fn lists(&self, std: &RustStd, targets: &[Target], events: &Events) -> Result<Archive> {
         self.lists.get(|| {
-            let apt = Apt::open(&self.cache, events)?;
+            let apt = Archive::open(&self.cache, events)?;
             let own = apt.own_suite.clone();
             let bundles = Emulators::new(&self.cache).missing(targets);
             let mut suites: Vec<String> = bundles.iter().flat_map(|bundle| bundle.suites(&own)).collect();

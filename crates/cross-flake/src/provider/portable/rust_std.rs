@@ -13,7 +13,7 @@ use cargo_metadata::Message;
 use serde::{Deserialize, Serialize};
 use xshell::{Shell, cmd};
 
-use super::apt::{Apt, Package};
+use super::archive::{Archive, Package};
 use super::{toolchain, wasi};
 use crate::cache::Cache;
 use crate::events::{Event, Events};
@@ -111,7 +111,7 @@ impl RustStd {
     ///
     /// # Errors
     /// It has none.
-    pub fn source_package(&self, apt: &Apt) -> Result<Package> {
+    pub fn source_package(&self, apt: &Archive) -> Result<Package> {
         let release = &self.toolchain.release;
         let versions = apt.versions("rust-src")?;
         let fits = |v: &&String| v.split(['+', '~', '-']).next() == Some(release.as_str());
@@ -123,14 +123,14 @@ impl RustStd {
             )
         })?;
         let package = apt.resolve(&[&format!("rust-src={version}")], &apt.own_suite)?;
-        package.into_iter().next().context("apt does not find rust-src again")
+        package.into_iter().next().context("the lists of packages lack rust-src now")
     }
 
     /// What fetching the source would take.
     ///
     /// # Errors
-    /// apt fails.
-    pub fn source_download(&self, apt: &Apt) -> Result<Option<Download>> {
+    /// A list of packages cannot be read.
+    pub fn source_download(&self, apt: &Archive) -> Result<Option<Download>> {
         Ok(self.source_package(apt).ok().map(|package| Download {
             name: format!(
                 "source of Rust {}'s std{}",
@@ -151,7 +151,7 @@ impl RustStd {
         &self,
         targets: &[&Target],
         compiler: impl FnOnce() -> Result<PathBuf>,
-        lists: impl FnOnce() -> Result<Apt>,
+        lists: impl FnOnce() -> Result<Archive>,
         events: &Events,
         failed: impl Fn(String, String),
     ) -> Result<()> {
@@ -216,7 +216,7 @@ impl RustStd {
     }
 
     /// The folder `library` of Rust's source, in which std is no shared library, so that building it needs no linker.
-    fn source(&self, lists: impl FnOnce() -> Result<Apt>, events: &Events) -> Result<PathBuf> {
+    fn source(&self, lists: impl FnOnce() -> Result<Archive>, events: &Events) -> Result<PathBuf> {
         let name = self.source_name();
         if self.cache.has(&name) {
             return Ok(self.cache.path(name));

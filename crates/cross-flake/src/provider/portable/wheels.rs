@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use super::apt::Apt;
+use super::archive::Archive;
 use crate::cache::Cache;
 use crate::events::Events;
 use crate::host::child::capture;
@@ -137,7 +137,7 @@ impl Wheel {
     ///
     /// # Errors
     /// No network, no pip, or no wheel for this build machine.
-    pub fn install(&self, cache: &Cache, lists: impl FnOnce() -> Result<Apt>, events: &Events) -> Result<()> {
+    pub fn install(&self, cache: &Cache, lists: impl FnOnce() -> Result<Archive>, events: &Events) -> Result<()> {
         if self.is_installed(cache) {
             return Ok(());
         }
@@ -198,7 +198,7 @@ fn machines_pip() -> Option<&'static [String]> {
 }
 
 /// How to start pip: the machine's, or the distribution's, run by the machine's Python.
-fn pip(cache: &Cache, lists: impl FnOnce() -> Result<Apt>) -> Result<Vec<String>> {
+fn pip(cache: &Cache, lists: impl FnOnce() -> Result<Archive>) -> Result<Vec<String>> {
     if let Some(line) = machines_pip() {
         return Ok(line.to_vec());
     }
