@@ -125,6 +125,7 @@ they have started. Progress goes to stderr, and results to stdout; with `--json`
 | --- | --- |
 | `CROSS_FLAKE_CACHE` | the cache directory; `~/.cache/cross-flake` if it is not set |
 | `CROSS_FLAKE_STD` | the origin of Rust's std: `rustup`, `source`, or `auto`, which is rustup and else the source |
+| `CROSS_FLAKE_ARCHIVE` | the archive of packages, `URL SUITE…`; the machine's own if it is not set ([portable.md](portable.md)) |
 | `CROSS_FLAKE_PACKAGES` | `whole`: Debian's large packages are fetched whole ([portable.md](portable.md)) |
 | `CROSS_FLAKE_FLAKE` | the flake that makes environments for a workspace without one ([nix.md](nix.md)) |
 | `CROSS_FLAKE_ROOT` | a directory from which a row's runner takes the loader and libraries of a program |

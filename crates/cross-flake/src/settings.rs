@@ -11,6 +11,8 @@ pub const CACHE: &str = "CROSS_FLAKE_CACHE";
 pub const STD: &str = "CROSS_FLAKE_STD";
 /// `whole` fetches the distribution's large packages whole.
 pub const PACKAGES: &str = "CROSS_FLAKE_PACKAGES";
+/// Names the archive of packages, `URL SUITE…`, where the host's own is not to be used or there is none.
+pub const ARCHIVE: &str = "CROSS_FLAKE_ARCHIVE";
 /// Names the flake for workspaces that have none of their own. The apps of a flake set it.
 pub const FLAKE: &str = "CROSS_FLAKE_FLAKE";
 /// Names the program as people call it, for its children: the scripts that compile give hints as well.
@@ -25,6 +27,8 @@ pub struct Settings {
     pub std: String,
     /// The value of [`PACKAGES`] is `whole`.
     pub whole_packages: bool,
+    /// The value of [`ARCHIVE`].
+    pub archive: Option<String>,
     /// The value of [`FLAKE`].
     pub flake: Option<OsString>,
     /// This is a job of a CI service; all of them set the variable `CI`.
@@ -41,6 +45,7 @@ pub fn get() -> &'static Settings {
             cache: given(CACHE).map(PathBuf::from),
             std: given(STD).map_or("auto".into(), |std| std.to_string_lossy().into_owned()),
             whole_packages: given(PACKAGES).is_some_and(|packages| packages == "whole"),
+            archive: given(ARCHIVE).map(|archive| archive.to_string_lossy().into_owned()),
             flake: given(FLAKE),
             ci: given("CI").is_some_and(|ci| ci != "0" && ci != "false"),
         }

@@ -17,7 +17,7 @@ use crate::workspace::Workspace;
 /// They join the row's builds: they are added to its `packages` in the targets.toml beside your
 /// Cargo.toml, and from then on compiler, linker, pkg-config, CMake and Meson find their headers
 /// and libraries, and the row's programs are run with them. They are Debian 13's on every machine,
-/// checked by apt against the distribution's keys. No script of a package is run.
+/// checked against the distribution's keys. No script of a package is run.
 ///
 /// With --apart they join nothing: an interpreter, say, for tests that need more than the row
 /// brings. With CROSS_FLAKE_ROOT set to the directory, the row's runner takes the loader and the

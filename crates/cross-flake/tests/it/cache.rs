@@ -33,7 +33,7 @@ fn a_first_run_without_a_network_says_what_is_missing_and_leaves_nothing_half_in
     for installed in ["wheels", "packages", "prefix", "std", "rust-src", "zlib-source", "tmp"] {
         assert_eq!(names(&cache.path(installed)), [""; 0], "{installed}");
     }
-    assert!(!cache.path("apt/updated").exists());
+    assert!(!cache.path("lists").exists());
     fixture.assert_nothing_left();
 }
 

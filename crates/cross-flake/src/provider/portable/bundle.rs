@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::apt::{Apt, NEWER_SUITE, Package};
+use super::archive::{Archive, NEWER_SUITE, Package};
 use super::part::{Failures, Part, Site};
 use crate::cache::Cache;
 use crate::provider::Download;
@@ -78,44 +78,46 @@ impl Bundle {
         }
     }
 
-    /// The apt that knows the packages, and the packages.
-    fn resolve(&self, apt: &Apt) -> Result<(Apt, Vec<Package>)> {
+    /// The archive that has the packages, and the packages.
+    fn resolve(&self, archive: &Archive) -> Result<(Archive, Vec<Package>)> {
         let names: Vec<&str> = self.packages.iter().map(String::as_str).collect();
         let packages = match self.origin {
-            Origin::Newer => apt.resolve(&names, SUITE)?,
-            Origin::NewerWhole => apt.resolve(&names, SUITE)?.into_iter().map(Package::whole).collect(),
+            Origin::Newer => archive.resolve(&names, SUITE)?,
+            Origin::NewerWhole => archive.resolve(&names, SUITE)?.into_iter().map(Package::whole).collect(),
             Origin::Own => {
-                let mut packages = apt.resolve(&names, &apt.own_suite)?;
+                let mut packages = archive.resolve(&names, &archive.own_suite)?;
                 if let Some(first) = packages.iter().find(|package| package.name == self.packages[0]).cloned() {
-                    let needed = apt.dependencies(&first)?;
+                    let needed = archive.dependencies(&first)?;
                     let is_needed = |part: &&str| needed.iter().any(|name| name == part);
                     let parts: Vec<&str> = self.parts.iter().copied().filter(is_needed).collect();
                     if !parts.is_empty() {
-                        packages.extend(apt.resolve(&parts, &apt.own_suite)?);
+                        packages.extend(archive.resolve(&parts, &archive.own_suite)?);
                     }
                 }
                 if !self.libraries.is_empty() {
                     let known: Vec<String> = packages.iter().map(|package| package.name.clone()).collect();
                     // They need configuration, too, which is of no use here.
                     let is_library = |name: &str| name.starts_with("lib") || name == "zlib1g";
-                    let closure = apt.closure(self.libraries)?.into_iter();
+                    let closure = archive.closure(self.libraries)?.into_iter();
                     packages.extend(closure.filter(|new| is_library(&new.name) && !known.contains(&new.name)));
                 }
                 packages
             }
-            Origin::Program => apt.program(&self.packages[0], &apt.own_suite, &UNNEEDED)?,
-            Origin::ProgramOfBackports => apt.program(&self.packages[0], &program_suite(&apt.own_suite), &UNNEEDED)?,
+            Origin::Program => archive.program(&self.packages[0], &archive.own_suite, &UNNEEDED)?,
+            Origin::ProgramOfBackports => {
+                archive.program(&self.packages[0], &program_suite(&archive.own_suite), &UNNEEDED)?
+            }
             Origin::Foreign(arch) => {
-                let here = apt.resolve(&names, &apt.own_suite)?;
+                let here = archive.resolve(&names, &archive.own_suite)?;
                 if let Some(packages) = here.iter().map(|package| package.for_arch(arch)).collect() {
-                    return Ok((apt.clone(), packages));
+                    return Ok((archive.clone(), packages));
                 }
-                let foreign = apt.of_arch(arch)?;
+                let foreign = archive.of_arch(arch)?;
                 let packages = foreign.resolve(&names, &foreign.own_suite)?;
                 return Ok((foreign, packages));
             }
         };
-        Ok((apt.clone(), packages))
+        Ok((archive.clone(), packages))
     }
 }
 
@@ -134,16 +136,16 @@ impl Part for Bundle {
     }
 
     fn downloads(&self, site: &Site<'_>, _: &[&Target]) -> Result<Vec<Download>> {
-        let apt = site.apt()?;
-        let lists = apt.fetched().len();
-        let (_, packages) = self.resolve(&apt)?;
+        let archive = site.archive()?;
+        let lists = archive.fetched().len();
+        let (_, packages) = self.resolve(&archive)?;
         let bytes = packages.iter().map(|p| p.bytes).sum();
         let version = packages.iter().find(|p| p.name == self.packages[0]).map(|p| p.version.clone());
         let part = if packages.iter().any(Package::is_part) { ", in part" } else { "" };
         let name = format!("{} {}{part}", self.name, version.unwrap_or_default());
         let mut downloads = vec![Download { name, from: "Debian".into(), bytes }];
         // Those of another architecture are fetched only now.
-        downloads.extend(apt.fetched().split_off(lists));
+        downloads.extend(archive.fetched().split_off(lists));
         Ok(downloads)
     }
 
@@ -153,10 +155,10 @@ impl Part for Bundle {
     }
 
     fn install(&self, site: &Site<'_>, _: &[&Target]) -> Result<Failures> {
-        let apt = site.apt()?;
+        let archive = site.archive()?;
         site.install(&self.name, &format!("fetching {}", self.name), &self.folder(), |new| {
-            let (apt, packages) = self.resolve(&apt)?;
-            apt.unpack(&packages, new)
+            let (archive, packages) = self.resolve(&archive)?;
+            archive.unpack(&packages, new)
         })
     }
 }

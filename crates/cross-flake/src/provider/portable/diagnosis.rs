@@ -1,6 +1,6 @@
 //! What the portable provider needs of this machine, and what of it is in the cache.
 
-use super::apt::Apt;
+use super::archive::Archive;
 use super::wheels::{WASMTIME, Wheel, ZIG};
 use crate::cache::Cache;
 use crate::events::Events;
@@ -9,7 +9,7 @@ use crate::provider::finding::{Finding, State, first_line};
 
 /// Looks for all of it.
 pub fn diagnose(cache: &Cache, events: &Events) -> Vec<Finding> {
-    let debian = Apt::open(cache, events);
+    let debian = Archive::open(cache, events);
     let limited = |name, what: String, costs: &str| Finding::bad(name, State::Limited, what, costs, "");
     let impossible = |name, reason: &str| limited(name, format!("cannot be had here: {reason}"), "");
     let wheel = |name, wheel: &Wheel, costs: &str| match wheel.obstacle(cache, events) {
@@ -29,7 +29,7 @@ pub fn diagnose(cache: &Cache, events: &Events) -> Vec<Finding> {
         None => limited("emulators", "not here yet".to_owned(), "first use of a target fetches its own"),
     };
     let distribution = match &debian {
-        Ok(apt) => Finding::ok("distribution", format!("Debian {}", apt.own_suite)),
+        Ok(archive) => Finding::ok("distribution", format!("{} {}", archive.name(), archive.own_suite)),
         Err(error) => {
             let costs = "rows that need an emulator are skipped, unless the emulator is on PATH";
             limited("distribution", format!("{error:#}"), costs)
@@ -51,8 +51,8 @@ fn pip(is_debian: bool) -> Finding {
     let missing = |what, remedy| Finding::bad("pip", State::Limited, what, "zig cannot be fetched", remedy);
     match version {
         Some(version) => Finding::ok("pip", version),
-        None if which("python3").is_none() => missing("no python3 on PATH", "apt install python3"),
+        None if which("python3").is_none() => missing("no python3 on PATH", "archive install python3"),
         None if is_debian => Finding::ok("pip", "the distribution's, fetched when needed"),
-        None => missing("not on PATH", "apt install python3-pip"),
+        None => missing("not on PATH", "archive install python3-pip"),
     }
 }

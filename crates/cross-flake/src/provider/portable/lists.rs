@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 
 use anyhow::Result;
 
-use super::apt::{Apt, BACKPORTS, NEWER_SUITE};
+use super::archive::{Archive, BACKPORTS, NEWER_SUITE};
 use super::part::{Failures, Part, Site};
 use crate::provider::{Download, Reason};
 use crate::targets::Target;
@@ -15,42 +15,42 @@ struct Lists;
 impl Site<'_> {
     /// Wishes for the lists of the suites that `suites` gives for the machine's own release, and for these packages of them.
     pub fn lists(&self, suites: impl FnOnce(&str) -> Vec<String>, packages: &[String]) -> Box<dyn Part> {
-        if let Ok(apt) = Apt::open(self.cache, self.events) {
+        if let Ok(archive) = Archive::open(self.cache, self.events) {
             let mut wanted = self.wanted.suites.lock().unwrap_or_else(PoisonError::into_inner);
-            for suite in suites(&apt.own_suite) {
+            for suite in suites(&archive.own_suite) {
                 wanted.entry(suite).or_default().extend(packages.iter().cloned());
             }
         }
         Box::new(Lists)
     }
 
-    /// Returns apt with the lists that were wished for; whoever asks first fetches them, and the others wait.
+    /// Returns the archive with the lists that were wished for; whoever asks first fetches them, and the others wait.
     ///
     /// # Errors
-    /// See [`Apt::open`] and [`Apt::update`].
-    pub fn apt(&self) -> Result<Apt> {
-        Ok(self.wanted.apt.get_or_init(|| self.fetch().map_err(Reason::from)).clone()?)
+    /// See [`Archive::open`] and [`Archive::update`].
+    pub fn archive(&self) -> Result<Archive> {
+        Ok(self.wanted.archive.get_or_init(|| self.fetch().map_err(Reason::from)).clone()?)
     }
 
-    fn fetch(&self) -> Result<Apt> {
-        let apt = Apt::open(self.cache, self.events)?;
+    fn fetch(&self) -> Result<Archive> {
+        let archive = Archive::open(self.cache, self.events)?;
         let wanted = self.wanted.suites.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let update = |suites: Vec<String>| {
-            if apt.is_ready(&suites) {
+            if archive.is_ready(&suites) {
                 return Ok(());
             }
-            self.events.step("lists", "fetching the distribution's lists of packages", || apt.update(&suites))
+            self.events.step("lists", "fetching the distribution's lists of packages", || archive.update(&suites))
         };
         update(wanted.keys().cloned().collect())?;
         // That suite is there for Rust's source alone, and releases have a version each of their own.
-        if wanted.contains_key(BACKPORTS) && self.std.source_package(&apt).is_err() {
-            update(vec![NEWER_SUITE.to_owned(), apt.own_suite.clone()])?;
+        if wanted.contains_key(BACKPORTS) && self.std.source_package(&archive).is_err() {
+            update(vec![NEWER_SUITE.to_owned(), archive.own_suite.clone()])?;
         }
         for (suite, packages) in &wanted {
-            // What apt does not know is told with the part that needs it.
-            let _ = apt.resolve(&packages.iter().map(String::as_str).collect::<Vec<_>>(), suite);
+            // What archive does not know is told with the part that needs it.
+            let _ = archive.resolve(&packages.iter().map(String::as_str).collect::<Vec<_>>(), suite);
         }
-        Ok(apt)
+        Ok(archive)
     }
 }
 
@@ -65,14 +65,14 @@ impl Part for Lists {
     }
 
     fn obstacle(&self, site: &Site<'_>) -> Option<Reason> {
-        Apt::open(site.cache, site.events).err().map(Reason::from)
+        Archive::open(site.cache, site.events).err().map(Reason::from)
     }
 
     fn downloads(&self, site: &Site<'_>, _: &[&Target]) -> Result<Vec<Download>> {
-        Ok(site.apt()?.fetched())
+        Ok(site.archive()?.fetched())
     }
 
     fn install(&self, site: &Site<'_>, _: &[&Target]) -> Result<Failures> {
-        site.apt().map(|_| Failures::new())
+        site.archive().map(|_| Failures::new())
     }
 }

@@ -10,11 +10,10 @@ pub mod wheels;
 pub mod wrappers;
 pub mod zlib;
 
-mod apt;
+mod archive;
 mod bundle;
 mod lists;
 mod part;
-mod pieces;
 mod plan;
 mod prefix;
 mod programs;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use xshell::{Shell, cmd};
 
-use super::apt::{Apt, Package};
+use super::archive::{Archive, Package};
 use crate::cache::Cache;
 use crate::events::Events;
 use crate::host::child::capture;
@@ -95,9 +95,9 @@ impl RustStd {
     ///
     /// # Errors
     /// It has none.
-    pub fn source_package(&self, apt: &Apt) -> Result<Package> {
+    pub fn source_package(&self, archive: &Archive) -> Result<Package> {
         let release = &self.toolchain.release;
-        let versions = apt.versions("rust-src")?;
+        let versions = archive.versions("rust-src")?;
         let fits = |v: &&String| v.split(['+', '~', '-']).next() == Some(release.as_str());
         let version = versions.iter().find(fits).ok_or_else(|| {
             anyhow!(
@@ -106,8 +106,8 @@ impl RustStd {
                 if versions.is_empty() { "missing".to_owned() } else { versions.join(", ") }
             )
         })?;
-        let package = apt.resolve(&[&format!("rust-src={version}")], &apt.own_suite)?;
-        package.into_iter().next().context("apt does not find rust-src again")
+        let package = archive.resolve(&[&format!("rust-src={version}")], &archive.own_suite)?;
+        package.into_iter().next().context("archive does not find rust-src again")
     }
 
     /// The name by which rustup knows the toolchain, if it is rustup's and this user may change it.

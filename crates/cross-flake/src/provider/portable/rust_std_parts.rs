@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use super::apt::{BACKPORTS, Package};
+use super::archive::{BACKPORTS, Package};
 use super::part::{Failures, Part, Site};
 use super::wheels::ZIG;
 use crate::host::child::capture;
@@ -66,7 +66,7 @@ impl Part for Source {
             return Ok(Vec::new());
         }
         // A version that the distribution lacks is told by who needs it.
-        let package = site.std.source_package(&site.apt()?).ok();
+        let package = site.std.source_package(&site.archive()?).ok();
         let download = |package: Package| Download {
             name: format!("{}{}", site.std.source_title(), if package.is_part() { ", in part" } else { "" }),
             from: "Debian".into(),
@@ -103,13 +103,13 @@ impl Part for Source {
             };
             return site.cache.install(&name, copy).map(|_| Failures::new());
         }
-        let apt = site.apt()?;
-        let package = site.std.source_package(&apt)?;
+        let archive = site.archive()?;
+        let package = site.std.source_package(&archive)?;
         site.install("std", &format!("fetching the {}", site.std.source_title()), &name, |new| {
             // The package holds the compiler's source, too, which is six times as large.
             let library = format!("usr/src/rustc-{}/library", site.std.toolchain.release);
             let scratch = site.cache.scratch()?;
-            apt.unpack_part(&[package], &library, scratch.path())?;
+            archive.unpack_part(&[package], &library, scratch.path())?;
             let library = scratch.path().join(library);
             for entry in fs::read_dir(&library).with_context(|| format!("cannot read {}", library.display()))? {
                 let entry = entry?;

@@ -9,10 +9,10 @@ use std::hash::{Hash, Hasher};
 use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use super::apt::{Apt, Package, SYSROOT_SUITES};
+use super::archive::{self, Archive, Package, SYSROOT_SUITES};
 use super::part::{Failures, Part, Site};
 use crate::cache::Cache;
 use crate::events::{Events, human_bytes};
@@ -126,29 +126,29 @@ impl Sysroot {
         text.lines().map(str::to_owned).collect()
     }
 
-    fn resolve(&self, cache: &Cache, suite: &'static str, events: &Events) -> Result<(Apt, Vec<Package>)> {
-        let apt = Apt::open(cache, events)?.of_sysroot(&self.arch, suite);
+    fn resolve(&self, cache: &Cache, suite: &'static str, events: &Events) -> Result<(Archive, Vec<Package>)> {
+        let archive = Archive::open(cache, events)?.of_sysroot(&self.arch, suite);
         let suites = [suite.to_owned()];
-        if !apt.is_ready(&suites) {
+        if !archive.is_ready(&suites) {
             let doing = format!("fetching the lists of packages of Debian's {suite} for {}", self.arch);
-            events.step("lists", &doing, || apt.update(&suites))?;
+            events.step("lists", &doing, || archive.update(&suites))?;
         }
         let names: Vec<&str> = self.packages.iter().map(String::as_str).collect();
-        let packages = apt.closure(&names).map_err(|error| self.explain(error, suite))?;
-        Ok((apt, packages))
+        let packages = archive.closure(&names)?;
+        Ok((archive, packages))
     }
 
     /// Unpacks the packages and all that they need, and the view between the two kinds of them, into a folder that is empty.
     fn unpack(&self, cache: &Cache, suite: &'static str, new: &Path, events: &Events) -> Result<()> {
-        let (apt, packages) = self.resolve(cache, suite, events)?;
+        let (archive, packages) = self.resolve(cache, suite, events)?;
         let bytes = human_bytes(packages.iter().map(|p| p.bytes).sum());
         let doing = format!("fetching {} packages for {}, {bytes}", packages.len(), self.target);
         let is_of_toolchain = |p: &Package| OF_THE_TOOLCHAIN.iter().any(|start| p.name.starts_with(start));
         let (toolchain, own): (Vec<Package>, Vec<Package>) = packages.into_iter().partition(is_of_toolchain);
         events.step("packages", &doing, || {
-            apt.unpack(&own, new)?;
+            archive.unpack(&own, new)?;
             make_view(new)?;
-            apt.unpack(&toolchain, new)
+            archive.unpack(&toolchain, new)
         })
     }
 
@@ -170,7 +170,7 @@ impl Sysroot {
         cache.install(&self.name(), |new| {
             let [first, second] = SYSROOT_SUITES;
             if let Err(error) = self.unpack(cache, first, new, events) {
-                if !is_absent(&format!("{error:#}")) {
+                if !archive::is_absent(&error) {
                     return Err(error);
                 }
                 events.note(&format!(
@@ -230,16 +230,6 @@ impl Sysroot {
         }
         fs::rename(&new, &into).with_context(failed)
     }
-
-    /// apt's words for a package that it does not know are in the middle of a long line of ours.
-    fn explain(&self, error: anyhow::Error, suite: &str) -> anyhow::Error {
-        let said = format!("{error:#}");
-        let unknown: Vec<&String> = self.packages.iter().filter(|name| is_unknown(&said, name)).collect();
-        match unknown.first() {
-            Some(name) => anyhow!("Debian's {suite} has no package `{name}` for {}", self.arch),
-            None => error,
-        }
-    }
 }
 
 impl Part for Sysroot {
@@ -248,19 +238,19 @@ impl Part for Sysroot {
     }
 
     fn obstacle(&self, site: &Site<'_>) -> Option<Reason> {
-        Apt::open(site.cache, site.events).err().map(Reason::from)
+        Archive::open(site.cache, site.events).err().map(Reason::from)
     }
 
     fn downloads(&self, site: &Site<'_>, _: &[&Target]) -> Result<Vec<Download>> {
-        let (apt, packages) = self.resolve(site.cache, SYSROOT_SUITES[0], site.events)?;
+        let (archive, packages) = self.resolve(site.cache, SYSROOT_SUITES[0], site.events)?;
         let bytes = packages.iter().map(|package| package.bytes).sum();
         let name = format!("packages for {}: {}", self.target, self.packages.join(", "));
         let mut downloads = vec![Download { name, from: "Debian".into(), bytes }];
-        downloads.extend(apt.fetched());
+        downloads.extend(archive.fetched());
         Ok(downloads)
     }
 
-    /// apt's state for an architecture is for one at a time.
+    /// archive's state for an architecture is for one at a time.
     fn lane(&self) -> Option<&'static str> {
         Some("sysroots")
     }
@@ -350,17 +340,6 @@ fn moved(text: &str, view: &str) -> String {
     })
 }
 
-/// Returns true if apt says that the mirror has no file for what its lists name.
-fn is_absent(said: &str) -> bool {
-    said.lines().any(|line| line.contains("Failed to fetch") && line.contains(" 404 "))
-}
-
-/// Returns true if apt says that it lacks this package.
-fn is_unknown(said: &str, name: &str) -> bool {
-    let ends = [format!("Unable to locate package {name}"), format!("Package '{name}' has no installation candidate")];
-    said.lines().any(|line| ends.iter().any(|end| line.trim_end().ends_with(end)))
-}
-
 /// Gives the root the links from /lib to /usr/lib and so on, which are in no package but that of the base system.
 fn merge_usr(root: &Path) -> Result<()> {
     for name in ["bin", "sbin", "lib", "lib32", "lib64"] {
@@ -421,20 +400,6 @@ mod tests {
         let view = root.join(VIEW);
         assert!(view.join("multiarch/lib/libx.a").exists() && view.join("usr/include/x.h").exists());
         assert!(!view.join("usr/include/stdio.h").exists() && !view.join("multiarch/include").exists());
-    }
-
-    #[test]
-    fn what_apt_lacks_is_found_in_what_it_says() {
-        assert!(is_unknown("`apt-get …` failed\nE: Unable to locate package nosuch\n", "nosuch"));
-        assert!(is_unknown("E: Package 'awk' has no installation candidate", "awk"));
-        assert!(!is_unknown("E: Unable to locate package nosuch2", "nosuch"));
-    }
-
-    #[test]
-    fn a_file_that_a_mirror_lacks_is_another_thing_than_no_network() {
-        let absent = "E: Failed to fetch http://mirror/debian/pool/x_s390x.deb  404  Not Found [IP: 192.0.2.1 80]";
-        assert!(is_absent(&format!("`apt-get download x` failed\n{absent}\n")));
-        assert!(!is_absent("E: Failed to fetch http://mirror/debian/pool/x_s390x.deb  Could not resolve 'mirror'"));
     }
 
     #[test]

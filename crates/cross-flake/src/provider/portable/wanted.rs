@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, OnceLock};
 
-use super::apt::Apt;
+use super::archive::Archive;
 use crate::provider::Reason;
 
-/// The wishes of all parts, and the apt that has the lists for them.
+/// The wishes of all parts, and the archive that has the lists for them.
 #[derive(Default)]
 pub struct Wanted {
     /// The suites, and packages of them about which all that wish is asked at once.
     pub(super) suites: Mutex<BTreeMap<String, BTreeSet<String>>>,
-    /// Apt, once it was asked for. A failure stays one for the whole run.
-    pub(super) apt: OnceLock<Result<Apt, Reason>>,
+    /// Archive, once it was asked for. A failure stays one for the whole run.
+    pub(super) archive: OnceLock<Result<Archive, Reason>>,
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
-use super::apt::Apt;
+use super::archive::Archive;
 use super::bundle::{Bundle, Origin};
 use super::part::{Failures, Part, Site};
 use crate::cache::Cache;
@@ -129,7 +129,7 @@ impl Wheel {
         if cache.has(&distributions_pip().folder()) {
             return None;
         }
-        Apt::open(cache, events).err().map(|error| Reason::new(format!("there is no pip, and {error:#}")))
+        Archive::open(cache, events).err().map(|error| Reason::new(format!("there is no pip, and {error:#}")))
     }
 
     /// Fetches the wheel with pip, which checks its hash, and unpacks it.

@@ -1,22 +1,17 @@
-"""Parts of a Debian package, fetched without the rest.
+"""Pins the blocks of a Debian package in which wanted files are.
 
 dpkg-deb compresses in blocks that can be read one without the other, so a server that gives ranges of a file gives single
-blocks. What is pinned is the hash of each range: apt's signatures cover whole packages only.
+blocks. What is pinned is the hash of each range: the archive's signatures cover whole packages only.
 
-  pieces.py fetch < JSON         writes a tar archive; JSON is {"url": URL, "ranges": [[at, bytes, sha256], …]}
-  pieces.py pin DEB < PATTERNS   prints an entry for pieces.toml that has every file of the package whose name matches one of
+  pieces.py DEB < PATTERNS       prints an entry for pieces.toml that has every file of the package whose name matches one of
                                  these regular expressions, one a line
 """
 
 import hashlib
-import http.client
-import json
 import lzma
 import re
 import struct
 import sys
-import urllib.error
-import urllib.request
 
 CHECK = 8  # CRC64, which ends every block
 
@@ -82,31 +77,6 @@ def members(data):
             yield data[first:end]
             first = end
         at = end
-
-
-def get(url, at, size):
-    request = urllib.request.Request(url, headers={"Range": f"bytes={at}-{at + size - 1}"})
-    # A connection may break, as apt's may, which tries as often.
-    for rest in (2, 1, 0):
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                if answer.status != 206:
-                    raise ValueError("the mirror gives no ranges of files")
-                return answer.read(size + 1)
-        except (OSError, http.client.HTTPException) as error:
-            if rest == 0 or isinstance(error, urllib.error.HTTPError):
-                raise ValueError(f"{url}: {error}") from error
-
-
-def fetch():
-    wish = json.load(sys.stdin)
-    for at, size, digest in wish["ranges"]:
-        data = get(wish["url"], at, size)
-        if hashlib.sha256(data).hexdigest() != digest:
-            raise ValueError("a part of the package is not the one that is pinned")
-        for member in members(decompress(data)):
-            sys.stdout.buffer.write(member)
-    sys.stdout.buffer.write(bytes(1024))
 
 
 def pin(path):
@@ -179,6 +149,6 @@ def pin(path):
 
 if __name__ == "__main__":
     try:
-        fetch() if sys.argv[1] == "fetch" else pin(sys.argv[2])
+        pin(sys.argv[1])
     except (OSError, ValueError, lzma.LZMAError) as error:
         sys.exit(str(error))
