@@ -4,7 +4,8 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -27,6 +28,8 @@ const BUNDLES: [&str; 4] = [
 
 /// The time after which a silent server is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The time after which a signal is heard.
+const SOON: Duration = Duration::from_millis(100);
 /// The times that a server may send a request elsewhere.
 const REDIRECTIONS: usize = 10;
 /// The milliseconds before each further attempt, of which apt makes as many.
@@ -125,9 +128,19 @@ pub struct Expected<'a> {
 }
 
 /// Fetches files.
+#[derive(Clone)]
 pub struct Client {
     agent: ureq::Agent,
-    proxies: Proxies,
+    proxies: Arc<Proxies>,
+}
+
+/// A part of what a server says.
+enum Part {
+    /// The start, with the status and the bytes that are to come.
+    Start(u16, Option<u64>),
+    Bytes(Vec<u8>),
+    End,
+    Failed(Fault),
 }
 
 /// An answer that has begun.
@@ -154,7 +167,7 @@ impl Client {
             .timeout_per_read(Some(PATIENCE))
             .tls_config(TlsConfig::builder().root_certs(certificates()).build())
             .build();
-        Client { agent: config.into(), proxies }
+        Client { agent: config.into(), proxies: Arc::new(proxies) }
     }
 
     /// Returns a small file.
@@ -213,43 +226,68 @@ impl Client {
         limit: u64,
         sink: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<u64> {
-        signals::check()?;
-        let fail = |fault| Failure::new(url, fault);
-        let answer = self.open(url, range).map_err(fail)?;
-        match (answer.status, range) {
-            (200, None) | (206, Some(_)) => {}
-            (200, Some(_)) => return Err(fail(Fault::NoRanges).into()),
-            (404 | 410, _) => return Err(fail(Fault::Absent).into()),
-            (status, _) => return Err(fail(Fault::Status(status)).into()),
-        }
-        let expected = range.map(|(_, bytes)| bytes).or(answer.length);
-        if expected.is_some_and(|length| length > limit) {
-            return Err(fail(Fault::TooLong(limit)).into());
-        }
-        let mut body = answer.body;
-        let mut buffer = vec![0; 1 << 16];
-        let mut came = 0;
+        let fail = |fault| anyhow::Error::from(Failure::new(url, fault));
+        // A server may be silent for long, and an interrupted run is to end at once: the thread is left to itself then.
+        let (sender, parts) = mpsc::sync_channel(4);
+        let (client, address) = (self.clone(), url.to_owned());
+        std::thread::spawn(move || client.hear(&address, range, &sender));
+        let (mut came, mut expected) = (0, range.map(|(_, bytes)| bytes));
         loop {
-            let length = match body.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(length) => length,
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
-                Err(error) => {
-                    signals::check()?;
-                    return Err(fail(Fault::Network(format!("after {came} bytes: {error}"))).into());
-                }
-            };
-            came += length as u64;
-            if came > limit {
-                return Err(fail(Fault::TooLong(limit)).into());
-            }
-            sink(&buffer[..length])?;
             signals::check()?;
+            match parts.recv_timeout(SOON) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Part::Start(status, length)) => {
+                    match (status, range) {
+                        (200, None) | (206, Some(_)) => {}
+                        (200, Some(_)) => return Err(fail(Fault::NoRanges)),
+                        (404 | 410, _) => return Err(fail(Fault::Absent)),
+                        _ => return Err(fail(Fault::Status(status))),
+                    }
+                    expected = expected.or(length);
+                    if expected.is_some_and(|length| length > limit) {
+                        return Err(fail(Fault::TooLong(limit)));
+                    }
+                }
+                Ok(Part::Bytes(bytes)) => {
+                    came += bytes.len() as u64;
+                    if came > limit {
+                        return Err(fail(Fault::TooLong(limit)));
+                    }
+                    sink(&bytes)?;
+                }
+                Ok(Part::Failed(fault)) => return Err(fail(fault)),
+                Ok(Part::End) | Err(RecvTimeoutError::Disconnected) => break,
+            }
         }
         if expected.is_some_and(|length| came < length) {
-            return Err(fail(Fault::Truncated { came, expected }).into());
+            return Err(fail(Fault::Truncated { came, expected }));
         }
         Ok(came)
+    }
+
+    /// Hands on what a server says, until nobody listens.
+    fn hear(&self, url: &str, range: Option<(u64, u64)>, listener: &SyncSender<Part>) {
+        let answer = match self.open(url, range) {
+            Ok(answer) => answer,
+            Err(fault) => return drop(listener.send(Part::Failed(fault))),
+        };
+        let Answer { status, length, mut body } = answer;
+        let mut part = Part::Start(status, length);
+        while listener.send(part).is_ok() {
+            let mut buffer = vec![0; 1 << 16];
+            part = match body.read(&mut buffer) {
+                Ok(0) => Part::End,
+                Ok(length) => {
+                    buffer.truncate(length);
+                    Part::Bytes(buffer)
+                }
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Part::End,
+                Err(error) => Part::Failed(Fault::Network(error.to_string())),
+            };
+            if !matches!(part, Part::Bytes(_)) {
+                return drop(listener.send(part));
+            }
+        }
     }
 
     fn open(&self, url: &str, range: Option<(u64, u64)>) -> std::result::Result<Answer, Fault> {

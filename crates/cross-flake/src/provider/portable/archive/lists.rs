@@ -17,8 +17,10 @@ use super::release::Release;
 use super::sources::Place;
 use crate::cache::{Cache, write_whole};
 
-/// The signed file of a release.
-const RELEASE: &str = "InRelease";
+/// The signed file of a release, at a mirror.
+const SIGNED: &str = "InRelease";
+/// What was signed of it, here: nobody vouches for what stands around it.
+const RELEASE: &str = "Release";
 /// The file whose age is that of the last question for a newer release.
 const ASKED: &str = "asked";
 /// The time after which a newer release is asked for, when something has to be fetched: a mirror keeps no old packages.
@@ -75,7 +77,7 @@ impl List {
     }
 
     fn release(&self) -> Option<Release> {
-        Release::parse_kept(&fs::read_to_string(self.dir.join(RELEASE)).ok()?).ok()
+        Release::parse(&fs::read_to_string(self.dir.join(RELEASE)).ok()?).ok()
     }
 
     /// Each list of the release: its file here, its name there, its length and its hash.
@@ -94,11 +96,11 @@ impl List {
     /// The release is not to be believed, or something cannot be had; what was here stays.
     pub fn update(&self, client: &Client, keys: &Keys, now: SystemTime) -> Result<u64> {
         let (url, suite) = (&self.place.url, &self.suite);
-        let address = format!("{url}/dists/{suite}/{RELEASE}");
+        let address = format!("{url}/dists/{suite}/{SIGNED}");
         let message = client.get(&address, LARGEST)?;
         let message = String::from_utf8(message).with_context(|| format!("{address}: it is no text"))?;
         let refused = || format!("{address} is refused");
-        let release = Release::open(&message, suite, keys, now).with_context(refused)?;
+        let (release, text) = Release::open(&message, suite, keys, now).with_context(refused)?;
         if let Some(seen) = self.release() {
             release.follows(&seen).with_context(refused)?;
         }
@@ -133,7 +135,7 @@ impl List {
             let components = self.place.components.join(", ");
             bail!("{address}: the suite has no packages for {} in {components}", self.arch);
         }
-        write_whole(&self.dir.join(RELEASE), message.as_bytes(), false)?;
+        write_whole(&self.dir.join(RELEASE), text.as_bytes(), false)?;
         write_whole(&self.dir.join(ASKED), b"", false)?;
         Ok(bytes)
     }
