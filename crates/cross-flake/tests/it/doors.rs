@@ -41,7 +41,11 @@ fn a_workspace_has_the_commands_in_an_xtask_of_its_own() {
     let manifest = fs::read_to_string(fixture.root().join("xtask/Cargo.toml")).unwrap();
     let library = repository.join("crates/cross-flake");
     fixture.write("xtask/Cargo.toml", &manifest.replace("../../../crates/cross-flake", library.to_str().unwrap()));
-    // The same versions, of which most are compiled already.
+    // The same versions and profiles, of which most are compiled already.
+    let profiles = fs::read_to_string(repository.join("Cargo.toml")).unwrap();
+    let profiles = &profiles[profiles.find("[profile.").unwrap()..];
+    let workspace = fs::read_to_string(fixture.root().join("Cargo.toml")).unwrap();
+    fixture.write("Cargo.toml", &format!("{workspace}\n{profiles}"));
     fs::copy(repository.join("Cargo.lock"), fixture.root().join("Cargo.lock")).unwrap();
     let target = built().parent().unwrap().to_owned();
     let xtask = |args: &[&str]| {
