@@ -29,7 +29,7 @@ let
       postPatch
       cargoLockContents
       ;
-    cargoExtraArgs = "--locked --package ${pname}";
+    cargoExtraArgs = "--offline --package ${pname}";
   };
   cross = each (
     _: pkgs:
