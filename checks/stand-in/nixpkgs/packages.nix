@@ -83,7 +83,10 @@ let
         "c++" = start machine.tools.cxx;
       }
       // {
-        bintools = tools "host-bintools" "0" { ar = start machine.tools.ar; };
+        bintools = tools "host-bintools" "0" {
+          ar = start machine.tools.ar;
+          ranlib = start machine.tools.ranlib;
+        };
         suffixSalt = "${cpu}_host";
       };
     hostPlatform = {

@@ -14,7 +14,7 @@ mod templates;
 use std::collections::BTreeSet;
 use std::fs;
 
-use bench::{bench, rows};
+use bench::{bench, copy, path_of, repository, rows, run};
 use serde_json::Value;
 
 /// The names in a JSON object.
@@ -80,6 +80,27 @@ fn a_shell_is_inside_its_target_and_build_scripts_stay_outside() {
         assert!(for_build == host && host.contains("host-cc"), "{output}");
         assert!(cargo.contains(&format!("rust-for-{row}/bin")), "{output}");
     }
+}
+
+/// Build scripts and proc-macros that link zlib, and what CMake takes for the build machine's compiler.
+#[test]
+#[ignore = "needs Nix: checks/nix runs it"]
+fn what_runs_on_the_host_gets_no_library_of_the_target_in_a_shell() {
+    let folder = bench().folder().join("host-libraries");
+    copy(&repository().join("crates/cross-flake/tests/fixtures/host-libraries"), &folder);
+    fs::write(
+        folder.join("CMakeLists.txt"),
+        "cmake_minimum_required(VERSION 3.16)\nproject(host C)\nmessage(STATUS \"it is ${CMAKE_C_COMPILER}\")\n",
+    )
+    .unwrap();
+    let script = "cargo run --quiet --locked && cmake -S . -B out -DCMAKE_TOOLCHAIN_FILE=\"$HOST_CMAKE_TOOLCHAIN_FILE\"";
+    let mut reference = path_of(&bench().clone());
+    reference.push("#aarch64-linux");
+    let mut shell = bench().command("nix");
+    shell.arg("develop").arg(reference).args(["--command", "sh", "-c", script]);
+    let output = run(shell.current_dir(&folder)).succeeds();
+    assert!(output.out.starts_with("aarch64 true\n"), "{output}");
+    assert!(output.out.contains("host-cc/bin/cc"), "{output}");
 }
 
 /// The first of the README's three commands. The example has a C build script, a proc-macro, and tests that start programs.
