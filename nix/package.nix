@@ -56,24 +56,30 @@ let
   // removeAttrs more [
     "nativeBuildInputs"
     "passthru"
-    "postInstall"
+    "postFixup"
     "postPatch"
   ]
   // {
-    postInstall =
-      more.postInstall or ""
-      # The loader with which its tests ran here is in the store.
-      + lib.optionalString (portable && own && row.isGlibc) (
-        eachProgram "${patchelf}/bin/patchelf --set-interpreter ${row.interpreter} --remove-rpath"
-      )
+    # After crane's own hooks, which write over paths of the store: a Mach-O is signed, page by page, by what strips it.
+    postFixup =
+      more.postFixup or ""
+      # The loader with which its tests ran here is in the store. Scripts and static programs name none.
+      + lib.optionalString (portable && own && row.isGlibc) (eachProgram ''
+        if ${patchelf}/bin/patchelf --print-interpreter "$program" >/dev/null 2>&1; then
+          ${patchelf}/bin/patchelf --set-interpreter ${row.interpreter} --remove-rpath "$program"
+        fi
+      '')
       # A Mach-O's map of debug information names the archives that it was linked from.
-      + lib.optionalString row.isDarwin (eachProgram "${environment.shell.STRIP} -S");
+      + lib.optionalString row.isDarwin (eachProgram "${environment.shell.STRIP} -S \"$program\"\n");
   };
 
   # A library has no programs.
-  eachProgram = command: ''
+  eachProgram = commands: ''
+
     if [ -d $out/bin ]; then
-      for program in $out/bin/*; do ${command} "$program"; done
+      for program in $out/bin/*; do
+        ${commands}
+      done
     fi
   '';
 
