@@ -8,9 +8,12 @@
   pkg-config-unwrapped,
   inputs,
   src,
+  workspace,
   portable,
-  # More arguments for crane's buildPackage: row -> attributes.
+  # More arguments for crane's buildPackage, and programs that builds start.
   crateArgs,
+  nativeBuildInputs,
+  told,
   row,
   own,
   rust,
@@ -24,10 +27,30 @@ let
     else
       (inputs.crane.mkLib pkgs).overrideToolchain rust;
 
-  more = crateArgs row;
+  more = crateArgs told;
+  packages = workspace.packagesFor row;
+
+  # Nothing is built of these, and a program that is tested on every target is not built again for them.
+  unused = [
+    ".envrc"
+    ".git"
+    ".github"
+    ".gitignore"
+    "flake.lock"
+    "flake.nix"
+  ];
+  source =
+    if builtins.isPath src then
+      builtins.path {
+        name = "source";
+        path = src;
+        filter = path: _: !(dirOf path == toString src && builtins.elem (baseNameOf path) unused);
+      }
+    else
+      src;
 
   args = {
-    inherit src;
+    src = source;
     strictDeps = true;
     doIncludeCrossToolchainEnv = false;
     CARGO_BUILD_TARGET = row.triple;
@@ -36,6 +59,7 @@ let
     ]
     ++ lib.optional (runner.package != null) runner.package
     ++ environment.dlltool
+    ++ nativeBuildInputs told
     ++ more.nativeBuildInputs or [ ];
     # Only what can be run is tested; `notRun` says why something is not.
     doCheck = runner.absent == null;
@@ -49,6 +73,11 @@ let
       notRun = runner.absent;
     }
     // more.passthru or { };
+  }
+  // lib.optionalAttrs (packages != null) {
+    cargoExtraArgs = "--locked ${
+      lib.concatMapStringsSep " " (name: "--package ${lib.escapeShellArg name}") packages
+    }";
   }
   # A crate without std cannot be compiled as the empty one that crane makes of a workspace to build its dependencies.
   // lib.optionalAttrs (row.std != "std") { cargoArtifacts = null; }
