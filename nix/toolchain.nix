@@ -55,7 +55,12 @@ let
     else if toolchain == "nightly" then
       nightly row
     else
-      toolchain (removeAttrs told [ "toolchain" ]);
+      toolchain (
+        told
+        // {
+          toolchain = throw "cross-flake: mkCross: `toolchain` itself makes the toolchain of ${row.name}, and is told of none";
+        }
+      );
 in
 {
   inherit fenix pinned;

@@ -249,6 +249,22 @@ let
         "1.95.0"
       ];
     };
+    test_a_toolchain_may_be_of_the_system_that_builds = {
+      expr =
+        (mkCross {
+          inherit pkgs;
+          toolchain =
+            {
+              row,
+              pkgs,
+              pkgsCross,
+              toolchain,
+              lib,
+            }:
+            pkgs.runCommand "rust-of-${row.name}" { } "mkdir $out";
+        }).scopes.aarch64-linux.rust.unwrapped.name;
+      expected = "rust-of-aarch64-linux";
+    };
     test_libraries_come_with_what_they_propagate = {
       expr =
         let
