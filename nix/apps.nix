@@ -2,7 +2,7 @@
 { lib }:
 {
   pkgs,
-  # The flake that environments come from, unless the workspace has one of its own.
+  # The flake that environments come from, unless the workspace has one of its own; null where it has.
   flake,
   # What mkCross gave.
   cross,
@@ -11,7 +11,8 @@ let
   app = name: words: description: {
     type = "app";
     program = "${pkgs.writeShellScript name ''
-      export CROSS_FLAKE_FLAKE=''${CROSS_FLAKE_FLAKE-${flake}} CROSS_FLAKE_CALLED="nix run ${flake} --"
+      export CROSS_FLAKE_CALLED="nix run ${if flake == null then "." else flake} --"
+      ${lib.optionalString (flake != null) "export CROSS_FLAKE_FLAKE=\${CROSS_FLAKE_FLAKE-${flake}}"}
       export PATH=$PATH:${lib.makeBinPath [ cross.toolchain.develop ]}
       exec ${cross.programs.cross-flake.package}/bin/cargo-cross-flake ${words} "$@"
     ''}";

@@ -6,7 +6,16 @@ let
 
   systems = import ./systems.nix;
   each = f: builtins.mapAttrs (system: _: f system nixpkgs.legacyPackages.${system}) systems;
-  mkCross = import ./mk-cross.nix inputs;
+  crossOf = import ./mk-cross.nix inputs;
+  mkCross =
+    given:
+    crossOf {
+      lib = given.pkgs.lib or lib;
+      system =
+        given.pkgs.stdenv.hostPlatform.system or (throw "cross-flake: mkCross: argument `pkgs` ${
+          if given ? pkgs then "must be" else "is missing:"
+        } nixpkgs for the build machine, such as nixpkgs.legacyPackages.x86_64-linux");
+    } given;
   mkFlake = import ./mk-flake.nix inputs;
 
   # The examples: bare metal has one of its own.
@@ -21,19 +30,21 @@ let
       ../rust-toolchain.toml
     ];
   };
-  example = row: rec {
-    pname = if row.std == "core" then "firmware" else "hello-zlib";
-    inherit (part)
-      src
-      version
-      postPatch
-      cargoLockContents
-      ;
-    cargoExtraArgs = "--locked --package ${pname}";
-  };
+  example =
+    { row, ... }:
+    rec {
+      pname = if row.std == "core" then "firmware" else "hello-zlib";
+      inherit (part)
+        src
+        version
+        postPatch
+        cargoLockContents
+        ;
+      cargoExtraArgs = "--offline --package ${pname}";
+    };
   cross = each (
-    _: pkgs:
-    mkCross {
+    system: pkgs:
+    crossOf { inherit lib system; } {
       inherit pkgs;
       src = ../.;
       crateArgs = example;
@@ -87,9 +98,6 @@ in
 
   checks = each (
     system: pkgs:
-    let
-      own = lib.filter (row: row.triple == systems.${system}) (lib.attrValues cross.${system}.rows);
-    in
     {
       inherit (import ./checks/tests.nix { inherit pkgs mkCross; }) unit;
       format = pkgs.runCommand "format" { nativeBuildInputs = [ pkgs.nixfmt ]; } ''
@@ -100,12 +108,7 @@ in
       cross-flake = cross.${system}.programs.cross-flake.checked;
       runner = cross.${system}.programs.runner.checked;
     }
-    // lib.listToAttrs (
-      map (row: {
-        inherit (row) name;
-        value = cross.${system}.packages.${row.name};
-      }) own
-    )
+    // lib.genAttrs cross.${system}.own (name: cross.${system}.packages.${name})
   );
 
   legacyPackages = each (

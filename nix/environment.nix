@@ -43,10 +43,18 @@ let
     host-cc = "${host}/bin/cc";
     host-cxx = "${host}/bin/c++";
     host-ar = "${host.bintools}/bin/ar";
+    host-ranlib = "${host.bintools}/bin/ranlib";
+    # As in a build, where pkg-config has no directories of its own.
+    host-pkg-config-libdir = "";
+    host-cmake = template "host.cmake" (value: value);
     pkg-config = "${pkg-config-unwrapped}/bin/pkg-config";
-    pkg-config-libdir = lib.concatMapStringsSep ":" (
-      folder: "${lib.getDev folder}/lib/pkgconfig"
-    ) libraries;
+    pkg-config-libdir = lib.concatStringsSep ":" (
+      lib.concatMap (
+        folder:
+        [ "${lib.getDev folder}/lib/pkgconfig" ]
+        ++ lib.optional (folder.hasShare or true) "${lib.getDev folder}/share/pkgconfig"
+      ) libraries
+    );
     roots = lib.concatStringsSep ";" (
       lib.optional (compiler.sysroot != null) compiler.sysroot ++ map toString libraries
     );

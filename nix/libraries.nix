@@ -5,6 +5,7 @@
   zlib,
   data,
   buildInputs,
+  told,
   row,
   cross,
   compiler,
@@ -27,6 +28,23 @@ let
   '';
 in
 lib.optional (compiler != null && row.hasLibc) (
-  runCommand "zlib-for-${row.name}" { } (if compiler.packaged then packaged else compiled)
+  runCommand "zlib-for-${row.name}" { passthru.hasShare = false; } (
+    if compiler.packaged then packaged else compiled
+  )
 )
-++ lib.optionals (compiler != null && compiler.packaged) (buildInputs cross)
+++ (
+  let
+    wanted = buildInputs told;
+    node = package: {
+      key = "${lib.getLib package}";
+      inherit package;
+    };
+    # With what they propagate, for which `Requires:` of their descriptions asks.
+    closure = builtins.genericClosure {
+      startSet = map node wanted;
+      operator = item: map node (lib.filter lib.isAttrs (item.package.propagatedBuildInputs or [ ]));
+    };
+  in
+  # It throws, with the way out, where there is none.
+  if wanted == [ ] then wanted else builtins.seq told.pkgsCross (map (item: item.package) closure)
+)

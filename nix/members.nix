@@ -33,7 +33,8 @@ let
     };
   });
 
-  # The packages of Cargo.lock that the program needs. A dependency there is a name, and a version where there are several.
+  # The packages of Cargo.lock that the members need, which are built `--offline` and not `--locked`: an edge that only another member's
+  # features make is in here, and cargo leaves it out. A dependency there is a name, and a version where there are several.
   lock = lib.importTOML ../Cargo.lock;
   named = lib.groupBy (package: package.name) lock.package;
   find =

@@ -1,107 +1,101 @@
 # lib.mkCross: shells, packages, environments and checks of a workspace for every target. docs/nix.md has it by example.
 inputs:
+{
+  # The lib of the nixpkgs in `pkgs`, and its build machine: names follow from these and from the workspace, so that a system for
+  # which there is no nixpkgs takes no other along.
+  lib,
+  system,
+}:
 let
-  # Every argument: whether it takes a value, what to say if not, and what it is if it is not given.
-  arguments =
-    { lib, ... }:
-    let
-      isPathLike = value: builtins.isPath value || lib.isStringLike value;
-    in
-    {
-      pkgs = {
-        type = "nixpkgs for the build machine, such as nixpkgs.legacyPackages.x86_64-linux";
-        check = value: builtins.isAttrs value && value ? stdenv && value ? pkgsCross;
-      };
-      src = {
-        type = "path of the workspace, or null for shells and environments only";
-        check = value: value == null || isPathLike value;
-        default = null;
-      };
-      targets = {
-        type = "list of names or triples, or null for every row of the table";
-        check = value: value == null || (builtins.isList value && lib.all builtins.isString value);
-        default = null;
-      };
-      table = {
-        type = "path of a targets.toml that is laid over the table, or null for the one in src, if there is one";
-        check = value: value == null || isPathLike value;
-        default = null;
-      };
-      toolchain = {
-        type = ''null for what rust-toolchain.toml pins, "nightly", or a function from a row to a toolchain that has its std'';
-        check = value: value == null || value == "nightly" || lib.isFunction value;
-        default = null;
-      };
-      buildInputs = {
-        type = "function from pkgsCross.<row> to a list of packages that programs link";
-        check = lib.isFunction;
-        default = _: [ ];
-      };
-      portable = {
-        type = "bool: whether programs are to run without /nix/store, which is then checked";
-        check = builtins.isBool;
-        default = true;
-      };
-      crateArgs = {
-        type = "attributes for crane's buildPackage, or a function from a row to them";
-        check = value: builtins.isAttrs value || lib.isFunction value;
-        default = { };
-      };
-    };
+  systems = import ./systems.nix;
+  isPathLike = value: builtins.isPath value || lib.isStringLike value;
+  callback = "a function from { row, pkgs, pkgsCross, toolchain, lib } to";
 
-  checked =
-    given:
-    let
-      lib = given.pkgs.lib or inputs.nixpkgs.lib;
-      known = arguments { inherit lib; };
-      fail = what: throw "cross-flake: mkCross: ${what}";
-      unknown = lib.filter (name: !known ? ${name}) (builtins.attrNames given);
-      value =
-        name: argument:
-        if !given ? ${name} then
-          argument.default or (fail "argument `${name}` is missing: ${argument.type}")
-        else if argument.check given.${name} then
-          given.${name}
-        else
-          fail "argument `${name}` must be ${argument.type}";
-    in
-    if unknown != [ ] then
-      fail "unknown argument `${builtins.head unknown}`; it takes ${lib.concatStringsSep ", " (builtins.attrNames known)}"
-    else
-      builtins.mapAttrs value known;
+  # What nixpkgs' version says, as crane compares it: `26.05pre` is no older than 26.05.
+  release = lib.concatStringsSep "." (lib.take 2 (builtins.splitVersion lib.version));
+  needed = "26.05";
+
+  arguments = {
+    pkgs = {
+      type = "nixpkgs for the build machine, such as nixpkgs.legacyPackages.x86_64-linux";
+      lazy = true;
+      check =
+        value:
+        builtins.isAttrs value
+        && value ? stdenv
+        && value ? pkgsCross
+        && (
+          systems ? ${system}
+          || throw "cross-flake: ${system} is no build machine of cross-flake's; ${lib.concatStringsSep ", " (builtins.attrNames systems)} are"
+        )
+        && (
+          !lib.versionOlder release needed
+          || throw "cross-flake: nixpkgs ${lib.version} is too old: version ${needed} or newer is needed"
+        );
+    };
+    src = {
+      type = "path of the workspace, or null for shells and environments only";
+      check = value: value == null || isPathLike value;
+      default = null;
+    };
+    targets = {
+      type = "list of names or triples, or null for those that the workspace is for";
+      check = value: value == null || (builtins.isList value && lib.all builtins.isString value);
+      default = null;
+    };
+    table = {
+      type = "path of a targets.toml that is laid over the table, or null for the one in src, if there is one";
+      check = value: value == null || isPathLike value;
+      default = null;
+    };
+    toolchain = {
+      type = ''null for what rust-toolchain.toml pins, "nightly", or ${callback} a toolchain that has the row's std'';
+      check = value: value == null || value == "nightly" || lib.isFunction value;
+      default = null;
+    };
+    buildInputs = {
+      type = "${callback} a list of packages that programs link";
+      check = lib.isFunction;
+      default = _: [ ];
+    };
+    nativeBuildInputs = {
+      type = "${callback} a list of packages that builds start programs of";
+      check = lib.isFunction;
+      default = _: [ ];
+    };
+    shell = {
+      type = "${callback} { packages, variables, hook } of a dev shell";
+      check = lib.isFunction;
+      default = _: { };
+    };
+    portable = {
+      type = "bool: whether programs are to run without /nix/store, which is then checked";
+      check = builtins.isBool;
+      default = true;
+    };
+    crateArgs = {
+      type = "${callback} attributes for crane's buildPackage";
+      check = lib.isFunction;
+      default = _: { };
+    };
+  };
 in
 given:
 let
-  args = checked given;
+  args = import ./arguments.nix { inherit lib; } "mkCross" arguments given;
   inherit (args) pkgs src;
-  inherit (pkgs) lib;
-  inherit (pkgs.stdenv.hostPlatform) system;
 
-  scope = import ./scope.nix {
-    inherit inputs;
-    args = args // {
-      crateArgs = if lib.isFunction args.crateArgs then args.crateArgs else _: args.crateArgs;
-    };
-  };
-  inherit (scope)
-    programs
-    systems
-    table
-    toolchain
-    ;
-  rows = if args.targets == null then table.rows else table.select args.targets;
+  scope = import ./scope.nix { inherit inputs lib args; };
+  inherit (scope) programs table toolchain;
+  rows = if args.targets == null then scope.workspace.rows else table.select args.targets;
   all = builtins.mapAttrs (_: scope.ofRow) rows;
   view = name: builtins.mapAttrs (_: one: one.${name}) all;
 
   needSource =
     what: if src == null then throw "cross-flake: mkCross without `src` has no ${what}" else what;
-in
-if !systems ? ${system} then
-  throw "cross-flake: ${system} is no build machine of cross-flake's; ${lib.concatStringsSep ", " (builtins.attrNames systems)} are"
-else if lib.versionOlder lib.version "25.11" then
-  throw "cross-flake: nixpkgs ${lib.version} is too old: version 25.11 or newer is needed"
-else
-  rec {
+
+  own = lib.filter (name: rows.${name}.triple == systems.${system}) (builtins.attrNames rows);
+  cross = rec {
     # The rows, by name.
     inherit rows;
     # devShells
@@ -145,5 +139,16 @@ else
     );
     # What each row's outputs are made of, by name.
     scopes = all;
+    # The rows that are the build machine itself.
+    inherit own;
+    # The dev shell for work on the build machine itself.
+    develop = scope.develop;
+    # Outputs of a flake for this build machine, such as `packages`: all of the above by the names that Nix has for them.
+    outputs = import ./outputs.nix {
+      inherit lib pkgs system;
+      inherit cross;
+    };
     inherit toolchain programs;
-  }
+  };
+in
+cross

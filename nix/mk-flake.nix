@@ -3,46 +3,31 @@
 inputs:
 {
   nixpkgs ? inputs.nixpkgs,
-  systems ? builtins.attrNames (import ./systems.nix),
+  # Those that nixpkgs has: it drops one in time.
+  systems ? nixpkgs.lib.intersectLists (builtins.attrNames (import ./systems.nix)) (
+    builtins.attrNames nixpkgs.legacyPackages
+  ),
   ...
 }@given:
 let
   inherit (nixpkgs) lib;
-  each = lib.genAttrs systems;
-  cross = each (
+  each =
     system:
-    import ./mk-cross.nix inputs (
-      removeAttrs given [
+    let
+      pkgs = nixpkgs.legacyPackages.${system};
+      arguments = removeAttrs given [
         "nixpkgs"
         "systems"
-      ]
-      // {
-        pkgs = nixpkgs.legacyPackages.${system};
-      }
-    )
-  );
+      ];
+    in
+    import ./outputs.nix {
+      inherit lib pkgs system;
+      cross = import ./mk-cross.nix inputs { inherit lib system; } (arguments // { inherit pkgs; });
+    };
+  outputs = lib.genAttrs systems each;
+  view = name: builtins.mapAttrs (_: one: one.${name}) outputs;
 in
 {
-  devShells = each (system: cross.${system}.shells);
-  apps = lib.filterAttrs (system: _: lib.hasSuffix "-linux" system) (
-    each (
-      system:
-      import ./apps.nix { inherit lib; } {
-        pkgs = nixpkgs.legacyPackages.${system};
-        flake = given.src or (throw "cross-flake: mkFlake without `src` has no apps");
-        cross = cross.${system};
-      }
-    )
-  );
-  packages = each (system: cross.${system}.packages // cross.${system}.environments);
-  checks = each (
-    system:
-    # What the build machine can run by itself; `nix build .#matrix` is the rest.
-    lib.filterAttrs (
-      _: package: package.environment.row.triple == (import ./systems.nix).${system}
-    ) cross.${system}.packages
-  );
-  legacyPackages = each (
-    system: cross.${system}.triples // { inherit (cross.${system}) matrix notRun; }
-  );
+  apps = lib.filterAttrs (_: apps: apps != { }) (view "apps");
 }
+// lib.genAttrs [ "checks" "devShells" "formatter" "legacyPackages" "packages" ] view

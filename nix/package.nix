@@ -8,9 +8,12 @@
   pkg-config-unwrapped,
   inputs,
   src,
+  workspace,
   portable,
-  # More arguments for crane's buildPackage: row -> attributes.
+  # More arguments for crane's buildPackage, and programs that builds start.
   crateArgs,
+  nativeBuildInputs,
+  told,
   row,
   own,
   rust,
@@ -24,10 +27,30 @@ let
     else
       (inputs.crane.mkLib pkgs).overrideToolchain rust;
 
-  more = crateArgs row;
+  more = crateArgs told;
+  packages = workspace.packagesFor row;
+
+  # Nothing is built of these, and a program that is tested on every target is not built again for them.
+  unused = [
+    ".envrc"
+    ".git"
+    ".github"
+    ".gitignore"
+    "flake.lock"
+    "flake.nix"
+  ];
+  source =
+    if builtins.isPath src then
+      builtins.path {
+        name = "source";
+        path = src;
+        filter = path: _: !(dirOf path == toString src && builtins.elem (baseNameOf path) unused);
+      }
+    else
+      src;
 
   args = {
-    inherit src;
+    src = source;
     strictDeps = true;
     doIncludeCrossToolchainEnv = false;
     CARGO_BUILD_TARGET = row.triple;
@@ -36,6 +59,7 @@ let
     ]
     ++ lib.optional (runner.package != null) runner.package
     ++ environment.dlltool
+    ++ nativeBuildInputs told
     ++ more.nativeBuildInputs or [ ];
     # Only what can be run is tested; `notRun` says why something is not.
     doCheck = runner.absent == null;
@@ -50,30 +74,41 @@ let
     }
     // more.passthru or { };
   }
+  // lib.optionalAttrs (packages != null) {
+    cargoExtraArgs = "--locked ${
+      lib.concatMapStringsSep " " (name: "--package ${lib.escapeShellArg name}") packages
+    }";
+  }
   # A crate without std cannot be compiled as the empty one that crane makes of a workspace to build its dependencies.
   // lib.optionalAttrs (row.std != "std") { cargoArtifacts = null; }
   // environment.scoped
   // removeAttrs more [
     "nativeBuildInputs"
     "passthru"
-    "postInstall"
+    "postFixup"
     "postPatch"
   ]
   // {
-    postInstall =
-      more.postInstall or ""
-      # The loader with which its tests ran here is in the store.
-      + lib.optionalString (portable && own && row.isGlibc) (
-        eachProgram "${patchelf}/bin/patchelf --set-interpreter ${row.interpreter} --remove-rpath"
-      )
+    # After crane's own hooks, which write over paths of the store: a Mach-O is signed, page by page, by what strips it.
+    postFixup =
+      more.postFixup or ""
+      # The loader with which its tests ran here is in the store. Scripts and static programs name none.
+      + lib.optionalString (portable && own && row.isGlibc) (eachProgram ''
+        if ${patchelf}/bin/patchelf --print-interpreter "$program" >/dev/null 2>&1; then
+          ${patchelf}/bin/patchelf --set-interpreter ${row.interpreter} --remove-rpath "$program"
+        fi
+      '')
       # A Mach-O's map of debug information names the archives that it was linked from.
-      + lib.optionalString row.isDarwin (eachProgram "${environment.shell.STRIP} -S");
+      + lib.optionalString row.isDarwin (eachProgram "${environment.shell.STRIP} -S \"$program\"\n");
   };
 
   # A library has no programs.
-  eachProgram = command: ''
+  eachProgram = commands: ''
+
     if [ -d $out/bin ]; then
-      for program in $out/bin/*; do ${command} "$program"; done
+      for program in $out/bin/*; do
+        ${commands}
+      done
     fi
   '';
 

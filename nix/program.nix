@@ -30,7 +30,7 @@ let
             strictDeps = true;
             # Built once for a version, so there is nothing to gain from building the dependencies by themselves.
             cargoArtifacts = null;
-            cargoExtraArgs = "--locked --package ${pname}";
+            cargoExtraArgs = "--offline --package ${pname}";
             # The integration tests fetch compilers and emulators.
             cargoTestExtraArgs = "--lib --bins";
           }

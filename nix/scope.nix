@@ -2,6 +2,8 @@
 # in that of mkCross, and in nixpkgs: what a file depends on is in its first lines. Nothing here is evaluated that nobody asks for.
 {
   inputs,
+  # nixpkgs' own, of which also the table is made: names need no packages.
+  lib,
   # mkCross's arguments.
   args,
 }:
@@ -20,32 +22,59 @@ let
   workspaceFile =
     name: if src != null && builtins.pathExists (src + "/${name}") then src + "/${name}" else null;
 
+  # What a callback of mkCross's caller gives for a row.
+  answer =
+    name: check: what: told:
+    let
+      value = args.${name} told;
+    in
+    if check value then
+      value
+    else
+      throw "cross-flake: mkCross: `${name}` has to give a ${what}, and gives a ${builtins.typeOf value} for ${told.row.name}";
+
   common = {
-    inherit inputs pkgs;
-    inherit (args)
-      src
-      portable
-      buildInputs
-      crateArgs
-      ;
+    inherit inputs lib pkgs;
+    inherit (args) src portable;
+    buildInputs = answer "buildInputs" builtins.isList "list";
+    nativeBuildInputs = answer "nativeBuildInputs" builtins.isList "list";
+    crateArgs = answer "crateArgs" builtins.isAttrs "set of attributes";
+    shellArgs = answer "shell" builtins.isAttrs "set of attributes";
     call = callWith common;
+    # The version that the scripts are tested with.
+    zig = pkgs.zig_0_16 or pkgs.zig;
     systems = import ./systems.nix;
     fill = import ./fill.nix;
     # The data that both providers read.
     data = ../crates/cross-flake/data;
     scripts = common.call ./scripts.nix { };
 
-    table = common.call ./targets.nix {
+    table = import ./targets.nix {
+      inherit lib;
+      inherit (common) data;
       overlay = if args.table != null then args.table else workspaceFile "targets.toml";
+    };
+    # What the manifests of the workspace say.
+    workspace = import ./workspace.nix {
+      inherit lib src;
+      inherit (common) table;
     };
     toolchain =
       let
-        own = workspaceFile "rust-toolchain.toml";
+        own = lib.findFirst (file: file != null) ../rust-toolchain.toml (
+          map workspaceFile [
+            # rustup, too, takes the one without an ending first.
+            "rust-toolchain"
+            "rust-toolchain.toml"
+          ]
+        );
       in
       common.call ./toolchain.nix {
         inherit (args) toolchain;
-        file = if own != null then own else ../rust-toolchain.toml;
+        file = own;
       };
+    # For work on the build machine itself.
+    develop = common.call ./develop.nix { };
     programs = common.call ./program.nix {
       toolchain = common.call ./toolchain.nix {
         toolchain = null;
@@ -62,7 +91,17 @@ let
         inherit row call;
         # Whether the row is the build machine itself, whose build scripts its compiler links as well.
         own = row.triple == common.systems.${pkgs.stdenv.hostPlatform.system};
-        rust = common.toolchain.for row;
+        # What callbacks of mkCross's caller are told.
+        told = {
+          inherit row pkgs lib;
+          pkgsCross =
+            if row.hasPkgsCross then
+              scope.cross
+            else
+              throw "cross-flake: target ${row.name} has no pkgsCross, for zig compiles it: leave its packages out (`lib.optionals row.hasPkgsCross [ … ]`), and let crates build such libraries from source (features called `vendored`, `bundled` or `static`)";
+          toolchain = scope.rust.unwrapped;
+        };
+        rust = common.toolchain.for scope.told;
         cross = call ./compilers/cross.nix { };
         compiler = call ./compilers { };
         runner = call ./runners { };

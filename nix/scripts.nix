@@ -24,6 +24,13 @@
       )
     );
 
+  # Lines that set variables.
+  exports =
+    variables:
+    lib.concatStrings (
+      lib.mapAttrsToList (name: value: "export ${name}=${lib.escapeShellArg value}\n") variables
+    );
+
   # Lines that set variables, unless the caller has them.
   defaults =
     variables:

@@ -3,16 +3,43 @@
   lib,
   mkShellNoCC,
   environment,
+  scripts,
+  nativeBuildInputs,
+  shellArgs,
+  told,
 }:
+let
+  more = import ./arguments.nix { inherit lib; } "shell of ${told.row.name}" {
+    packages = {
+      type = "a list of packages";
+      check = builtins.isList;
+      default = [ ];
+    };
+    variables = {
+      type = "a set of variables";
+      check = builtins.isAttrs;
+      default = { };
+    };
+    hook = {
+      type = "lines of bash";
+      check = builtins.isString;
+      default = "";
+    };
+  } (shellArgs told);
+in
 mkShellNoCC (
-  {
+  environment.shell
+  // environment.scoped
+  // more.variables
+  // {
     name = environment.row.name;
-    # Not as `packages`: the hooks of a compiler among them would put its own name into CC.
+    packages = nativeBuildInputs told ++ more.packages;
+    # The target's own not as `packages`, and its variables once more: the hooks of a compiler among packages put its own name into CC.
     shellHook = ''
+      ${scripts.exports (environment.shell // more.variables)}
       export PATH=${lib.makeBinPath environment.path}:"$PATH"
+      ${more.hook}
     '';
     passthru = { inherit (environment) runner; };
   }
-  // environment.shell
-  // environment.scoped
 )

@@ -11,15 +11,15 @@
 let
   inherit (lib)
     concatStringsSep
-    filter
     findFirst
     hasInfix
-    hasPrefix
     head
     replaceStrings
     splitString
     toUpper
     ;
+
+  near = import ./near.nix { inherit lib; };
 
   read =
     file:
@@ -64,6 +64,7 @@ let
         system: system.infix == "" || hasInfix system.infix row.triple
       ) null platforms.system;
       names = platforms.arch.${arch} or { };
+      useZig = row ? zig && (row.cc or "provider" == "zig" || !row ? nixpkgs);
       # The oldest macOS that programs run on, by the version in zig's name for the row.
       macosFloor = builtins.match ".*-macos\\.([0-9.]+).*" (row.zig or "");
     in
@@ -113,22 +114,13 @@ let
       # Whether C programs have a C library there.
       hasLibc = row ? zig && !hasInfix "freestanding" row.zig;
       # Whether the C compiler is zig rather than the one of pkgsCross.
-      useZig = row ? zig && (row.cc or "provider" == "zig" || !row ? nixpkgs);
+      inherit useZig;
+      # Whether packages of nixpkgs can be linked.
+      hasPkgsCross = row ? nixpkgs && !useZig;
     };
 
   rows = builtins.mapAttrs complete merged;
   names = builtins.attrNames rows;
-
-  # lib.strings.levenshtein is cubic in Nix steps but the names are short and this is the way to an error.
-  near =
-    wanted:
-    let
-      known = names ++ map (name: rows.${name}.triple) names;
-      close = filter (
-        name: lib.strings.levenshteinAtMost 3 wanted name || hasPrefix wanted name || hasInfix wanted name
-      ) known;
-    in
-    if close == [ ] then "" else "; did you mean ${concatStringsSep ", " (lib.take 3 close)}?";
 
   find =
     wanted:
@@ -141,7 +133,9 @@ let
       if name != null then
         rows.${name}
       else
-        throw "cross-flake: unknown target `${wanted}`${near wanted}\nThe targets are ${concatStringsSep ", " names}.";
+        throw "cross-flake: unknown target `${wanted}`${
+          near wanted (names ++ map (name: rows.${name}.triple) names)
+        }\nThe targets are ${concatStringsSep ", " names}.";
 in
 {
   inherit rows names find;

@@ -13,7 +13,16 @@
   file,
 }:
 let
-  pinned = (builtins.fromTOML (builtins.readFile file)).toolchain;
+  # A file without an ending may also be nothing but a channel's name.
+  pinned =
+    let
+      text = builtins.readFile file;
+      line = builtins.match "[[:space:]]*([^[:space:]]+)[[:space:]]*" text;
+    in
+    if line != null && !lib.hasInfix "[" text then
+      { channel = lib.head line; }
+    else
+      (builtins.fromTOML text).toolchain;
 
   fenix = import inputs.fenix {
     inherit pkgs lib;
@@ -40,16 +49,21 @@ let
     );
 
   given =
-    row:
+    { row, ... }@told:
     if toolchain == null then
       stable row
     else if toolchain == "nightly" then
       nightly row
     else
-      toolchain row;
+      toolchain (
+        told
+        // {
+          toolchain = throw "cross-flake: mkCross: `toolchain` itself makes the toolchain of ${row.name}, and is told of none";
+        }
+      );
 in
 {
-  inherit fenix;
+  inherit fenix pinned;
 
   # For work on the build machine itself.
   develop = pinnedWith {
@@ -62,9 +76,9 @@ in
   # Only the programs, found through a link: a Rust toolchain in buildInputs brings a C compiler with a setup hook, which would
   # put that compiler's name into a shell's CC (rust-overlay#257). rustc looks for its libraries where the link leads.
   for =
-    row:
-    runCommand "rust-for-${row.name}" { passthru.unwrapped = given row; } ''
+    told:
+    runCommand "rust-for-${told.row.name}" { passthru.unwrapped = given told; } ''
       mkdir $out
-      ln -s ${given row}/bin $out/bin
+      ln -s ${given told}/bin $out/bin
     '';
 }

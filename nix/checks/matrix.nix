@@ -4,20 +4,16 @@
   patchelf,
   runCommand,
   data,
+  scripts,
   row,
   runner,
   environment,
   package,
 }:
 let
-  exports =
-    variables:
-    lib.concatStrings (
-      lib.mapAttrsToList (name: value: "export ${name}=${lib.escapeShellArg value}\n") variables
-    );
   enter = ''
     export PATH=${lib.makeBinPath environment.path}:$PATH ZIG_GLOBAL_CACHE_DIR=$TMPDIR/zig
-    ${exports (environment.scoped // environment.shell)}
+    ${scripts.exports (environment.scoped // environment.shell)}
   '';
 
   # C++ would have zig compile its libc++ for each row.
@@ -67,6 +63,6 @@ in
   shell = package.overrideAttrs (old: {
     name = "shell-${row.name}";
     cargoArtifacts = null;
-    preBuild = (old.preBuild or "") + enter;
+    preBuild = old.preBuild or "" + "\n" + enter;
   });
 }

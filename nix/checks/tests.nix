@@ -28,6 +28,14 @@ let
     ];
   };
 
+  workspaceOf = src: import ../workspace.nix { inherit lib src table; };
+  rowsOf = src: attrNames (workspaceOf src).rows;
+  bareMetal = [
+    "cortex-m4f"
+    "riscv32-none"
+  ];
+  oneLine = builtins.replaceStrings [ "\n" ] [ " " ];
+
   # Whether a value, or whatever is in it, throws.
   fails = value: !(tryEval (builtins.deepSeq value null)).success;
   withRow = text: (withTable (builtins.toFile "targets.toml" text)).rows;
@@ -139,6 +147,159 @@ let
         attrNames cross.shells == attrNames table.rows
         && attrNames cross.environments == map (n: "env-${n}") (attrNames table.rows);
       expected = true;
+    };
+    test_a_workspace_names_its_targets = {
+      expr = rowsOf ../../examples/own-xtask;
+      expected = [
+        "aarch64-linux"
+        "x86_64-linux"
+      ];
+    };
+    test_bare_metal_is_for_packages_that_list_it = {
+      expr = [
+        (rowsOf ../../examples/firmware)
+        (lib.intersectLists bareMetal (rowsOf ../../examples/hello-zlib))
+        (lib.intersectLists bareMetal (rowsOf ../../.))
+      ];
+      expected = [
+        bareMetal
+        [ ]
+        bareMetal
+      ];
+    };
+    test_cargo_is_told_of_packages_where_it_would_take_others = {
+      expr = map (name: (workspaceOf ../../.).packagesFor table.rows.${name}) bareMetal;
+      expected = [
+        [ "firmware" ]
+        [ "firmware" ]
+      ];
+    };
+    test_callbacks_have_everything = {
+      expr =
+        let
+          cross = mkCross {
+            inherit pkgs;
+            src = ../../.;
+            crateArgs =
+              {
+                row,
+                pkgs,
+                pkgsCross,
+                toolchain,
+                lib,
+              }:
+              {
+                postPatch = "echo ${row.name} ${pkgs.zig} ${pkgsCross.zlib} ${toolchain} ${lib.version}";
+                preBuild = "echo before";
+              };
+            nativeBuildInputs = { pkgs, ... }: [ pkgs.python3 ];
+            shell =
+              { pkgs, row, ... }:
+              {
+                packages = [ pkgs.nodejs ];
+                variables.ROW = row.name;
+                hook = "echo welcome";
+              };
+          };
+          package = cross.packages.aarch64-linux;
+          shell = cross.shells.aarch64-linux;
+          check = cross.matrix.aarch64-linux.shell;
+        in
+        [
+          (builtins.match ".*echo aarch64-linux .*ZIG_GLOBAL_CACHE_DIR.*" (oneLine package.postPatch) != null)
+          (lib.elem pkgs.python3 package.nativeBuildInputs)
+          shell.ROW
+          (
+            shell.packages == [
+              pkgs.python3
+              pkgs.nodejs
+            ]
+          )
+          (builtins.match ".*CC=.*PATH=.*echo welcome.*" (oneLine shell.shellHook) != null)
+          (builtins.match "echo before *export .*" (oneLine check.preBuild) != null)
+        ];
+      expected = [
+        true
+        true
+        "aarch64-linux"
+        true
+        true
+        true
+      ];
+    };
+    test_a_toolchain_file_may_be_one_line = {
+      expr =
+        map
+          (
+            text:
+            (import ../toolchain.nix {
+              inherit lib pkgs;
+              inherit (pkgs) runCommand;
+              inputs = { };
+              toolchain = null;
+              file = builtins.toFile "rust-toolchain" text;
+            }).pinned.channel
+          )
+          [
+            "1.95.0\n"
+            "[toolchain]\nchannel = '1.95.0'\n"
+          ];
+      expected = [
+        "1.95.0"
+        "1.95.0"
+      ];
+    };
+    test_a_toolchain_may_be_of_the_system_that_builds = {
+      expr =
+        (mkCross {
+          inherit pkgs;
+          toolchain =
+            {
+              row,
+              pkgs,
+              pkgsCross,
+              toolchain,
+              lib,
+            }:
+            pkgs.runCommand "rust-of-${row.name}" { } "mkdir $out";
+        }).scopes.aarch64-linux.rust.unwrapped.name;
+      expected = "rust-of-aarch64-linux";
+    };
+    test_libraries_come_with_what_they_propagate = {
+      expr =
+        let
+          other = pkgs.runCommand "other" { } "mkdir $out";
+          one = pkgs.runCommand "one" { } "mkdir $out" // {
+            propagatedBuildInputs = [ other ];
+          };
+          shell =
+            (mkCross {
+              inherit pkgs;
+              buildInputs = { row, lib, ... }: lib.optionals row.hasPkgsCross [ one ];
+            }).shells.aarch64-linux;
+        in
+        lib.take 4 (lib.reverseList (lib.splitString ":" shell.PKG_CONFIG_LIBDIR)) == [
+          "${other}/share/pkgconfig"
+          "${other}/lib/pkgconfig"
+          "${one}/share/pkgconfig"
+          "${one}/lib/pkgconfig"
+        ];
+      expected = true;
+    };
+    test_zig_is_of_the_version_that_is_tested = {
+      expr = map (pkgs: toString (mkCross { inherit pkgs; }).scopes.windows-x64.zig) [
+        (pkgs // { zig_0_16 = "pinned"; })
+        (removeAttrs pkgs [ "zig_0_16" ] // { zig = "any"; })
+      ];
+      expected = [
+        "pinned"
+        "any"
+      ];
+    };
+    # nixpkgs' gcc for Windows finds its thread library only in a build of nixpkgs' own.
+    test_windows_is_compiled_by_zig = {
+      expr = lib.filter (row: row.isWindows && !row.useZig) (attrValues table.rows);
+      expected = [ ];
     };
     test_unknown_targets_are_errors = {
       expr =

@@ -25,8 +25,26 @@ let
       export NIX_DYNAMIC_LINKER_${salt}=${row.interpreter} NIX_ENFORCE_PURITY=0
     ''
   );
-  # Rust's std for Windows links libpthread, which MinGW keeps in a package of its own (nixpkgs#457066).
-  pthreads = cross.windows.pthreads or cross.windows.mingw_w64_pthreads;
+  # Crates with C++ say `-lstdc++` to the C compiler, of which -static-libstdc++ knows nothing.
+  static =
+    if !portable then
+      ""
+    else if row.isGlibc then
+      ''
+        for a do
+            shift
+            [ "$a" != -lstdc++ ] || a=-l:libstdc++.a
+            set -- "$@" "$a"
+        done
+      ''
+    # Programs with musl are static: nixpkgs' gcc makes others unless it is told. A library, or who says it, decides otherwise.
+    else
+      ''
+        case " $* " in
+        *" -shared "* | *" -static"* | *" -pie "* | *" -r "*) ;;
+        *) set -- -static "$@" ;;
+        esac
+      '';
   tool = name: "${cc.bintools}/bin/${cc.targetPrefix}${name}";
 in
 {
@@ -53,12 +71,12 @@ in
           "-isystem"
           "${lib.getDev folder}/include"
           "-L${lib.getLib folder}/lib"
-        ]) libraries
-        ++ lib.optional row.isWindows "-L${pthreads}/lib";
+        ]) libraries;
       script =
         name: more:
         scripts.fill ./gcc.sh {
           "@SETUP@\n" = freely;
+          "@STATIC@\n" = static;
           "@CC@" = "${cc}/bin/${cc.targetPrefix}${name}";
           "@FLAGS@" = lib.escapeShellArgs (flags ++ more);
           "@ROW@" = row.name;

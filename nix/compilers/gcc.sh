@@ -7,6 +7,7 @@ for a do
     case $a in --target=*) ;; *) set -- "$@" "$a" ;; esac
 done
 @SETUP@
+@STATIC@
 set -- @FLAGS@ "$@"
 @CC@ "$@" && exit
 code=$?
@@ -19,7 +20,7 @@ for a do
             [ "$(@CC@ "$@" "-print-file-name=$file" 2>/dev/null)" = "$file" ] || continue 2
         done
         echo "cross-flake: no library \`${a#-l}' for @ROW@ in the folders of its own or those of -L; those of this machine are not searched." >&2
-        echo "Add its package to buildInputs: \`buildInputs = pkgs: [ pkgs.openssl ];', say." >&2
+        echo "Add its package to buildInputs: \`buildInputs = { pkgsCross, ... }: [ pkgsCross.openssl ];', say." >&2
         ;;
     esac
 done

@@ -1,6 +1,7 @@
 # zig's clang and LLD over a sysroot of the C library that zig brings.
 {
   lib,
+  stdenv,
   lld,
   llvm,
   runCommand,
@@ -11,6 +12,7 @@
   scripts,
   row,
   cross,
+  own,
 }:
 let
   # zig's own name for the row, with the version of glibc.
@@ -50,7 +52,13 @@ in
     "-stdlib=libc++"
   ];
   # zig links against stubs of glibc; programs still need a real one to be run with.
-  libc = if row.isGlibc && cross != null then cross.stdenv.cc.libc else null;
+  libc =
+    if own && row.isGlibc then
+      stdenv.cc.libc
+    else if row.isGlibc && cross != null then
+      cross.stdenv.cc.libc
+    else
+      null;
   glibc = row.glibc or null;
   tool = name: "${lib.getBin llvm}/bin/llvm-${name}";
   dlltool = "${lib.getExe zig} dlltool";
@@ -93,6 +101,10 @@ in
             "--ld-path=${ld}/bin/${row.name}-ld"
           ]
           ++ row.cflags
+          # Build scripts and tests start here, where the distribution's loader need not be; package.nix replaces it in the end.
+          ++ lib.optional (
+            own && row.isGlibc
+          ) "-Wl,--dynamic-linker=${lib.getLib stdenv.cc.libc}/lib/${baseNameOf row.interpreter}"
           ++ map (folder: "-idirafter ${folder}/include") libraries
         )
       );

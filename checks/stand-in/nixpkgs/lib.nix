@@ -20,10 +20,10 @@ let
     tail
     ;
   chars = text: builtins.genList (i: substring i 1 text) (stringLength text);
-  lowerChars = chars "abcdefghijklmnopqrstuvwxyz";
-  upperChars = chars "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 in
 rec {
+  lowerChars = chars "abcdefghijklmnopqrstuvwxyz";
+  upperChars = chars "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
   version = "26.05pre-stand-in";
 
   inherit (builtins)
@@ -56,6 +56,10 @@ rec {
   take =
     count: list:
     if count == 0 || list == [ ] then [ ] else [ (head list) ] ++ take (count - 1) (tail list);
+  init = list: take (length list - 1) list;
+  last = list: builtins.elemAt list (length list - 1);
+  reverseList = list: foldl' (all: one: [ one ] ++ all) [ ] list;
+  intersectLists = a: filter (one: elem one a);
   findFirst =
     test: default: list:
     let
@@ -84,6 +88,11 @@ rec {
     suffix: text:
     stringLength suffix <= stringLength text
     && substring (stringLength text - stringLength suffix) (-1) text == suffix;
+  removePrefix =
+    prefix: text: if hasPrefix prefix text then substring (stringLength prefix) (-1) text else text;
+  removeSuffix =
+    suffix: text:
+    if hasSuffix suffix text then substring 0 (stringLength text - stringLength suffix) text else text;
   hasInfix = infix: text: replaceStrings [ infix ] [ "" ] text != text;
   # builtins.split forgets which derivations a text refers to.
   splitString =

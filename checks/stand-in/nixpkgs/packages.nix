@@ -83,8 +83,13 @@ let
         "c++" = start machine.tools.cxx;
       }
       // {
-        bintools = tools "host-bintools" "0" { ar = start machine.tools.ar; };
+        bintools = tools "host-bintools" "0" {
+          ar = start machine.tools.ar;
+          ranlib = start machine.tools.ranlib;
+        };
         suffixSalt = "${cpu}_host";
+        # The loader of this machine, by a name of the store.
+        libc = runCommand "libc" { } "mkdir $out && ln -s /lib64 $out/lib";
       };
     hostPlatform = {
       inherit system isLinux;
@@ -115,7 +120,25 @@ let
     {
       stdenv.cc =
         tools "${targetPrefix}cc" "0" {
-          "${targetPrefix}cc" = start target.shell.CC;
+          # gcc's own C++ library is a shared one unless its file is named, and zig's is static anyway.
+          "${targetPrefix}cc" = ''
+            for a do
+                shift
+                case $a in
+                -lstdc++) echo 'libstdc++.so.6 is of this machine, and of no other' >&2; exit 1 ;;
+                -l:libstdc++.a) a=-lstdc++ ;;
+                esac
+                set -- "$@" "$a"
+            done
+            # Nor is a program static that gcc is not told to make so.
+            ${lib.optionalString (lib.hasInfix "-musl" target.triple) ''
+              case " $* " in
+              *" -c "* | *" -E "* | *" -shared "* | *" -static"*) ;;
+              *" -o "*) echo 'a program that needs a loader of the store' >&2; exit 1 ;;
+              esac
+            ''}
+            exec ${target.shell.CC} "$@"
+          '';
           "${targetPrefix}c++" = start target.shell.CXX;
         }
         // {
@@ -129,7 +152,6 @@ let
       zlib = runCommand "zlib-${target.target}" { } "cp -rL ${prefix} $out" // {
         static = runCommand "zlib-static-${target.target}" { } "mkdir $out && cp -rL ${prefix}/lib $out";
       };
-      windows.pthreads = runCommand "pthreads-${target.target}" { } "mkdir -p $out/lib";
     };
 
   # Every qemu-user of the machine, as the one package holds them.

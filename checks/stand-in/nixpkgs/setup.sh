@@ -18,4 +18,7 @@ eval "${preBuild-}"
 eval "$buildPhase"
 if [ "${doCheck-}" ]; then eval "${checkPhase-}"; fi
 eval "$installPhase"
+# An attribute is before the hooks of packages, as in nixpkgs' runHook.
 eval "${postInstall-}"
+eval "${postInstallHooks-}"
+eval "${postFixup-}"

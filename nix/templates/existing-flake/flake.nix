@@ -8,8 +8,6 @@
         src = ./.;
       };
     in
-    {
-      packages.x86_64-linux = cross.packages // cross.environments // { inherit (cross) matrix; };
-      devShells.x86_64-linux = cross.shells;
-    };
+    # packages, devShells, apps, checks, formatter and legacyPackages: put each where you want it.
+    builtins.mapAttrs (_: outputs: { x86_64-linux = outputs; }) cross.outputs;
 }

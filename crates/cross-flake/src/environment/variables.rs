@@ -11,6 +11,7 @@ use crate::targets::{Linker, Target};
 
 const DATA: &str = include_str!("../../data/environment.toml");
 const CMAKE: &str = include_str!("../../data/templates/toolchain.cmake");
+const HOST_CMAKE: &str = include_str!("../../data/templates/host.cmake");
 const MESON: &str = include_str!("../../data/templates/cross.meson");
 
 /// The content of the file.
@@ -118,6 +119,11 @@ pub fn set(environment: &mut Environment, target: &Target, values: &Values) {
 /// Returns CMake's toolchain file.
 pub fn cmake(values: &Values) -> String {
     values.fill_lines(CMAKE, str::to_owned)
+}
+
+/// Returns CMake's toolchain file for the host.
+pub fn host_cmake(values: &Values) -> String {
+    values.fill_lines(HOST_CMAKE, str::to_owned)
 }
 
 /// Returns Meson's cross file, whose strings are escaped as Python's.

@@ -185,6 +185,7 @@ impl Bench {
                 "cc": which(&["cc"]),
                 "cxx": which(&["c++", "cc"]),
                 "ar": which(&["ar"]),
+                "ranlib": which(&["ranlib"]),
                 "zig": found("wheels/*/ziglang/zig"),
                 "zig-ar": script("zig-ar"),
                 "zig-ranlib": script("zig-ranlib"),

@@ -5,6 +5,7 @@
 //! `cargo test` leaves them to `checks/nix`.
 
 mod bench;
+mod links;
 mod mistakes;
 mod parity;
 mod provider;
@@ -14,7 +15,7 @@ mod templates;
 use std::collections::BTreeSet;
 use std::fs;
 
-use bench::{bench, rows};
+use bench::{bench, copy, path_of, repository, rows, run};
 use serde_json::Value;
 
 /// The names in a JSON object.
@@ -45,6 +46,36 @@ fn every_row_is_shown_once_for_each_kind_of_output() {
     assert!(lines <= 3 * rows.len() + 40, "{lines} lines\n{text}");
     for system in ["aarch64-linux", "x86_64-darwin", "aarch64-darwin"] {
         assert_eq!(names(&shown["devShells"][system]), with(&["default"]), "{system}");
+    }
+}
+
+/// nixpkgs drops x86_64-darwin after 26.05: it is an error from then on.
+#[test]
+#[ignore = "needs Nix: checks/nix runs it"]
+fn a_system_without_nixpkgs_takes_no_other_along() {
+    let (flake, nixpkgs) = (bench().folder().join("dropped"), bench().input("dropping-nixpkgs"));
+    copy(&bench().input("nixpkgs"), &nixpkgs);
+    let text = fs::read_to_string(nixpkgs.join("flake.nix")).unwrap();
+    let import = "(system: import";
+    let throws = "(system: if system == \"x86_64-darwin\" then throw \"it is dropped\" else import";
+    assert!(text.contains(import), "{text}");
+    fs::write(nixpkgs.join("flake.nix"), text.replace(import, throws)).unwrap();
+    let mut own = bench().command("nix");
+    own.args(["flake", "show", "--json", "--no-write-lock-file", "--override-input", "nixpkgs"]);
+    let shown = run(own.arg(path_of(&nixpkgs))).json();
+    assert!(shown["packages"]["x86_64-darwin"].get("windows-x64").is_some(), "{shown}");
+
+    copy(&repository().join("crates/cross-flake/tests/fixtures/with-c"), &flake);
+    let outputs = "{ outputs = { cross-flake, ... }: cross-flake.lib.mkFlake { src = ./.; }; }";
+    fs::write(flake.join("flake.nix"), outputs.replacen('{', "{ inputs.cross-flake.url = \"path:/\";", 1)).unwrap();
+    bench().git(&flake);
+    bench().lock(&flake, "cross-flake/");
+    for args in
+        [&["flake", "show"][..], &["flake", "check", "--no-build"], &["eval", ".#packages.x86_64-linux.default.name"]]
+    {
+        let mut command = bench().command("nix");
+        command.args(args).args(["--no-write-lock-file", "--override-input", "cross-flake/nixpkgs"]);
+        run(command.arg(path_of(&nixpkgs)).current_dir(&flake)).succeeds();
     }
 }
 
@@ -80,6 +111,28 @@ fn a_shell_is_inside_its_target_and_build_scripts_stay_outside() {
         assert!(for_build == host && host.contains("host-cc"), "{output}");
         assert!(cargo.contains(&format!("rust-for-{row}/bin")), "{output}");
     }
+}
+
+/// Build scripts and proc-macros that link zlib, and what CMake takes for the build machine's compiler.
+#[test]
+#[ignore = "needs Nix: checks/nix runs it"]
+fn what_runs_on_the_host_gets_no_library_of_the_target_in_a_shell() {
+    let folder = bench().folder().join("host-libraries");
+    copy(&repository().join("crates/cross-flake/tests/fixtures/host-libraries"), &folder);
+    fs::write(
+        folder.join("CMakeLists.txt"),
+        "cmake_minimum_required(VERSION 3.16)\nproject(host C)\nmessage(STATUS \"it is ${CMAKE_C_COMPILER}\")\n",
+    )
+    .unwrap();
+    let script =
+        "cargo run --quiet --locked && cmake -S . -B out -DCMAKE_TOOLCHAIN_FILE=\"$HOST_CMAKE_TOOLCHAIN_FILE\"";
+    let mut reference = path_of(&bench().clone());
+    reference.push("#aarch64-linux");
+    let mut shell = bench().command("nix");
+    shell.arg("develop").arg(reference).args(["--command", "sh", "-c", script]);
+    let output = run(shell.current_dir(&folder)).succeeds();
+    assert!(output.out.starts_with("aarch64 true\n"), "{output}");
+    assert!(output.out.contains("host-cc/bin/cc"), "{output}");
 }
 
 /// The first of the README's three commands. The example has a C build script, a proc-macro, and tests that start programs.

@@ -23,7 +23,22 @@ fn names_and_arguments_that_are_wrong_are_answered_with_those_that_are_right() {
         "inherit pkgs; targets = [ \"aarch64-linx\" ];",
         &["unknown target `aarch64-linx`; did you mean aarch64-linux", "The targets are"],
     );
-    fails("inherit pkgs; target = [ ];", &["unknown argument `target`", "buildInputs", "targets"]);
+    fails("inherit pkgs; target = [ ];", &["unknown argument `target`; did you mean targets", "buildInputs"]);
+    fails(
+        "inherit pkgs; crateArgs = { };",
+        &["`crateArgs` must be a function from { row, pkgs, pkgsCross, toolchain, lib }"],
+    );
+    fails(
+        "inherit pkgs; shell = _: { package = [ ]; };",
+        &["shell of aarch64-linux: unknown argument `package`; did you mean packages", "hook, packages, variables"],
+    );
+    let windows =
+        "(flake.lib.mkCross { inherit pkgs; buildInputs = told: [ told.pkgsCross.zlib ]; }).shells.windows-x86";
+    evaluate(&format!("{windows}.drvPath")).fails_with(&[
+        "target windows-x86 has no pkgsCross",
+        "hasPkgsCross",
+        "vendored",
+    ]);
     fails("inherit pkgs; targets = \"aarch64-linux\";", &["argument `targets` must be list of names or triples"]);
     fails("src = null;", &["argument `pkgs` is missing"]);
     fails("inherit pkgs; toolchain = \"beta\";", &["argument `toolchain` must be", "nightly"]);
@@ -45,8 +60,10 @@ fn a_table_a_system_or_a_workspace_that_will_not_do_is_named() {
         .fails_with(&["i686-linux is no build machine", "x86_64-linux"]);
     let source = bench().folder().join("no-lock");
     fs::create_dir_all(&source).unwrap();
-    evaluate(&format!("{}.packages.aarch64-linux.drvPath", with(&format!("src = {};", source.display()))))
-        .fails_with(&["no-lock has no Cargo.lock", "cargo generate-lockfile"]);
+    let package = format!("{}.packages.aarch64-linux.drvPath", with(&format!("src = {};", source.display())));
+    evaluate(&package).fails_with(&["no-lock has no Cargo.toml"]);
+    fs::write(source.join("Cargo.toml"), "[package]\nname = \"no-lock\"\n").unwrap();
+    evaluate(&package).fails_with(&["no-lock has no Cargo.lock", "cargo generate-lockfile"]);
 }
 
 #[test]
@@ -59,7 +76,7 @@ fn inputs_that_are_too_old_are_named_with_the_version_needed() {
     fs::create_dir_all(&bare).unwrap();
     fs::write(bare.join("flake.nix"), "{ outputs = { self }: { }; }\n").unwrap();
     for (input, folder, words) in
-        [("nixpkgs", &old, ["nixpkgs 24.05 is too old", "25.11"]), ("crane", &bare, ["crane has no mkLib", "0.23"])]
+        [("nixpkgs", &old, ["nixpkgs 24.05 is too old", "26.05"]), ("crane", &bare, ["crane has no mkLib", "0.23"])]
     {
         let mut command = bench().command("nix");
         command.args(["eval", "--no-write-lock-file", ".#packages.x86_64-linux.aarch64-linux.drvPath"]);

@@ -42,7 +42,9 @@ fn values(document: &Value) -> BTreeMap<String, String> {
         let name = name.replace(&lower, "<triple>").replace(&upper, "<TRIPLE>");
         let value = value.as_str().unwrap();
         let file = match name.as_str() {
-            "CMAKE_TOOLCHAIN_FILE" | "MESON_CROSS_FILE" => fs::read_to_string(value).unwrap(),
+            "CMAKE_TOOLCHAIN_FILE" | "HOST_CMAKE_TOOLCHAIN_FILE" | "MESON_CROSS_FILE" => {
+                fs::read_to_string(value).unwrap()
+            }
             // The same file.
             "CMAKE_TOOLCHAIN_FILE_<triple>" => {
                 assert_eq!(document["shell"]["CMAKE_TOOLCHAIN_FILE"], value);

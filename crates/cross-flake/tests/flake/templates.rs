@@ -38,6 +38,28 @@ fn project(template: &str) -> PathBuf {
 
 fn passes(folder: &Path) {
     let nix = |args: &[&str]| run(bench().command("nix").args(args).current_dir(folder)).succeeds();
+    // Without a name it is all about this machine.
+    let built = nix(&["build", "--no-link", "--print-build-logs", "--json"]).json();
+    let program = Path::new(built[0]["outputs"]["out"].as_str().unwrap()).join("bin/newcomer");
+    assert_eq!(run(&mut bench().command(program)).succeeds().out, "7\n");
+    nix(&["develop", "--command", "cargo", "clippy", "--version"]);
+    nix(&["eval", ".#formatter.x86_64-linux.drvPath"]);
+    let list = nix(&["run", ".", "--", "list"]);
+    assert!(list.out.contains("windows-x64"), "{list}");
+    // What the workflow runs.
+    nix(&["flake", "check", "--no-build"]);
+    let jobs = nix(&["eval", "--json", ".#githubMatrix"]).json();
+    for target in jobs["target"].as_array().unwrap() {
+        let target = target.as_str().unwrap();
+        assert!(
+            !target.starts_with("cortex") && !target.ends_with("none"),
+            "a plain crate is for no bare metal: {jobs}"
+        );
+        for check in ["test", "conformance", "portable", "shell"] {
+            nix(&["eval", &format!(".#matrix.{target}.{check}.drvPath")]);
+        }
+    }
+    nix(&["eval", ".#matrix.drvPath"]);
     nix(&["build", "--no-link", "--print-build-logs", ".#aarch64-linux"]);
     let output = nix(&["develop", ".#windows-x64", "--command", "cargo", "run", "--quiet"]);
     assert_eq!(output.out.trim(), "7", "{output}");

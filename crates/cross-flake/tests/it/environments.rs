@@ -76,6 +76,19 @@ fn a_command_in_a_shell_is_inside_the_target_and_gives_its_exit_code() {
     assert_eq!(output.out.trim_end(), fixture.root().canonicalize().unwrap().to_str().unwrap());
 }
 
+/// git2, sqlx and many others link libraries in build scripts and proc-macros.
+#[test]
+fn what_runs_on_the_host_gets_no_library_of_the_target_in_a_shell() {
+    let fixture = Fixture::new("host-libraries");
+    let script = "cargo run --quiet --locked && cat \"$HOST_CMAKE_TOOLCHAIN_FILE\"";
+    let output = fixture.program(&["shell", "aarch64-linux", "--", "sh", "-c", script]).succeeds();
+    assert!(output.out.starts_with("aarch64 true\n"), "{output}");
+    // The crate cmake names no compiler where there is a toolchain file, and CMake would take CC.
+    let line = |name: &str| output.out.lines().find(|line| line.starts_with(&format!("set({name} [=[/")));
+    let compiler = line("CMAKE_C_COMPILER").unwrap_or_else(|| panic!("{output}"));
+    assert!(!compiler.contains("aarch64") && compiler.ends_with("/cc]=])"), "{output}");
+}
+
 #[test]
 fn flags_of_the_user_reach_every_target_and_leave_its_own_in_place() {
     for (name, value) in [("RUSTFLAGS", "--cfg from_user"), ("CARGO_ENCODED_RUSTFLAGS", "--cfg\u{1f}from_user")] {

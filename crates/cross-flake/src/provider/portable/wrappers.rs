@@ -2,6 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result};
 
@@ -13,7 +14,7 @@ use super::sysroot::Sysroot;
 use super::wheels::ZIG;
 use crate::cache::Cache;
 use crate::environment::{Environment, Values, runners, variables};
-use crate::host::child::{quote, which};
+use crate::host::child::{clean_command, quote, which};
 use crate::host::digest::StableHasher;
 use crate::provider::toolchain;
 use crate::targets::{Go, Target};
@@ -183,9 +184,16 @@ impl Wrappers {
         if target.is_macos() {
             values.set_if("install-name-tool", self.install_name_tool()?.map(|tool| text(&tool)));
         }
-        for (name, tool) in [("host-cc", "cc"), ("host-cxx", "c++"), ("host-ar", "ar"), ("pkg-config", "pkg-config")] {
+        for (name, tool) in [
+            ("host-cc", "cc"),
+            ("host-cxx", "c++"),
+            ("host-ar", "ar"),
+            ("host-ranlib", "ranlib"),
+            ("pkg-config", "pkg-config"),
+        ] {
             values.set_if(name, which(tool).map(|tool| text(&tool)));
         }
+        values.set("host-pkg-config-libdir", host_descriptions());
         Ok(())
     }
 
@@ -208,8 +216,10 @@ impl Wrappers {
             Ok(text(&self.cache.write(&file, content.as_bytes(), false)?))
         };
         let cmake = write("toolchain.cmake", variables::cmake(values))?;
+        let host_cmake = write("host.cmake", variables::host_cmake(values))?;
         let meson = write("cross.meson", variables::meson(values))?;
         values.set("cmake", cmake);
+        values.set("host-cmake", host_cmake);
         values.set("meson", meson);
         Ok(())
     }
@@ -243,6 +253,17 @@ impl Wrappers {
         self.cache.write(&format!("{folder}/{}", go.exec()), script.as_bytes(), true)?;
         Ok(self.cache.path(&folder))
     }
+}
+
+/// Returns the directories in which the host's pkg-config looks of its own accord; empty if there is none.
+fn host_descriptions() -> &'static str {
+    static FOUND: LazyLock<String> = LazyLock::new(|| {
+        let mut command = clean_command("pkg-config");
+        let output = command.args(["--variable", "pc_path", "pkg-config"]).output();
+        let output = output.ok().filter(|output| output.status.success());
+        output.map_or_else(String::new, |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    });
+    &FOUND
 }
 
 /// Same length and time, as `write_whole` and `set_modified` leave them.
