@@ -9,12 +9,9 @@ use super::{Place, one_environment, print_json};
 
 /// Print the environment of a target
 ///
-/// With --shell, for a POSIX shell to evaluate: plain `cargo test` then builds and runs for
-/// the target:
-///
-///     eval "$(cargo cross-flake env aarch64-linux --shell)"
+/// With --shell, for a POSIX shell to evaluate: plain `cargo test` then builds and runs for the target.
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "Example:\n  eval \"$(cargo cross-flake env aarch64-linux --shell)\"")]
 pub struct Env {
     /// Name or triple of the target
     target: String,

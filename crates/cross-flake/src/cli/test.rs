@@ -11,11 +11,9 @@ use super::{events, find_targets};
 /// Build the workspace's tests for some targets and run them
 ///
 /// The same tests run, with the same features and variables, as by `cargo test` in a shell of each target.
-/// Arguments after `--` go to cargo, those after a second `--` to the test programs:
-///
-///     cargo cross-flake test aarch64-linux s390x-linux -- --test io -- --nocapture
+/// Arguments after `--` go to cargo, those after a second `--` to the test programs.
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "Example:\n  cargo cross-flake test aarch64-linux s390x-linux -- --test io -- --nocapture")]
 pub struct Test {
     /// Names or triples of targets
     #[arg(required = true, value_name = "TARGET")]
