@@ -122,7 +122,7 @@ fn a_program_that_needs_a_shared_library_of_its_own_is_not_portable() {
     fs::create_dir_all(folder.join("bin")).unwrap();
     let sh = |script: &str, loader: &str| {
         let mut command = bench().command("sh");
-        command.args(["-ec", script]).current_dir(&folder).env("package", &folder).env("interpreter", loader);
+        command.args(["-ec", script]).current_dir(&folder).env("built", &folder).env("interpreter", loader);
         command
             .env("store", "/nix/store")
             .env("out", folder.join("out"))
