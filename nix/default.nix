@@ -105,7 +105,8 @@ in
       '';
     }
     // lib.optionalAttrs (lib.hasSuffix "-linux" system) {
-      cross-flake = cross.${system}.programs.cross-flake.checked;
+      # Its unit tests run elsewhere: here it would be compiled a second time for them.
+      cross-flake = cross.${system}.programs.cross-flake.package;
       runner = cross.${system}.programs.runner.checked;
     }
     // lib.genAttrs cross.${system}.own (name: cross.${system}.packages.${name})
