@@ -105,33 +105,8 @@ mod unit {
     use super::super::job::{Owner, Program};
     use super::*;
 
-    #[test]
-    fn the_unknown_and_the_longest_come_first() {
-        let job = |title: &str| Job {
-            owner: Owner::Row(0),
-            step: None,
-            // Of packages of their own.
-            package: title.to_owned(),
-            title: title.to_owned(),
-            harness: true,
-            program: Program::Doctests { command: Vec::new(), runner: None },
-            args: Vec::new(),
-            env: BTreeMap::new(),
-            cwd: PathBuf::new(),
-        };
-        let queue = Queue::default();
-        let past = [("short", Some(0.1)), ("new", None), ("long", Some(9.0)), ("newer", None), ("as long", Some(9.0))];
-        for (title, seconds) in past {
-            queue.push(job(title), seconds);
-        }
-        drop(queue.closed_at_the_end());
-        let order: Vec<String> = std::iter::from_fn(|| queue.next(|_| true)).map(|taken| taken.job.title).collect();
-        assert_eq!(order, ["new", "newer", "long", "as long", "short"]);
-    }
-
-    #[test]
-    fn programs_of_a_package_take_turns_and_keep_their_order() {
-        let job = |row: usize, package: &str, title: &str| Job {
+    fn job(row: usize, package: &str, title: &str) -> Job {
+        Job {
             owner: Owner::Row(row),
             step: None,
             package: package.to_owned(),
@@ -141,7 +116,24 @@ mod unit {
             args: Vec::new(),
             env: BTreeMap::new(),
             cwd: PathBuf::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn the_unknown_and_the_longest_come_first() {
+        let queue = Queue::default();
+        let past = [("short", Some(0.1)), ("new", None), ("long", Some(9.0)), ("newer", None), ("as long", Some(9.0))];
+        for (title, seconds) in past {
+            // Of packages of their own.
+            queue.push(job(0, title, title), seconds);
+        }
+        drop(queue.closed_at_the_end());
+        let order: Vec<String> = std::iter::from_fn(|| queue.next(|_| true)).map(|taken| taken.job.title).collect();
+        assert_eq!(order, ["new", "newer", "long", "as long", "short"]);
+    }
+
+    #[test]
+    fn programs_of_a_package_take_turns_and_keep_their_order() {
         for (has_rooms, expected) in [(true, vec!["a1 on 1", "b on 0", "a1 on 0"]), (false, vec!["a1 on 1", "b on 0"])]
         {
             let queue = Queue::default();

@@ -2,11 +2,16 @@
 
 use std::hash::Hasher;
 
-use sha2::{Digest, Sha256};
+use ring::digest::{Context, SHA256};
 
 /// The start of a SHA-256, as a hasher of std's.
-#[derive(Default)]
-pub struct StableHasher(Sha256);
+pub struct StableHasher(Context);
+
+impl Default for StableHasher {
+    fn default() -> Self {
+        StableHasher(Context::new(&SHA256))
+    }
+}
 
 impl Hasher for StableHasher {
     fn write(&mut self, bytes: &[u8]) {
@@ -14,8 +19,8 @@ impl Hasher for StableHasher {
     }
 
     fn finish(&self) -> u64 {
-        let digest = self.0.clone().finalize();
-        u64::from_be_bytes(std::array::from_fn(|at| digest[at]))
+        let digest = self.0.clone().finish();
+        u64::from_be_bytes(std::array::from_fn(|at| digest.as_ref()[at]))
     }
 }
 

@@ -87,8 +87,7 @@ impl Bundle {
             Origin::Own => {
                 let mut packages = archive.resolve(&names, &archive.own_suite)?;
                 if let Some(first) = packages.iter().find(|package| package.name == self.packages[0]).cloned() {
-                    let needed = archive.dependencies(&first)?;
-                    let is_needed = |part: &&str| needed.iter().any(|name| name == part);
+                    let is_needed = |part: &&str| first.needs.iter().any(|name| name == part);
                     let parts: Vec<&str> = self.parts.iter().copied().filter(is_needed).collect();
                     if !parts.is_empty() {
                         packages.extend(archive.resolve(&parts, &archive.own_suite)?);
@@ -131,8 +130,7 @@ impl Part for Bundle {
     }
 
     fn needs(&self, site: &Site<'_>, _: &Target) -> Vec<Box<dyn Part>> {
-        let asked_at_once = if self.origin == Origin::Newer { &self.packages[..] } else { &[] };
-        vec![site.lists(|own| self.suites(own), asked_at_once)]
+        vec![site.lists(|own| self.suites(own))]
     }
 
     fn downloads(&self, site: &Site<'_>, _: &[&Target]) -> Result<Vec<Download>> {

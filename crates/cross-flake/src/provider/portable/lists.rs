@@ -13,13 +13,11 @@ use crate::targets::Target;
 struct Lists;
 
 impl Site<'_> {
-    /// Wishes for the lists of the suites that `suites` gives for the machine's own release, and for these packages of them.
-    pub fn lists(&self, suites: impl FnOnce(&str) -> Vec<String>, packages: &[String]) -> Box<dyn Part> {
+    /// Wishes for the lists of the suites that `suites` gives for the machine's own release.
+    pub fn lists(&self, suites: impl FnOnce(&str) -> Vec<String>) -> Box<dyn Part> {
         if let Ok(archive) = Archive::open(self.cache, self.events) {
             let mut wanted = self.wanted.suites.lock().unwrap_or_else(PoisonError::into_inner);
-            for suite in suites(&archive.own_suite) {
-                wanted.entry(suite).or_default().extend(packages.iter().cloned());
-            }
+            wanted.extend(suites(&archive.own_suite));
         }
         Box::new(Lists)
     }
@@ -41,14 +39,10 @@ impl Site<'_> {
             }
             self.events.step("lists", "fetching the distribution's lists of packages", || archive.update(&suites))
         };
-        update(wanted.keys().cloned().collect())?;
+        update(wanted.iter().cloned().collect())?;
         // That suite is there for Rust's source alone, and releases have a version each of their own.
-        if wanted.contains_key(BACKPORTS) && self.std.source_package(&archive).is_err() {
+        if wanted.contains(BACKPORTS) && self.std.source_package(&archive).is_err() {
             update(vec![NEWER_SUITE.to_owned(), archive.own_suite.clone()])?;
-        }
-        for (suite, packages) in &wanted {
-            // What archive does not know is told with the part that needs it.
-            let _ = archive.resolve(&packages.iter().map(String::as_str).collect::<Vec<_>>(), suite);
         }
         Ok(archive)
     }

@@ -126,7 +126,7 @@ impl Provider for Portable {
         if targets.iter().all(|target| self.is_ready(workspace, target)) {
             return Ok(Vec::new());
         }
-        // Fetching the lists of packages changes the cache, and apt keeps others from it only by failing.
+        // Fetching the lists of packages changes the cache.
         let _lock = self.lock(events)?;
         Ok(self.at_site(workspace, events, |site| Plan::new(site, targets, |row| self.parts(row)).downloads()))
     }

@@ -55,7 +55,7 @@ impl Part for Source {
         if site.std.has_source() || site.std.component().is_some() {
             return Vec::new();
         }
-        let lists = site.lists(|_| vec![BACKPORTS.to_owned()], &[]);
+        let lists = site.lists(|_| vec![BACKPORTS.to_owned()]);
         // Where rustup may have the row's libraries, the distribution is asked only once rustup has not.
         let may_be_prebuilt = settings::get().std != "source" && site.std.of_rustup().is_ok() && row.spec.is_none();
         if may_be_prebuilt { Vec::new() } else { vec![lists] }

@@ -1,6 +1,6 @@
 //! The wishes of a plan's parts for lists of packages.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, OnceLock};
 
 use super::archive::Archive;
@@ -9,8 +9,8 @@ use crate::provider::Reason;
 /// The wishes of all parts, and the archive that has the lists for them.
 #[derive(Default)]
 pub struct Wanted {
-    /// The suites, and packages of them about which all that wish is asked at once.
-    pub(super) suites: Mutex<BTreeMap<String, BTreeSet<String>>>,
-    /// Archive, once it was asked for. A failure stays one for the whole run.
+    /// The suites whose lists are wished for.
+    pub(super) suites: Mutex<BTreeSet<String>>,
+    /// The archive, once it was asked for. A failure stays one for the whole run.
     pub(super) archive: OnceLock<Result<Archive, Reason>>,
 }

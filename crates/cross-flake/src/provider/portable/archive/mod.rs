@@ -293,18 +293,10 @@ impl Archive {
     /// No such package, or its libraries cannot be installed.
     pub fn program(&self, name: &str, suite: &str, unneeded: &[&str]) -> Result<Vec<Package>> {
         let mut packages = self.resolve(&[name], suite)?;
-        let needed = self.dependencies(&packages[0])?;
+        let needed = packages[0].needs.clone();
         let needed = needed.iter().map(String::as_str).filter(|n| !unneeded.iter().any(|u| n.starts_with(u)));
         packages.extend(self.closure(&needed.collect::<Vec<_>>())?);
         Ok(packages)
-    }
-
-    /// The names of the packages that one depends on, of alternatives the first.
-    ///
-    /// # Errors
-    /// None.
-    pub fn dependencies(&self, package: &Package) -> Result<Vec<String>> {
-        Ok(package.needs.clone())
     }
 
     /// The versions of a package in all known suites.

@@ -21,7 +21,7 @@ pub struct Package {
     /// The hash of the whole, from the signed lists.
     pub(super) sha256: String,
     /// The names of packages that it depends on, of alternatives the first.
-    pub(super) needs: Vec<String>,
+    pub needs: Vec<String>,
     /// Ranges that are fetched instead of the whole.
     pub(super) pieces: Option<&'static Pieces>,
 }
