@@ -55,8 +55,26 @@ impl ReportOptions {
     }
 }
 
-/// The output of what failed, whole, and of nothing else; also of what failed at first.
+/// The reasons of more than one line for which rows were skipped, each once, with those rows.
+fn long_reasons(report: &Report) -> Vec<(&str, Vec<&str>)> {
+    let mut known: Vec<(&str, Vec<&str>)> = Vec::new();
+    for outcome in report.targets.iter().filter(|o| o.status == Status::Skipped) {
+        let Some(reason) = outcome.reason.as_deref().filter(|reason| reason.trim_end().contains('\n')) else {
+            continue;
+        };
+        match known.iter_mut().find(|(told, _)| *told == reason) {
+            Some((_, rows)) => rows.push(&outcome.name),
+            None => known.push((reason, vec![&outcome.name])),
+        }
+    }
+    known
+}
+
+/// The output of what failed, whole, and of nothing else; also of what failed at first, and reasons that a table's line cannot hold.
 fn show_failures(report: &Report) {
+    for (reason, rows) in long_reasons(report) {
+        eprintln!("\n──── {} ────\n{}", rows.join(", "), reason.trim_end());
+    }
     for outcome in &report.targets {
         for program in outcome.all_programs() {
             if let Some(first) = &program.first {

@@ -162,6 +162,11 @@ fn a_target_of_the_user_with_a_specification_gets_a_core_built_for_it() {
         let in_use = fs::read(rustlib.join(triple).join("target.json")).unwrap();
         assert_eq!(serde_json::from_slice::<Value>(&in_use).unwrap(), spec);
     }
+    // A table's line has no room for what the compiler says.
+    spec["llvm-target"] = "no-such-machine".into();
+    fixture.write("my-board.json", &spec.to_string());
+    let output = fixture.program(&["test", "my-board"]).ends_with(1);
+    output.says(&["──── my-board ────", "cannot build Rust's std for", "cargo: exit status: 101", "no-such-machine"]);
 }
 
 /// One of another machine, too, although qemu by itself claims to have started what is not there.

@@ -131,9 +131,9 @@ impl RustStd {
         let mut child = command.spawn().context("cannot start cargo")?;
         let mut stderr = child.stderr.take().context("no standard error")?;
         let said = std::thread::spawn(move || {
-            let mut text = String::new();
-            let _ = std::io::Read::read_to_string(&mut stderr, &mut text);
-            text
+            let mut text = Vec::new();
+            let _ = std::io::Read::read_to_end(&mut stderr, &mut text);
+            String::from_utf8_lossy(&text).into_owned()
         });
         let (mut missing, mut built) = (targets.to_vec(), Vec::new());
         let mut crates = 0;
@@ -173,7 +173,8 @@ impl RustStd {
         }
         if !missing.is_empty() {
             let names: Vec<&str> = missing.iter().map(|t| t.triple.as_str()).collect();
-            let reason = Reason::new(format!("cannot build Rust's std for {}:\n{}", names.join(", "), said.trim()));
+            let (names, said) = (names.join(", "), said.trim());
+            let reason = Reason::new(format!("cannot build Rust's std for {names}: cargo: {status}\n{said}"));
             failed.extend(missing.iter().map(|t| (t.triple.clone(), reason.clone())));
         }
         Ok(failed)
