@@ -12,8 +12,8 @@ use clap::{Parser, Subcommand};
 /// Builds a cargo workspace for every target from one machine and runs its tests under emulation.
 ///
 /// Needs nothing but cargo: compilers, emulators and Rust's std for each target are fetched, verified and kept in one
-/// cache directory. Where rustup has a target's std it is added to the toolchain, unless CROSS_FLAKE_STD is `source`.
-/// Nothing else on the machine is changed and root is never needed.
+/// cache directory. Where rustup has a target's std it comes from there, else it is built from its source. Nothing else on
+/// the machine is changed, and root is never needed.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
 struct Cli {

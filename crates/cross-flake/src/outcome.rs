@@ -41,6 +41,9 @@ pub struct Outcome {
     pub runner: String,
     /// The private binfmt namespace was used.
     pub binfmt: bool,
+    /// The origin of Rust's std, as far as the provider tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub std: Option<StdOrigin>,
     /// Its tests.
     pub tests: Counts,
     /// Crates that cargo compiled for it; what was there already does not count.
@@ -59,6 +62,18 @@ pub struct Outcome {
     /// The words of the compiler or the inspection, where one failed.
     #[serde(skip)]
     pub build_output: Option<String>,
+}
+
+/// The origin of the libraries that Rust brings for a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StdOrigin {
+    /// They are the toolchain's own.
+    Toolchain,
+    /// rustup brought them into the cache.
+    Rustup,
+    /// They were built from their source.
+    Source,
 }
 
 impl Outcome {

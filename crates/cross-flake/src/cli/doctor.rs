@@ -63,6 +63,9 @@ impl Doctor {
             Ok(workspace) => {
                 let toolchain = &workspace.toolchain;
                 findings.push(Finding::ok("rust", format!("{} for {}", toolchain.release, toolchain.host)));
+                if which("cc").is_none() {
+                    findings.push(no_cc(&toolchain.host));
+                }
                 if let Ok(auto) = provider::describe_auto(&workspace) {
                     findings.push(Finding::ok("--provider auto", auto));
                 }
@@ -77,22 +80,25 @@ impl Doctor {
         }
         let costs = "prebuilt std: it is built from source instead, about a minute a target";
         findings.push(Finding::program("rustup", &["--version"], costs));
-        findings.push(match which("cc") {
-            Some(path) => Finding::ok("cc", path.display().to_string()),
-            None => Finding::bad(
-                "cc",
-                State::Missing,
-                "not on PATH",
-                "build scripts cannot be linked",
-                "apt install gcc libc6-dev",
-            ),
-        });
+        if let Some(path) = which("cc") {
+            findings.push(Finding::ok("cc", path.display().to_string()));
+        }
         if let Ok(cache) = Cache::locate() {
             findings.push(cache_folder(&cache));
         }
         findings.extend(provider::diagnose(&super::events()));
         findings
     }
+}
+
+/// Without a C compiler the portable provider brings one; zig's libraries for musl are none that a procedural macro could share with
+/// rustc.
+fn no_cc(host: &str) -> Finding {
+    if host.ends_with("musl") {
+        let costs = "build scripts cannot be linked";
+        return Finding::bad("cc", State::Missing, "not on PATH", costs, "apk add gcc musl-dev");
+    }
+    Finding::ok("cc", "not on PATH: clang and LLD of zig's wheel link build scripts")
 }
 
 /// The tools of the workspace's suites.

@@ -13,6 +13,7 @@ pub(super) fn outcome(row: &Row<'_>, progress: &mut Progress, request: &Request)
     outcome.status = Status::Linked;
     outcome.crates = progress.compiled;
     outcome.build_seconds = progress.built;
+    outcome.std = row.environment.std;
     let programs = std::mem::take(&mut progress.programs);
     let ran = !programs.is_empty();
     judge_programs(&mut outcome, programs, row.environment);
@@ -70,6 +71,7 @@ pub fn skipped(target: &Target, reason: &str) -> Outcome {
         status: Status::Skipped,
         runner: "none".to_owned(),
         binfmt: false,
+        std: None,
         tests: Counts::default(),
         crates: 0,
         build_seconds: 0.0,
@@ -93,6 +95,7 @@ pub(super) fn host_outcome(workspace: &Workspace, programs: Vec<ProgramResult>) 
         status: if failed.is_some() { Status::Failed } else { Status::Passed },
         runner: "native".to_owned(),
         binfmt: false,
+        std: None,
         tests,
         crates: 0,
         build_seconds: 0.0,

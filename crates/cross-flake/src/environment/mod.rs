@@ -17,6 +17,9 @@ use cross_flake_runner::RunnerSpec;
 pub use fill::Values;
 pub use variables::markdown;
 
+/// The origin of the libraries that Rust brings for a target.
+pub use crate::outcome::StdOrigin;
+
 /// The version of the document's form.
 pub const SCHEMA: u32 = 1;
 
@@ -42,6 +45,9 @@ pub struct Environment {
     pub inputs: BTreeMap<String, String>,
     /// The oldest glibc that its programs promise to run with.
     pub glibc: Option<String>,
+    /// The origin of Rust's std, as far as the provider tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub std: Option<StdOrigin>,
     /// The start of its programs; `None` for a row of level `link`.
     pub runner: Option<RunnerSpec>,
 }
@@ -59,6 +65,7 @@ impl Environment {
             path: Vec::new(),
             inputs: BTreeMap::new(),
             glibc: None,
+            std: None,
             runner: None,
         }
     }

@@ -16,6 +16,7 @@ mod interruptions;
 mod mistakes;
 mod nix;
 mod reports;
+mod rustup;
 mod suites;
 mod support;
 mod workspaces;

@@ -24,6 +24,11 @@ fn program_suite(own: &str) -> String {
     if own == OLD_RELEASE { format!("{own}-backports") } else { own.to_owned() }
 }
 
+/// Libraries need configuration, too, which is of no use here.
+fn is_library(name: &str) -> bool {
+    name.starts_with("lib") || name == "zlib1g"
+}
+
 /// The origin of a bundle's packages.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
@@ -37,6 +42,8 @@ pub enum Origin {
     Program,
     /// The same; an old release has the program in its backports alone.
     ProgramOfBackports,
+    /// [`SUITE`], with all that they need, whatever the machine has: it may be of another distribution.
+    Apart,
     /// The machine's own release, for another architecture.
     Foreign(&'static str),
 }
@@ -72,7 +79,7 @@ impl Bundle {
     /// The suites whose lists tell of its packages, for a machine of this release.
     fn suites(&self, own: &str) -> Vec<String> {
         match self.origin {
-            Origin::Newer | Origin::NewerWhole => vec![SUITE.to_owned()],
+            Origin::Newer | Origin::NewerWhole | Origin::Apart => vec![SUITE.to_owned()],
             Origin::ProgramOfBackports if own == OLD_RELEASE => vec![own.to_owned(), program_suite(own)],
             _ => vec![own.to_owned()],
         }
@@ -84,6 +91,13 @@ impl Bundle {
         let packages = match self.origin {
             Origin::Newer => archive.resolve(&names, SUITE)?,
             Origin::NewerWhole => archive.resolve(&names, SUITE)?.into_iter().map(Package::whole).collect(),
+            Origin::Apart => {
+                let apart = archive.apart(SUITE);
+                let mut packages = apart.resolve(&names, SUITE)?;
+                let is_needed = |name: &str| is_library(name) || self.libraries.iter().any(|l| name.starts_with(l));
+                packages.extend(apart.closure(self.libraries)?.into_iter().filter(|new| is_needed(&new.name)));
+                return Ok((apart, packages));
+            }
             Origin::Own => {
                 let mut packages = archive.resolve(&names, &archive.own_suite)?;
                 if let Some(first) = packages.iter().find(|package| package.name == self.packages[0]).cloned() {
@@ -95,8 +109,6 @@ impl Bundle {
                 }
                 if !self.libraries.is_empty() {
                     let known: Vec<String> = packages.iter().map(|package| package.name.clone()).collect();
-                    // They need configuration, too, which is of no use here.
-                    let is_library = |name: &str| name.starts_with("lib") || name == "zlib1g";
                     let closure = archive.closure(self.libraries)?.into_iter();
                     packages.extend(closure.filter(|new| is_library(&new.name) && !known.contains(&new.name)));
                 }

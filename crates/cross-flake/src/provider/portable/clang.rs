@@ -112,7 +112,7 @@ impl<'a> Clang<'a> {
     ///
     /// # Errors
     /// zig cannot compile the target's C library.
-    fn provide(&self) -> Result<()> {
+    pub fn provide(&self) -> Result<()> {
         self.cache.install(&self.name(), |new| {
             let sh = Shell::new()?;
             let scratch = self.cache.scratch()?;

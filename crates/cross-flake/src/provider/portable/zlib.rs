@@ -61,7 +61,10 @@ impl Part for Source {
     }
 
     fn install(&self, site: &Site<'_>, _: &[&Target]) -> Result<Failures> {
-        site.install("zlib", "fetching the source of zlib", &source_name(), fetch)
+        site.install("zlib", "fetching the source of zlib", &source_name(), |new| {
+            // The workspace's own cargo: in the cache, rustup would look for its default toolchain, which may not be there.
+            fetch(&site.std.toolchain.sysroot.join("bin/cargo"), new)
+        })
     }
 }
 
@@ -70,7 +73,7 @@ fn source_name() -> String {
     format!("zlib-source/{package}-{version}")
 }
 
-fn fetch(new: &Path) -> Result<()> {
+fn fetch(cargo: &Path, new: &Path) -> Result<()> {
     let (package, version) = CRATE;
     let sh = Shell::new()?;
     sh.change_dir(new);
@@ -80,7 +83,7 @@ fn fetch(new: &Path) -> Result<()> {
         format!("[package]\nname = \"source\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[lib]\npath = \"lib.rs\"\n[dependencies]\n{package} = {{ version = \"={version}\", default-features = false }}\n[workspace]\n"),
     )?;
     sh.write_file("lib.rs", "")?;
-    capture(cmd!(sh, "cargo vendor --quiet --versioned-dirs vendor").env_remove("RUSTUP_TOOLCHAIN"))
+    capture(cmd!(sh, "{cargo} vendor --quiet --versioned-dirs vendor"))
         .with_context(|| format!("cannot fetch {package} {version}"))?;
     let lock = sh.read_file("Cargo.lock")?;
     if !lock.contains(CHECKSUM) {

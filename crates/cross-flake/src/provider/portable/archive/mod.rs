@@ -125,6 +125,11 @@ impl Archive {
         Archive { scope: Scope::Sysroot { arch: arch.to_owned(), suite }, ..self.clone() }
     }
 
+    /// The same for the machine's own architecture.
+    pub fn apart(&self, suite: &'static str) -> Archive {
+        self.of_sysroot(machines_arch(), suite)
+    }
+
     /// The name of the distribution.
     pub fn name(&self) -> &str {
         &self.sources.name

@@ -18,7 +18,7 @@ use crate::host::capacity;
 use crate::host::child::clean_command;
 use crate::host::signals;
 use crate::provider::portable::part::Failures;
-use crate::provider::portable::wasi;
+use crate::provider::portable::{host_cc, wasi};
 use crate::provider::{Reason, toolchain};
 use crate::targets::{StdKind, Target};
 
@@ -51,7 +51,8 @@ impl RustStd {
         let mut command = self.cargo(&package, &build.join("target"), source);
         // rustc looks for `<arch>-w64-mingw32-dlltool` on PATH, and there is zig's under this name.
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::iter::once(self.cache.path("bin")).chain(std::env::split_paths(&path));
+        let ours = std::iter::once(self.cache.path("bin")).chain(host_cc::write(&self.cache, &self.toolchain)?);
+        let path = ours.chain(std::env::split_paths(&path));
         command.env("PATH", std::env::join_paths(path).context("cannot form PATH")?);
         let specs = build.join("specs");
         for target in targets {
