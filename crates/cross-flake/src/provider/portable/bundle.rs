@@ -54,6 +54,8 @@ pub struct Bundle {
     pub name: String,
     /// Packages of the distribution.
     pub packages: Vec<String>,
+    /// A suite, a package, and the one that stands for it there.
+    pub other_names: &'static [(&'static str, &'static str, &'static str)],
     /// Packages that newer releases have parted from the first one, which depends on them then.
     pub parts: &'static [&'static str],
     /// Libraries that are fetched with all that they need, unless the machine has them.
@@ -68,7 +70,15 @@ impl Bundle {
     /// These packages, in the directory of this name.
     pub fn new(name: &str, packages: &[&str], origin: Origin) -> Bundle {
         let packages = packages.iter().map(|name| (*name).to_owned()).collect();
-        Bundle { name: name.to_owned(), packages, parts: &[], libraries: &[], unless: |_| false, origin }
+        Bundle {
+            name: name.to_owned(),
+            packages,
+            other_names: &[],
+            parts: &[],
+            libraries: &[],
+            unless: |_| false,
+            origin,
+        }
     }
 
     /// Returns its directory, below the cache.
@@ -85,9 +95,19 @@ impl Bundle {
         }
     }
 
+    /// The names of its packages in a suite.
+    pub fn names_in(&self, suite: &str) -> Vec<String> {
+        let named = |name: &String| {
+            let other = self.other_names.iter().find(|(of, package, _)| *of == suite && package == name);
+            other.map_or_else(|| name.clone(), |(_, _, other)| (*other).to_owned())
+        };
+        self.packages.iter().map(named).collect()
+    }
+
     /// The archive that has the packages, and the packages.
     fn resolve(&self, archive: &Archive) -> Result<(Archive, Vec<Package>)> {
-        let names: Vec<&str> = self.packages.iter().map(String::as_str).collect();
+        let names = self.names_in(&archive.serving(SUITE));
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let packages = match self.origin {
             Origin::Newer => archive.resolve(&names, SUITE)?,
             Origin::NewerWhole => archive.resolve(&names, SUITE)?.into_iter().map(Package::whole).collect(),
@@ -150,7 +170,7 @@ impl Part for Bundle {
         let lists = archive.fetched().len();
         let (_, packages) = self.resolve(&archive)?;
         let bytes = packages.iter().map(|p| p.bytes).sum();
-        let version = packages.iter().find(|p| p.name == self.packages[0]).map(|p| p.version.clone());
+        let version = packages.first().map(|p| p.version.clone());
         let part = if packages.iter().any(Package::is_part) { ", in part" } else { "" };
         let name = format!("{} {}{part}", self.name, version.unwrap_or_default());
         let mut downloads = vec![Download { name, from: "Debian".into(), bytes }];

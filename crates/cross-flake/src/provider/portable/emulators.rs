@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::archive::Archive;
 use super::bundle::{Bundle, Origin};
 use super::part::Part;
 use super::programs::{library_folders, text, version_of};
@@ -14,6 +15,7 @@ use super::wheels::WASMTIME;
 use super::wine::Prefix;
 use crate::cache::Cache;
 use crate::environment::{Values, runners};
+use crate::events::Events;
 use crate::host::child::which;
 use crate::provider::is_native;
 use crate::targets::{Runtime, Target};
@@ -36,6 +38,14 @@ fn qemu_system_bundle(qemu: &str) -> Bundle {
 /// The processors of the table, whose emulators are what is fetched of qemu-user (`pieces.toml`).
 const PIECES_OF_QEMU: [&str; 7] = ["aarch64", "arm", "i386", "loongarch64", "ppc64le", "riscv64", "s390x"];
 
+/// Releases of Ubuntu in which the programs of qemu-user need libraries of the machine. From 25.04 on they need none, as Debian 13's.
+const QEMU_USER_STATIC: [(&str, &str, &str); 4] = [
+    ("focal", "qemu-user", "qemu-user-static"),
+    ("jammy", "qemu-user", "qemu-user-static"),
+    ("noble", "qemu-user", "qemu-user-static"),
+    ("oracular", "qemu-user", "qemu-user-static"),
+];
+
 /// The emulators in a cache.
 pub struct Emulators {
     cache: Cache,
@@ -52,7 +62,10 @@ impl Emulators {
         let qemu = target.qemu.as_deref().unwrap_or_default();
         match target.runner {
             Some(RunnerKind::QemuUser) if !is_native(target) => {
-                let mut parts: Vec<Box<dyn Part>> = vec![Box::new(self.qemu_user_bundle(qemu)), Box::new(Spawn)];
+                let mut parts: Vec<Box<dyn Part>> = vec![Box::new(Spawn)];
+                if self.machines_qemu_user(qemu).is_none() {
+                    parts.insert(0, Box::new(self.qemu_user_bundle(qemu)));
+                }
                 if let Some(Runtime { package, .. }) = &target.runtime {
                     parts.push(Box::new(Bundle::new(package, &[package], Origin::Newer)));
                 }
@@ -77,17 +90,34 @@ impl Emulators {
 
     /// The bundle with the emulator of a processor: what the rows of the table need, or all that there are.
     fn qemu_user_bundle(&self, arch: &str) -> Bundle {
-        let is_here = self.file("qemu-user", &format!("usr/bin/qemu-{arch}")).exists();
+        let is_here = self.unpacked_qemu_user("qemu-user", arch).is_some();
         // Pieces are known of the package for x86_64 alone.
-        if PIECES_OF_QEMU.contains(&arch) || is_here || cfg!(not(target_arch = "x86_64")) {
+        let bundle = if PIECES_OF_QEMU.contains(&arch) || is_here || cfg!(not(target_arch = "x86_64")) {
             Bundle::new("qemu-user", &["qemu-user"], Origin::Newer)
         } else {
             Bundle::new("qemu-user-all", &["qemu-user"], Origin::NewerWhole)
+        };
+        Bundle { other_names: &QEMU_USER_STATIC, ..bundle }
+    }
+
+    fn unpacked_qemu_user(&self, bundle: &str, arch: &str) -> Option<PathBuf> {
+        let places = ["", "-static"].map(|end| self.file(bundle, &format!("usr/bin/qemu-{arch}{end}")));
+        places.into_iter().find(|program| program.exists())
+    }
+
+    /// The emulator on `PATH`, for a machine without an archive to fetch one from.
+    fn machines_qemu_user(&self, arch: &str) -> Option<PathBuf> {
+        if self.unpacked_qemu_user(&self.qemu_user_bundle(arch).name, arch).is_some() {
+            return None;
         }
+        let found = which(&format!("qemu-{arch}-static")).or_else(|| which(&format!("qemu-{arch}")))?;
+        Archive::open(&self.cache, &Events::none()).is_err().then_some(found)
     }
 
     fn qemu_user(&self, arch: &str) -> PathBuf {
-        self.file(&self.qemu_user_bundle(arch).name, &format!("usr/bin/qemu-{arch}"))
+        let bundle = self.qemu_user_bundle(arch).name;
+        let found = self.unpacked_qemu_user(&bundle, arch).or_else(|| self.machines_qemu_user(arch));
+        found.unwrap_or_else(|| self.file(&bundle, &format!("usr/bin/qemu-{arch}")))
     }
 
     /// Returns how the row's programs are started.
@@ -206,4 +236,22 @@ impl Emulators {
 /// qemu's name for the build machine's own processor.
 fn native_qemu_arch() -> &'static str {
     std::env::consts::ARCH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_emulator_needs_no_library_of_any_release_of_ubuntu() {
+        let folder = tempfile::tempdir().unwrap();
+        let emulators = Emulators::new(&Cache::at(folder.path()));
+        let names = |suite| emulators.qemu_user_bundle("aarch64").names_in(suite);
+        for (suite, name) in [("trixie", "qemu-user"), ("noble", "qemu-user-static"), ("resolute", "qemu-user")] {
+            assert_eq!(names(suite), [name], "{suite}");
+        }
+        let program = folder.path().join("packages/qemu-user/usr/bin/qemu-aarch64-static");
+        crate::cache::write_whole(&program, b"", true).unwrap();
+        assert_eq!(emulators.qemu_user("aarch64"), program);
+    }
 }

@@ -135,6 +135,11 @@ impl Archive {
         &self.sources.name
     }
 
+    /// The suite that serves for one of Debian's: it, or the machine's own where the archive is another distribution's.
+    pub fn serving(&self, suite: &str) -> String {
+        self.sources.serving(suite)
+    }
+
     fn client(&self) -> &Client {
         self.client.get_or_init(Client::new)
     }
