@@ -18,7 +18,9 @@ fn succeeds(command: &mut Command) -> String {
 fn home(fixture: &Fixture) -> PathBuf {
     let real = PathBuf::from(succeeds(Command::new("rustc").args(["--print", "sysroot"]).current_dir(fixture.root())));
     let home = fixture.path("rustup");
-    let here = home.join("toolchains").join(real.file_name().unwrap());
+    // It may be a link to one of another name.
+    let active = succeeds(Command::new("rustup").args(["show", "active-toolchain"]).current_dir(fixture.root()));
+    let here = home.join("toolchains").join(active.split(' ').next().unwrap());
     fs::create_dir_all(&here).unwrap();
     for part in ["bin", "lib"] {
         let copy = |how: &str| Command::new("cp").args([how, "-r"]).arg(real.join(part)).arg(&here).status().unwrap();
