@@ -25,14 +25,55 @@ let
     file:
     let
       table = builtins.fromTOML (builtins.readFile file);
+      others = builtins.attrNames (
+        removeAttrs table [
+          "family"
+          "target"
+        ]
+      );
     in
-    table.target or (throw "cross-flake: ${toString file} has no [target.<name>] tables");
+    if others == [ ] then
+      table
+    else
+      throw "cross-flake: ${toString file}: unknown field `${head others}`: rows are [target.NAME], and what they have in common [family.NAME]";
+  files = map read ([ (data + "/targets.toml") ] ++ lib.optional (overlay != null) overlay);
+  # The tables of a kind: those of a file are laid over those of the one before it.
+  tables =
+    kind:
+    builtins.foldl' (
+      known: file:
+      known // builtins.mapAttrs (name: one: (known.${name} or { }) // one) (file.${kind} or { })
+    ) { } files;
+  given = tables "target";
+  families = builtins.mapAttrs (
+    name: family:
+    if given ? ${name} then
+      throw "cross-flake: targets.toml: `${name}` is the name of a row and of a family"
+    else if builtins.any (field: family ? ${field}) own then
+      bad name (lib.findFirst (field: family ? ${field}) null own) "is a row's own"
+    else
+      family
+  ) (tables "family");
 
-  merged = builtins.foldl' (
-    rows: file: rows // builtins.mapAttrs (name: row: (rows.${name} or { }) // row) (read file)
-  ) { } ([ (data + "/targets.toml") ] ++ lib.optional (overlay != null) overlay);
+  # A row has the fields of the row or family that it is `like`, and its own over them.
+  inherited =
+    name: chain: fields:
+    let
+      inherit (fields) like;
+      next =
+        families.${like} or given.${like} or (bad name "like"
+          "there is no row or family `${like}`${near like (builtins.attrNames (families // given))}"
+        );
+    in
+    if !fields ? like then
+      fields
+    else if builtins.elem like chain then
+      bad name "like" "goes round in a circle: ${concatStringsSep ", " (chain ++ [ like ])}"
+    else
+      removeAttrs (inherited name (chain ++ [ like ]) next) own // removeAttrs fields [ "like" ];
+  merged = builtins.mapAttrs (name: inherited name [ name ]) given;
 
-  inherit (lib.importTOML (data + "/rules.toml")) rule;
+  inherit (lib.importTOML (data + "/rules.toml")) own rule;
   platforms = lib.importTOML (data + "/platforms.toml");
 
   # Whether a row keeps a rule; throws if not.

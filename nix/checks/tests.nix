@@ -80,6 +80,46 @@ let
         qemu = "aarch64";
       };
     };
+    test_a_row_has_the_fields_of_what_it_is_like = {
+      expr =
+        let
+          family = "[family.ours]\nlike = 'aarch64-linux'\nglibc = '2.36'\n";
+          row =
+            (withRow "${family}[target.board]\nlike = 'ours'\ntriple = 'our-linux-board'\nqemu-cpu = 'x'\n").board;
+        in
+        [
+          (row ? like)
+          row.triple
+          row.level
+          row.glibc
+          row.qemu-cpu
+        ];
+      expected = [
+        false
+        "our-linux-board"
+        "run"
+        "2.36"
+        "x"
+      ];
+    };
+    test_a_row_is_like_one_that_exists_and_not_like_itself = {
+      expr = map (text: fails (withRow text).aarch64-linux) [
+        "[target.aarch64-linux]\nlike = 'arch64'\n"
+        "[target.aarch64-linux]\nlike = 'a'\n[family.a]\nlike = 'aarch64-linux'\n"
+        "[target.aarch64-linux]\nlike = 'a'\n[family.a]\ntriple = 'a-b-c'\n"
+        "[target.aarch64-linux]\nlike = 's390x-linux'\n[family.s390x-linux]\n"
+        "[targets.a]\n"
+        "[target.aarch64-linux]\nlike = 's390x-linux'\n"
+      ];
+      expected = [
+        true
+        true
+        true
+        true
+        true
+        false
+      ];
+    };
     test_a_row_without_level_is_an_error = {
       expr = fails (withRow "[target.board]\ntriple = 'board'\n").board;
       expected = true;

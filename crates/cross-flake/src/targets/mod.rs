@@ -1,5 +1,7 @@
 //! The table of targets: one row of data for each.
 
+mod drafts;
+mod near;
 mod platform;
 mod rules;
 mod table;

@@ -13,6 +13,8 @@ const DATA: &str = include_str!("../../data/rules.toml");
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rules {
+    /// Fields that say what one row is, which no other takes from it.
+    own: Vec<String>,
     rule: Vec<Rule>,
 }
 
@@ -49,10 +51,16 @@ impl Rule {
     }
 }
 
+static RULES: LazyLock<Rules> =
+    LazyLock::new(|| toml::from_str(DATA).expect("rules.toml is what this program was built with"));
+
+/// Tells if a row takes this field from no other row.
+pub(super) fn is_own(field: &str) -> bool {
+    RULES.own.iter().any(|own| own == field)
+}
+
 /// Returns the first rule that a row breaks: the field and the message.
 pub fn broken(row: &Table) -> Option<(&'static str, &'static str)> {
-    static RULES: LazyLock<Rules> =
-        LazyLock::new(|| toml::from_str(DATA).expect("rules.toml is what this program was built with"));
     let rule = RULES.rule.iter().find(|rule| rule.is_broken(row))?;
     Some((&rule.field, &rule.message))
 }

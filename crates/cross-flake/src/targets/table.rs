@@ -1,89 +1,18 @@
-//! Files of rows, one laid over the other, and the rows that come of it.
+//! The rows, by name and by triple.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
-use indexmap::IndexMap;
-use serde::Deserialize;
-use toml::Spanned;
+use anyhow::{Context, Result, bail};
 
-use super::{Target, rules};
+use super::Target;
+use super::drafts::{Drafts, Source};
+use super::near::near;
 use crate::cache::write_whole;
 use crate::settings;
 
 /// The table that ships with cross-flake.
 const BUILT_IN: Source<'static> = Source { path: "targets.toml", text: include_str!("../../data/targets.toml") };
-
-/// One file of rows.
-#[derive(Clone, Copy)]
-struct Source<'a> {
-    path: &'a str,
-    text: &'a str,
-}
-
-/// The form of a file of rows: `[target.NAME]`, and fields.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    #[serde(default)]
-    target: IndexMap<Spanned<String>, IndexMap<Spanned<String>, toml::Value>>,
-}
-
-impl Source<'_> {
-    /// Returns `file:line`.
-    fn place(&self, span: &Range<usize>) -> String {
-        let line = self.text[..span.start.min(self.text.len())].matches('\n').count() + 1;
-        format!("{}:{line}", self.path)
-    }
-
-    fn read(&self) -> Result<Document> {
-        toml::from_str(self.text)
-            .map_err(|error| anyhow!("{}: {}", self.place(&error.span().unwrap_or_default()), error.message()))
-    }
-}
-
-/// A row while files are laid over each other: its place, and its fields with theirs.
-struct Draft {
-    place: String,
-    fields: IndexMap<String, (toml::Value, String)>,
-}
-
-impl Draft {
-    fn error(&self, row: &str, field: &str, what: &str) -> anyhow::Error {
-        let place = self.fields.get(field).map_or(&self.place, |(_, place)| place);
-        anyhow!("{place}: row `{row}`, field `{field}`: {what}")
-    }
-
-    fn finish(self, name: &str) -> Result<Target> {
-        for required in ["triple", "level"] {
-            if !self.fields.contains_key(required) {
-                return Err(self.error(name, required, "is missing"));
-            }
-        }
-        let fields: toml::Table =
-            self.fields.iter().map(|(field, (value, _))| (field.clone(), value.clone())).collect();
-        if let Some((field, what)) = rules::broken(&fields) {
-            return Err(self.error(name, field, what));
-        }
-        let mut row: Target =
-            fields.try_into().map_err(|e: toml::de::Error| anyhow!("row `{name}`: {}", e.message()))?;
-        name.clone_into(&mut row.name);
-        rules::check(&row).map_err(|(field, what)| self.error(name, field, &what))?;
-        Ok(row)
-    }
-}
-
-/// Asks serde about one field, in a row that is complete otherwise.
-fn check_field(field: &str, value: &toml::Value) -> std::result::Result<(), String> {
-    let mut probe = toml::Table::from_iter([
-        ("triple".to_owned(), toml::Value::from("x-y-z")),
-        ("level".to_owned(), toml::Value::from("run")),
-    ]);
-    probe.insert(field.to_owned(), value.clone());
-    probe.try_into::<Target>().map(drop).map_err(|e| e.message().trim().to_owned())
-}
 
 /// All rows, in the order in which the files give them.
 #[derive(Clone, Debug)]
@@ -114,27 +43,7 @@ impl Table {
     }
 
     fn of(sources: &[Source<'_>]) -> Result<Table> {
-        let mut drafts: IndexMap<String, Draft> = IndexMap::new();
-        for source in sources {
-            let directory = Path::new(source.path).parent().unwrap_or(Path::new(""));
-            for (name, fields) in source.read()?.target {
-                let place = source.place(&name.span());
-                let new = || Draft { place: place.clone(), fields: IndexMap::new() };
-                let draft = drafts.entry(name.as_ref().clone()).or_insert_with(new);
-                draft.place = place.clone();
-                for (field, mut value) in fields {
-                    let place = source.place(&field.span());
-                    let field = field.into_inner();
-                    check_field(&field, &value)
-                        .map_err(|what| anyhow!("{place}: row `{}`, field `{field}`: {what}", name.as_ref()))?;
-                    if let ("spec", Some(spec)) = (field.as_str(), value.as_str()) {
-                        value = directory.join(spec).to_string_lossy().into_owned().into();
-                    }
-                    draft.fields.insert(field, (value, place));
-                }
-            }
-        }
-        let rows = drafts.into_iter().map(|(name, draft)| draft.finish(&name)).collect::<Result<Vec<_>>>()?;
+        let rows = Drafts::read(sources)?.rows()?;
         for (i, row) in rows.iter().enumerate() {
             if let Some(twin) = rows[..i].iter().find(|r| r.triple == row.triple) {
                 bail!("rows `{}` and `{}` have the same triple {}", twin.name, row.name, row.triple);
@@ -162,18 +71,7 @@ impl Table {
         if let Some(row) = self.rows.iter().find(|r| r.name == name || r.triple == name) {
             return Ok(row);
         }
-        let mut near: Vec<(f64, &str)> = self
-            .rows
-            .iter()
-            .flat_map(|r| [r.name.as_str(), r.triple.as_str()])
-            .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-            .collect();
-        near.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let near: Vec<&str> = near.iter().take(3).filter(|(score, _)| *score > 0.7).map(|(_, n)| *n).collect();
-        let hint = match near.as_slice() {
-            [] => String::new(),
-            near => format!("; did you mean {}?", near.join(", ")),
-        };
+        let hint = near(name, self.rows.iter().flat_map(|r| [r.name.as_str(), r.triple.as_str()]));
         bail!("unknown target `{name}`{hint}\n`{} list` shows every target", settings::program())
     }
 }
@@ -210,6 +108,7 @@ pub fn set_packages(file: &Path, row: &str, packages: &[String]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::targets::Level;
 
     fn user(text: &str) -> Result<Table> {
         Table::of(&[BUILT_IN, Source { path: "/ws/targets.toml", text }])
@@ -252,6 +151,38 @@ mod tests {
         let text = "[target.my-board]\ntriple = \"my-board\"\nlevel = \"link\"\nreason = \"no emulator\"\nspec = \"my-board.json\"\nstd = \"core\"\n";
         let table = user(text).unwrap();
         assert_eq!(table.find("my-board").unwrap().spec.as_deref(), Some(Path::new("/ws/my-board.json")));
+    }
+
+    #[test]
+    fn a_row_has_the_fields_of_what_it_is_like() {
+        let text = "[family.ours]\nlike = \"aarch64-linux\"\nglibc = \"2.31\"\n\
+                    [target.board]\nlike = \"ours\"\ntriple = \"our-linux-board\"\nqemu-cpu = \"cortex-a72\"\n";
+        let table = user(text).unwrap();
+        let row = table.find("board").unwrap();
+        assert_eq!((row.triple.as_str(), row.level), ("our-linux-board", Level::Run));
+        // Its own, the family's, and those of the row that the family is like.
+        let text = |field: &Option<String>| field.clone().unwrap_or_default();
+        assert_eq!([&row.qemu_cpu, &row.glibc, &row.qemu].map(text), ["cortex-a72", "2.31", "aarch64"]);
+        assert_eq!(table.find("aarch64-linux").unwrap().glibc.as_deref(), Some("2.28"));
+        assert!(table.find("ours").is_err());
+    }
+
+    #[test]
+    fn a_row_is_like_one_that_exists_and_not_like_itself() {
+        let place = |text: &str| error(text).replace("/ws/targets.toml", "");
+        let unknown = place("[target.aarch64-linux]\nlike = \"arch64\"\n");
+        assert!(
+            unknown.starts_with(":2: row `aarch64-linux`, field `like`: there is no row or family `arch64`; did you")
+        );
+        let circle = place("[family.a]\nlike = \"b\"\n[family.b]\nlike = \"a\"\n[target.c]\nlike = \"a\"\n");
+        assert_eq!(circle, ":4: row `c`, field `like`: goes round in a circle: c, a, b, a");
+        assert_eq!(place("[family.a]\ntriple = \"x\"\n"), ":2: family `a`, field `triple`: is a row's own");
+        assert_eq!(place("[family.aarch64-linux]\n"), ":1: `aarch64-linux` is the name of a row and of a family");
+        assert_eq!(place("[target.a]\nlike = 1\n"), ":2: row `a`, field `like`: must be the name of a row or family");
+        // The family is what is wrong, and the row says whose.
+        let family = "[family.a]\nlike = \"aarch64-linux\"\nglibc = \"new\"\n";
+        let inherited = place(&format!("{family}[target.b]\nlike = \"a\"\ntriple = \"a-b-c\"\n"));
+        assert!(inherited.starts_with(":3: row `b`, field `glibc`: must be a version"), "{inherited}");
     }
 
     #[test]

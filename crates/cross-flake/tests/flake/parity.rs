@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use cross_flake::targets::{Table, Target};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::bench::{bench, repository, rows};
 use crate::names;
@@ -101,6 +102,42 @@ fn without_places(text: &str) -> String {
         out.push_str(end);
     }
     out
+}
+
+/// What a row takes from the row or family that it is like, and what a workspace lays over both.
+#[test]
+#[ignore = "needs Nix: checks/nix runs it"]
+fn nix_and_rust_read_the_same_of_every_row() {
+    let workspace = bench().folder().join("overlay");
+    fs::create_dir_all(&workspace).unwrap();
+    let overlay = "[family.aarch64]\nqemu-cpu = \"cortex-a72\"\n[family.ours]\nlike = \"aarch64-linux\"\nglibc = \"2.31\"\n\
+                   [target.board]\nlike = \"ours\"\ntriple = \"our-linux-board\"\n";
+    fs::write(workspace.join("targets.toml"), overlay).unwrap();
+    let (clone, file) = (bench().clone(), workspace.join("targets.toml"));
+    let expression = format!(
+        "let lib = (builtins.getFlake \"path:{0}\").inputs.nixpkgs.lib;
+         in (import {0}/nix/targets.nix {{ inherit lib; data = {0}/crates/cross-flake/data; overlay = {1}; }}).fields",
+        clone.display(),
+        file.display()
+    );
+    let nix = bench().nix(&["eval", "--impure", "--json", "--expr", &expression]).json();
+    let table = Table::load(&workspace).unwrap();
+    assert_eq!(names(&nix), table.rows().iter().map(|row| row.name.clone()).collect());
+    // A row that says nothing but what it has to.
+    let row: Target = serde_json::from_value(json!({ "triple": "a-b-c", "level": "run" })).unwrap();
+    let usual = serde_json::to_value(row).unwrap();
+    for row in table.rows() {
+        let mut rust = serde_json::to_value(row).unwrap();
+        let nix = &nix[&row.name];
+        rust.as_object_mut().unwrap().retain(|field, value| {
+            let may_be_left_out = nix.get(field).is_none() && (field == "name" || *value == usual[field.as_str()]);
+            !may_be_left_out
+        });
+        if let Some(go) = rust.get_mut("go").and_then(Value::as_object_mut) {
+            go.retain(|_, value| !value.is_null());
+        }
+        assert_eq!(&rust, nix, "{row}");
+    }
 }
 
 #[test]
