@@ -114,7 +114,8 @@ in
 
   legacyPackages = each (
     system: _:
-    cross.${system}.triples
+    cross.${system}.allEnvironments
+    // cross.${system}.triples
     // {
       inherit (cross.${system}) matrix notRun;
     }

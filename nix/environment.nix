@@ -61,7 +61,7 @@ let
     prefixes = lib.concatMapStringsSep ";" toString libraries;
     multiarch = null;
     libclang = lib.concatStringsSep " " (
-      [ "--target=${builtins.replaceStrings [ "riscv64gc" ] [ "riscv64" ] row.triple}" ]
+      [ "--target=${row.clang}" ]
       ++ compiler.headers
       ++ row.cflags
       ++ lib.concatMap (folder: [

@@ -39,7 +39,7 @@ let
       default = null;
     };
     targets = {
-      type = "list of names or triples, or null for those that the workspace is for";
+      type = "list of names, triples or patterns, or null for those that the workspace is for";
       check = value: value == null || (builtins.isList value && lib.all builtins.isString value);
       default = null;
     };
@@ -88,11 +88,15 @@ let
   scope = import ./scope.nix { inherit inputs lib args; };
   inherit (scope) programs table toolchain;
   rows = if args.targets == null then scope.workspace.rows else table.select args.targets;
-  all = builtins.mapAttrs (_: scope.ofRow) rows;
+  # Those that have to be asked for by name as well, unless the caller has chosen.
+  every = builtins.mapAttrs (_: scope.ofRow) (if args.targets == null then table.rows else rows);
+  all = builtins.intersectAttrs rows every;
   view = name: builtins.mapAttrs (_: one: one.${name}) all;
 
   needSource =
     what: if src == null then throw "cross-flake: mkCross without `src` has no ${what}" else what;
+
+  documents = lib.mapAttrs' (name: one: lib.nameValuePair "env-${name}" one.environment.json);
 
   own = lib.filter (name: rows.${name}.triple == systems.${system}) (builtins.attrNames rows);
   cross = rec {
@@ -105,7 +109,7 @@ let
       assert needSource "packages" != "";
       view "package";
     # packages with the environment documents: env-<name>
-    environments = lib.mapAttrs' (name: one: lib.nameValuePair "env-${name}" one.environment.json) all;
+    environments = documents all;
     # { <name> = { test, conformance, portable, shell }; }, and a derivation that holds them all
     matrix =
       let
@@ -121,7 +125,9 @@ let
         ) (builtins.attrNames each);
       in
       pkgs.linkFarm "matrix" entries // each;
-    # The same by Rust triple; `.shell` and `.environment` beside the package itself.
+    # Documents and packages of every row of the table: documents by name as above, packages by Rust triple, with `.shell` and
+    # `.environment` beside the package itself.
+    allEnvironments = documents every;
     triples = lib.mapAttrs' (
       name: one:
       # Naming one checks no other.
@@ -132,13 +138,13 @@ let
           environment = one.environment.json;
         }
       )
-    ) all;
+    ) every;
     # The rows whose programs are not run on this build machine, with the reason.
     notRun = lib.filterAttrs (_: reason: reason != null) (
       builtins.mapAttrs (_: one: one.runner.absent) all
     );
     # What each row's outputs are made of, by name.
-    scopes = all;
+    scopes = every;
     # The rows that are the build machine itself.
     inherit own;
     # The dev shell for work on the build machine itself.

@@ -35,7 +35,10 @@ in
 
   formatter = pkgs.nixfmt-tree;
 
-  legacyPackages = cross.triples // {
+  legacyPackages =
+    cross.allEnvironments
+    // cross.triples
+    // {
     inherit (cross) matrix notRun;
     # `strategy.matrix` of a workflow with one job for each target.
     githubMatrix.target = builtins.attrNames cross.rows;

@@ -1,7 +1,7 @@
 # The table of targets: targets.toml, with the rows of a workspace's own targets.toml laid over it.
 #
-# Gives { rows, names, find, select }: rows by name, each with its `name` and what follows from its triple; `find` takes a
-# name or a triple and throws, with the nearest names, on anything else.
+# Gives { rows, names, find, select, common }: rows by name, each with its `name` and what follows from its triple; `find` takes a
+# name or a triple and throws, with the nearest names, on anything else. `common` are those that nobody has to name.
 {
   lib,
   data,
@@ -36,7 +36,17 @@ let
       table
     else
       throw "cross-flake: ${toString file}: unknown field `${head others}`: rows are [target.NAME], and what they have in common [family.NAME]";
-  files = map read ([ (data + "/targets.toml") ] ++ lib.optional (overlay != null) overlay);
+  # The rows of a workspace's own are there to be taken, which is for others to say of themselves.
+  ofWorkspace =
+    table:
+    table
+    // {
+      target = builtins.mapAttrs (
+        name: row: lib.optionalAttrs (!shipped.target ? ${name}) { common = true; } // row
+      ) (table.target or { });
+    };
+  shipped = read (data + "/targets.toml");
+  files = [ shipped ] ++ lib.optional (overlay != null) (ofWorkspace (read overlay));
   # The tables of a kind: those of a file are laid over those of the one before it.
   tables =
     kind:
@@ -112,6 +122,7 @@ let
     {
       inherit name;
       std = "std";
+      common = false;
       cc = "provider";
       linker = "cc";
       cflags = [ ];
@@ -152,6 +163,8 @@ let
         endian = names.endian or "little";
       };
       isGlibc = row ? interpreter;
+      # The triple as clang reads it.
+      clang = "${names.clang or arch}${lib.removePrefix arch row.triple}";
       # Whether C programs have a C library there.
       hasLibc = row ? zig && !hasInfix "freestanding" row.zig;
       # Whether the C compiler is zig rather than the one of pkgsCross.
@@ -177,26 +190,41 @@ let
         throw "cross-flake: unknown target `${wanted}`${
           near wanted (names ++ map (name: rows.${name}.triple) names)
         }\nThe targets are ${concatStringsSep ", " names}.";
+
+  # Whether a name fits a pattern, in which `*` stands for anything.
+  fits =
+    pattern:
+    let
+      # What would mean something else in a regular expression (builtins.match).
+      special = splitString " " "\\ . + ? ( ) [ ] { } ^ $ |";
+      expression = replaceStrings ([ "*" ] ++ special) ([ ".*" ] ++ map (one: "\\${one}") special) pattern;
+    in
+    name: builtins.match expression name != null;
+  # The names of the rows that a name, a triple or a pattern means.
+  called =
+    wanted:
+    let
+      isCalled = fits wanted;
+      found = lib.filter (name: isCalled name || isCalled (merged.${name}.triple or "")) names;
+    in
+    if wanted == "all" then
+      names
+    else if !hasInfix "*" wanted then
+      [ (find wanted).name ]
+    else if found != [ ] then
+      found
+    else
+      throw "cross-flake: no target is called like `${wanted}`${
+        near (replaceStrings [ "*" ] [ "" ] wanted) names
+      }\nThe targets are ${concatStringsSep ", " names}.";
 in
 {
   inherit rows names find;
+  common = lib.filterAttrs (name: _: merged.${name}.common or false) rows;
 
   # The rows as the files have them, for who wants a field of all: `rows` checks each.
   fields = merged;
 
-  # The rows of these names or triples, by name.
-  select =
-    wanted:
-    builtins.listToAttrs (
-      map (
-        one:
-        let
-          row = find one;
-        in
-        {
-          inherit (row) name;
-          value = row;
-        }
-      ) wanted
-    );
+  # The rows of these names, triples or patterns, by name.
+  select = wanted: lib.genAttrs (lib.concatMap called wanted) (name: rows.${name});
 }

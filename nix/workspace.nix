@@ -65,7 +65,7 @@ let
       inherit (package) name;
       isChosen = builtins.elem directory chosen;
       # Names of rows, or null.
-      rows = if listed == null then null else map (one: (table.find one).name) listed;
+      rows = if listed == null then null else builtins.attrNames (table.select listed);
     }
   ) members;
 
@@ -84,10 +84,10 @@ let
     if root ? workspace.metadata.cross-flake.targets then
       table.select root.workspace.metadata.cross-flake.targets
     else
-      table.rows;
+      table.common;
 in
 {
-  rows = if src == null then table.rows else lib.filterAttrs (_: row: of row != [ ]) wanted;
+  rows = if src == null then table.common else lib.filterAttrs (_: row: of row != [ ]) wanted;
 
   packagesFor =
     row:

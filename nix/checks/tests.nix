@@ -9,6 +9,7 @@ let
     all
     attrNames
     attrValues
+    length
     tryEval
     ;
 
@@ -79,6 +80,52 @@ let
         glibc = "2.36";
         qemu = "aarch64";
       };
+    };
+    test_rows_are_chosen_by_name_triple_and_pattern = {
+      expr =
+        map (wanted: attrNames (table.select wanted)) [
+          [
+            "s390x-unknown-linux-gnu"
+            "windows-x*"
+            "windows-x64"
+          ]
+          [ "x86_64-*-windows-gnu" ]
+        ]
+        ++ [ (attrNames (table.select [ "all" ]) == table.names) ]
+        ++ map (wanted: fails (table.select [ wanted ])) [
+          "aarch46-*"
+          "s390x.linux"
+          "windows-x(64|86)"
+        ];
+      expected = [
+        [
+          "s390x-linux"
+          "windows-x64"
+          "windows-x86"
+        ]
+        [ "windows-x64" ]
+        true
+        true
+        true
+        true
+      ];
+    };
+    test_rows_of_a_workspace_are_common = {
+      expr =
+        let
+          rows = withRow "[target.board]\nlike = 'macos'\ntriple = 'board'\n[target.s390x-linux]\nglibc = '2.36'\n";
+          rare = withRow "[target.board]\nlike = 'macos'\ntriple = 'board'\ncommon = false\n";
+        in
+        map (row: row.common) [
+          rows.board
+          rows.s390x-linux
+          rare.board
+        ];
+      expected = [
+        true
+        table.rows.s390x-linux.common
+        false
+      ];
     };
     test_a_row_has_the_fields_of_what_it_is_like = {
       expr =
@@ -184,8 +231,10 @@ let
     };
     test_every_row_has_a_shell_and_a_document = {
       expr =
-        attrNames cross.shells == attrNames table.rows
-        && attrNames cross.environments == map (n: "env-${n}") (attrNames table.rows);
+        attrNames cross.shells == attrNames table.common
+        && attrNames cross.environments == map (n: "env-${n}") (attrNames table.common)
+        && attrNames cross.allEnvironments == map (n: "env-${n}") table.names
+        && length (attrNames cross.triples) == length table.names;
       expected = true;
     };
     test_a_workspace_names_its_targets = {
@@ -391,9 +440,18 @@ let
       expected = true;
     };
   }
-  // lib.concatMapAttrs testsOfRow table.rows;
+  // lib.concatMapAttrs testsOfRow table.common
+  // lib.concatMapAttrs testsOfAnyRow table.rows;
 
-  # What holds for the environment of every row.
+  testsOfAnyRow = name: _: {
+    # Its package has a source, and is what takes most of all that there is.
+    "test_${name}_evaluates" = {
+      expr = builtins.isString cross.triples.${table.rows.${name}.triple}.environment.drvPath;
+      expected = true;
+    };
+  };
+
+  # What holds for the environment of every row that is common, which costs more.
   testsOfRow =
     name: row:
     let

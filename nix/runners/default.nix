@@ -37,6 +37,8 @@ let
       row.reason
     else if kind == "qemu-user" && !hostPlatform.isLinux then
       "qemu-user runs on Linux only"
+    else if kind == "qemu-user" && row.isGlibc && compiler.libc == null then
+      "nixpkgs has no glibc that its programs could run with"
     else if kind == "wine" && !(hostPlatform.isLinux && hostPlatform.isx86_64) then
       "wine for x86 Windows runs on x86_64 Linux only"
     else
@@ -68,7 +70,7 @@ let
       ""
       hostPlatform.parsed.cpu.name
     ]
-    && (qemu != "i386" || row.arch == "i686");
+    && (qemu != "i386" || row.qemu or "" == "i386");
   qemus = lib.filter foreign (
     map (other: if other.runner or "" == "qemu-user" then other.qemu else "") (
       lib.attrValues table.fields

@@ -107,7 +107,7 @@ fn replace(document: &str, marker: &str, text: &str) -> Result<String> {
 
 /// Returns the table of targets.
 fn targets() -> Result<String> {
-    Ok(cli::list::markdown(&Table::built_in()?))
+    Ok(cli::list::markdown(Table::built_in()?.rows()))
 }
 
 /// The beginning of docs/cli.md.

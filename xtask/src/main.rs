@@ -24,7 +24,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     #[command(flatten)]
-    Product(cross_flake::cli::Command),
+    Product(Box<cross_flake::cli::Command>),
     Bench(bench::command::Bench),
     Docs(docs::Docs),
 }

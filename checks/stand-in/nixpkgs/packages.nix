@@ -192,7 +192,7 @@ in
   # By the names that the table has for them.
   pkgsCross = lib.listToAttrs (
     map (target: lib.nameValuePair target.nixpkgs (crossOf target)) (
-      lib.filter (target: target.nixpkgs != null) table
+      lib.filter (target: target.nixpkgs != null) (table ++ builtins.attrValues machine.others)
     )
   );
 

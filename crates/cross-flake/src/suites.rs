@@ -147,8 +147,8 @@ impl Suites {
             let mut suite: Suite =
                 fields.try_into().map_err(|e: toml::de::Error| anyhow!("suite `{name}`: {}", e.message()))?;
             let of_suite = || format!("suite `{name}`");
-            for row in suite.rows.iter().flatten().chain(suite.holes.values().chain(suite.link.values()).flatten()) {
-                table.find(row).with_context(of_suite)?;
+            for rows in suite.rows.iter().chain(suite.holes.values()).chain(suite.link.values()) {
+                table.select(rows).with_context(of_suite)?;
             }
             if suite.rows.is_some() != suite.elsewhere.is_some() {
                 bail!("suite `{name}`: `rows` and `elsewhere` (why it is for no other row) go together");
@@ -234,9 +234,9 @@ impl Suites {
     }
 }
 
-/// Tells if a row is among these names and triples.
+/// Tells if a row is among these names, triples and patterns.
 fn names(rows: &[String], target: &Target) -> bool {
-    rows.iter().any(|row| *row == target.name || *row == target.triple)
+    rows.iter().any(|row| target.is_called(row))
 }
 
 fn reason_for<'a>(reasons: &'a BTreeMap<String, Vec<String>>, target: &Target) -> Option<&'a str> {

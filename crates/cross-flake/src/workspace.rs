@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use cargo_metadata::{Metadata, MetadataCommand, Package};
 use serde::Deserialize;
 
-use crate::targets::{StdKind, Table, Target};
+use crate::targets::{RowSelection, StdKind, Table, Target};
 
 /// `[workspace.metadata.cross-flake]` or `[package.metadata.cross-flake]`.
 #[derive(Debug, Default, Deserialize)]
@@ -232,20 +232,25 @@ impl Workspace {
         self.metadata.packages.iter().find(|p| p.id == *id)
     }
 
-    /// The rows that `test-all-targets` means here: those that the workspace lists, else the whole table, less those
-    /// that no package is for. The second list holds the latter.
+    /// The rows of a run that names none: those that the workspace lists, else the common ones.
     ///
     /// # Errors
-    /// A setting names an unknown row, or the selection an unknown package.
-    pub fn all_targets(&self, selection: &Selection) -> Result<(Vec<Target>, Vec<Target>)> {
-        let rows: Vec<Target> = match &self.settings.targets {
-            Some(names) => {
-                names.iter().map(|n| self.table.find(n).cloned()).collect::<Result<_>>().with_context(|| {
-                    format!("[workspace.metadata.cross-flake] in {}", self.root().join("Cargo.toml").display())
-                })?
-            }
-            None => self.table.rows().to_vec(),
-        };
+    /// A setting names an unknown row.
+    fn usual_targets(&self) -> Result<Vec<Target>> {
+        let Some(listed) = &self.settings.targets else { return Ok(self.table.common()) };
+        let rows = self.table.select(listed).with_context(|| {
+            format!("[workspace.metadata.cross-flake] in {}", self.root().join("Cargo.toml").display())
+        })?;
+        Ok(rows.into_iter().cloned().collect())
+    }
+
+    /// The rows that `test-all-targets` means here: those that are chosen, less those that no package is for. The second list
+    /// holds the latter.
+    ///
+    /// # Errors
+    /// A setting or the choice names an unknown row, or the selection an unknown package.
+    pub fn all_targets(&self, choice: &RowSelection, selection: &Selection) -> Result<(Vec<Target>, Vec<Target>)> {
+        let rows = choice.choose(&self.table, || self.usual_targets())?;
         let mut applies = Vec::new();
         let mut not = Vec::new();
         for row in rows {
@@ -292,13 +297,7 @@ impl Workspace {
                 (false, true) => is_default(member) || (rows.is_some() && at_root),
             };
             let wanted = match rows {
-                Some(names) => {
-                    let mut listed = false;
-                    for name in &names {
-                        listed |= self.table.find(name).with_context(context)?.name == row.name;
-                    }
-                    listed
-                }
+                Some(names) => self.table.select(&names).with_context(context)?.iter().any(|one| one.name == row.name),
                 None => row.std == StdKind::Std || !selection.packages.is_empty(),
             };
             if selected && wanted {

@@ -28,7 +28,7 @@ use cross_flake::host::child::clean_command;
 use cross_flake::outcome::Report;
 use cross_flake::provider::portable::wheels::ZIG;
 use cross_flake::provider::{self, Choice};
-use cross_flake::targets::Target;
+use cross_flake::targets::{RowSelection, Target};
 use cross_flake::workspace::{Selection, Workspace};
 use document::Results;
 
@@ -119,7 +119,7 @@ impl Bench {
         }
         let workspace = Workspace::load(Some(&manifest))?;
         let targets = match names {
-            [] => in_order(workspace.all_targets(&Selection::default())?.0),
+            [] => in_order(workspace.all_targets(&RowSelection::default(), &Selection::default())?.0),
             names => cross_flake::cli::find_targets(&workspace, names)?,
         };
         Ok(Bench { repository, workspace, named: names.to_vec(), targets, cache: Cache::locate()?, events, repeats })
@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_small_count_stands_for_the_whole() {
-        let rows = in_order(Table::built_in().unwrap().rows().to_vec());
+        let rows = in_order(Table::built_in().unwrap().common());
         let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
         assert_eq!(names[..3], ["aarch64-linux", "windows-x64", "x86_64-linux-musl"]);
         assert_eq!(names[8..10], ["x86_64-linux", "powerpc64le-linux"]);

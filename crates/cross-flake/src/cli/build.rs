@@ -14,7 +14,7 @@ use crate::report::ReportOptions;
 /// Build the workspace for some targets
 #[derive(Args)]
 pub struct Build {
-    /// Names or triples of targets
+    /// Names, triples or patterns of targets, or `all`
     #[arg(required = true, value_name = "TARGET")]
     targets: Vec<String>,
     /// More arguments for `cargo build`

@@ -66,7 +66,7 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 /// what was built, and runs them. Where a target has no libc, one file is compiled and read back.
 #[derive(Args)]
 pub struct Conformance {
-    /// Names or triples of targets [default: the whole table]
+    /// Names, triples or patterns of targets, or `all` [default: the common ones]
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
     /// Check the C++ compiler, too: zig compiles its libc++ for each target first, which takes about a minute
@@ -87,7 +87,7 @@ impl Conformance {
         self.report.check()?;
         let workspace = self.place.workspace()?;
         let targets = match self.targets.as_slice() {
-            [] => workspace.table.rows().to_vec(),
+            [] => workspace.table.common(),
             names => find_targets(&workspace, names)?,
         };
         let provider = self.place.provider(&workspace)?;

@@ -111,7 +111,7 @@ fn suites(workspace: &Workspace) -> Vec<Finding> {
             return vec![Finding::bad("suites", State::Missing, what, "test-all-targets does not start", "")];
         }
     };
-    let missing = suites.missing_tools(workspace.table.rows());
+    let missing = suites.missing_tools(&workspace.table.common());
     if missing.is_empty() {
         let names: Vec<&str> = suites.all().iter().map(|suite| suite.name.as_str()).collect();
         return vec![Finding::ok("suites", format!("the tools of {} are here", names.join(", ")))];
@@ -125,7 +125,7 @@ fn suites(workspace: &Workspace) -> Vec<Finding> {
 
 /// Counts the targets that are ready, and names those that cannot be, by what a set-up itself would say.
 fn targets(workspace: &Workspace, provider: &dyn Provider) -> Vec<Finding> {
-    let rows = workspace.table.rows();
+    let rows = workspace.table.common();
     let missing: Vec<&Target> = rows.iter().filter(|target| !provider.is_ready(workspace, target)).collect();
     let mut reasons: Vec<(Reason, Vec<&str>)> = Vec::new();
     for target in &missing {

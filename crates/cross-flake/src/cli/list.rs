@@ -6,18 +6,21 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 
+use super::options::RowOptions;
 use super::{Place, print_json};
 use crate::provider::is_native;
 use crate::report::table::plain;
-use crate::targets::{Level, Linker, Table, Target};
+use crate::targets::{Level, Linker, Target};
 use cross_flake_runner::RunnerKind;
 
 /// Show the table of targets
 ///
-/// `run` means that tests are executed, `link` that programs are built, linked and inspected. A target is ready when
+/// `run` means that tests are executed, `link` that programs are built, linked and inspected. The tier is Rust's own. A target is ready when
 /// nothing has to be fetched or built before its first use; `cargo cross-flake setup TARGET` makes it so.
 #[derive(Args)]
 pub struct List {
+    #[command(flatten)]
+    rows: RowOptions,
     #[command(flatten)]
     place: Place,
     /// Print JSON
@@ -32,6 +35,8 @@ pub struct List {
 struct Row<'a> {
     name: &'a str,
     triple: &'a str,
+    tier: Option<u8>,
+    common: bool,
     level: Level,
     compiler: &'static str,
     linker: &'static str,
@@ -62,13 +67,14 @@ impl List {
     pub fn run(self) -> Result<ExitCode> {
         let workspace = self.place.workspace()?;
         let provider = self.place.provider(&workspace)?;
-        let rows = rows(&workspace.table, |target| provider.is_ready(&workspace, target));
+        let chosen = self.rows.selection().choose(&workspace.table, || Ok(workspace.table.rows().to_vec()))?;
+        let rows = rows(&chosen, |target| provider.is_ready(&workspace, target));
         if self.json {
             print_json(&rows)?;
         } else if self.markdown {
-            println!("{}", markdown(&workspace.table));
+            println!("{}", markdown(&chosen));
         } else {
-            let mut table = plain(&["target", "triple", "level", "compiler", "linker", "runner", "ready"]);
+            let mut table = plain(&["target", "triple", "tier", "level", "compiler", "linker", "runner", "ready"]);
             for r in &rows {
                 let native = workspace.table.find(r.name).is_ok_and(|t| t.level == Level::Run && is_native(t));
                 let runner = match &r.runner {
@@ -77,7 +83,8 @@ impl List {
                     None => format!("- ({})", r.reason.unwrap_or_default()),
                 };
                 let ready = if r.ready { "yes" } else { "no" };
-                table.add_row([r.name, r.triple, &r.level.to_string(), r.compiler, r.linker, &runner, ready]);
+                let tier = r.tier.map(|tier| tier.to_string()).unwrap_or_default();
+                table.add_row([r.name, r.triple, &tier, &r.level.to_string(), r.compiler, r.linker, &runner, ready]);
             }
             println!("{}", table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n"));
         }
@@ -85,12 +92,14 @@ impl List {
     }
 }
 
-fn rows(table: &Table, is_ready: impl Fn(&Target) -> bool) -> Vec<Row<'_>> {
+fn rows(targets: &[Target], is_ready: impl Fn(&Target) -> bool) -> Vec<Row<'_>> {
     let row = |target| -> Row<'_> {
         let target: &Target = target;
         Row {
             name: &target.name,
             triple: &target.triple,
+            tier: target.tier,
+            common: target.common,
             level: target.level,
             compiler: if target.zig.is_some() { "clang" } else { "none" },
             linker: if target.linker == Linker::RustLld { "rust-lld" } else { "lld" },
@@ -100,20 +109,26 @@ fn rows(table: &Table, is_ready: impl Fn(&Target) -> bool) -> Vec<Row<'_>> {
             ready: is_ready(target),
         }
     };
-    table.rows().iter().map(row).collect()
+    targets.iter().map(row).collect()
 }
 
 /// The table of targets as documents hold it.
-pub fn markdown(table: &Table) -> String {
-    let rows = rows(table, |_| false);
+pub fn markdown(targets: &[Target]) -> String {
+    let rows = rows(targets, |_| false);
     let mut lines = vec![
-        "| target | triple | level | C compiler | linker | runs by | oldest glibc |".to_owned(),
-        "| --- | --- | --- | --- | --- | --- | --- |".to_owned(),
+        "| target | triple | tier | level | C compiler | linker | runs by | oldest glibc |".to_owned(),
+        "| --- | --- | --- | --- | --- | --- | --- | --- |".to_owned(),
     ];
     for r in &rows {
         let runner = r.runner.as_deref().or(r.reason).unwrap_or_default();
-        let (name, triple, level, glibc) = (r.name, r.triple, r.level, r.glibc.unwrap_or_default());
-        lines.push(format!("| `{name}` | `{triple}` | {level} | {} | {} | {runner} | {glibc} |", r.compiler, r.linker));
+        let (triple, level, glibc) = (r.triple, r.level, r.glibc.unwrap_or_default());
+        let tier = r.tier.map(|tier| tier.to_string()).unwrap_or_default();
+        // The rows that a run takes of its own accord.
+        let name = if r.common { format!("**`{}`**", r.name) } else { format!("`{}`", r.name) };
+        lines.push(format!(
+            "| {name} | `{triple}` | {tier} | {level} | {} | {} | {runner} | {glibc} |",
+            r.compiler, r.linker
+        ));
     }
     lines.join("\n")
 }

@@ -147,19 +147,12 @@ impl Place {
     }
 }
 
-/// The rows of these names or triples, each once, in the order given.
+/// The rows of these names, triples and patterns, each once, in the order given.
 ///
 /// # Errors
 /// An unknown name.
 pub fn find_targets(workspace: &Workspace, names: &[String]) -> Result<Vec<Target>> {
-    let mut targets: Vec<Target> = Vec::new();
-    for name in names {
-        let row = workspace.table.find(name)?;
-        if !targets.iter().any(|t| t.name == row.name) {
-            targets.push(row.clone());
-        }
-    }
-    Ok(targets)
+    Ok(workspace.table.select(names)?.into_iter().cloned().collect())
 }
 
 /// Progress on stderr.

@@ -14,8 +14,31 @@ use crate::events::{Event, Events, Phase};
 use crate::host::{capacity, signals};
 use crate::report::ReportOptions;
 use crate::suites::Suites;
-use crate::targets::Target;
+use crate::targets::{RowSelection, Target};
 use crate::workspace::{Selection, Workspace};
+
+/// Options that choose targets.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Choosing targets")]
+pub(super) struct RowOptions {
+    /// Take these targets: names, triples, patterns such as 'thumb*', or `all`; separated by commas [default: those that the workspace
+    /// lists, else the common ones]
+    #[arg(long, value_name = "TARGETS", value_delimiter = ',')]
+    rows: Vec<String>,
+    /// Take those of this tier of Rust's alone, of all or of --rows; may be repeated
+    #[arg(long = "tier", value_name = "N", value_parser = clap::value_parser!(u8).range(1..=3))]
+    tiers: Vec<u8>,
+    /// Leave these targets out: names, triples or patterns, separated by commas
+    #[arg(long, value_name = "TARGETS", value_delimiter = ',')]
+    except: Vec<String>,
+}
+
+impl RowOptions {
+    /// The rows that the options mean.
+    pub(super) fn selection(&self) -> RowSelection {
+        RowSelection { rows: self.rows.clone(), tiers: self.tiers.clone(), except: self.except.clone() }
+    }
+}
 
 /// Options for cargo.
 #[derive(Args, Clone, Debug)]

@@ -22,7 +22,7 @@ use crate::targets::Target;
 /// With --dry-run nothing is fetched but the lists, and `ready` says what is there already.
 #[derive(Args)]
 pub struct Setup {
-    /// Names or triples of targets [default: all that `test-all-targets` means]
+    /// Names, triples or patterns of targets, or `all` [default: all that `test-all-targets` means]
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
     #[command(flatten)]
@@ -105,7 +105,7 @@ impl Setup {
     pub fn run(self) -> Result<ExitCode> {
         let workspace = self.place.workspace()?;
         let targets = match self.targets.as_slice() {
-            [] => workspace.all_targets(&Default::default())?.0,
+            [] => workspace.all_targets(&Default::default(), &Default::default())?.0,
             names => find_targets(&workspace, names)?,
         };
         let provider = self.place.provider(&workspace)?;

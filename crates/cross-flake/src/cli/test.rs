@@ -15,7 +15,7 @@ use super::{events, find_targets};
 #[derive(Args)]
 #[command(after_long_help = "Example:\n  cargo cross-flake test aarch64-linux s390x-linux -- --test io -- --nocapture")]
 pub struct Test {
-    /// Names or triples of targets
+    /// Names, triples or patterns of targets, or `all`
     #[arg(required = true, value_name = "TARGET")]
     targets: Vec<String>,
     #[command(flatten)]

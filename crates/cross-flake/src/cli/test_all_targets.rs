@@ -6,17 +6,18 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::events;
-use super::options::{TestArguments, split};
+use super::options::{RowOptions, TestArguments, split};
 use crate::engine::suites::Chosen;
 use crate::events::Events;
 use crate::suites::{Suite, Suites};
 use crate::targets::Target;
 use crate::workspace::Workspace;
 
-/// Build and test the workspace for every target of the table
+/// Build and test the workspace for many targets
 ///
-/// A workspace chooses among the rows with `[workspace.metadata.cross-flake] targets = ["aarch64-linux", …]`, and a package
-/// with the same key under `[package.metadata.cross-flake]`. Bare-metal rows are for the packages that list them.
+/// They are those that the workspace lists with `[workspace.metadata.cross-flake] targets = ["aarch64-linux", "*-musl"]`, or else the common
+/// ones of the table (`list` says which); `--rows all` takes every one. A package has the same key under `[package.metadata.cross-flake]`.
+/// Bare-metal rows are for the packages that list them.
 ///
 /// Tests of other build systems are in suites.toml: every suite whose tools are here runs as well, and the others are named. `--suite all` makes a
 /// missing tool an error.
@@ -25,6 +26,8 @@ use crate::workspace::Workspace;
 /// there was nothing to run.
 #[derive(Args)]
 pub struct TestAllTargets {
+    #[command(flatten)]
+    rows: RowOptions,
     #[command(flatten)]
     with: TestArguments,
     /// Run cargo's tests alone
@@ -40,7 +43,7 @@ impl TestAllTargets {
     pub fn run(self) -> Result<ExitCode> {
         let workspace = self.with.place.workspace()?;
         let (selection, _) = self.with.cargo.selection(split(&self.with.rest).0);
-        let (targets, not) = workspace.all_targets(&selection)?;
+        let (targets, not) = workspace.all_targets(&self.rows.selection(), &selection)?;
         if targets.is_empty() {
             bail!("no target is for any package of {}", workspace.root().display());
         }

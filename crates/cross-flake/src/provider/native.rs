@@ -8,8 +8,8 @@ use crate::targets::Target;
 pub fn is_native(target: &Target) -> bool {
     let arch = match (target.arch(), std::env::consts::ARCH) {
         (target, host) if target == host => true,
-        // Where the kernel has IA-32 emulation it runs static programs of i686, too.
-        ("i686", "x86_64") => target.interpreter.is_none() && kernel_runs_i686(),
+        // Where the kernel has IA-32 emulation it runs static programs of 32 bits, too.
+        ("i586" | "i686", "x86_64") => target.interpreter.is_none() && kernel_runs_i686(),
         _ => false,
     };
     arch && target.is_linux() && target.interpreter.as_deref().is_none_or(Path::exists)

@@ -135,14 +135,18 @@ impl Nix {
         Ok(documents)
     }
 
-    /// The names of the flake's packages for this machine.
+    /// The names of the flake's packages for this machine, and of those that it does not show.
     fn offered(&self, events: &Events) -> Result<Vec<String>> {
         let system = run(clean_command("nix").args(["config", "show", "system"]), events)?;
-        let mut packages = self.flake.clone();
-        packages.push(format!("#packages.{}", system.trim()));
-        let names =
-            run(clean_command("nix").args(["eval", "--json", "--apply", "builtins.attrNames"]).arg(packages), events)?;
-        serde_json::from_str(&names).context("cannot read what `nix eval --json` printed")
+        let names = |kind: &str| -> Result<Vec<String>> {
+            let mut packages = self.flake.clone();
+            packages.push(format!("#{kind}.{}", system.trim()));
+            let mut eval = clean_command("nix");
+            let names = run(eval.args(["eval", "--json", "--apply", "builtins.attrNames"]).arg(packages), events)?;
+            serde_json::from_str(&names).context("cannot read what `nix eval --json` printed")
+        };
+        // A flake of one's own need not have the latter.
+        Ok([names("packages")?, names("legacyPackages").unwrap_or_default()].concat())
     }
 
     fn does_not_offer(&self, target: &Target, offered: &[String]) -> anyhow::Error {

@@ -16,6 +16,8 @@ use super::{Target, rules};
 pub(super) struct Source<'a> {
     pub(super) path: &'a str,
     pub(super) text: &'a str,
+    /// A workspace's own, and not the one that ships with cross-flake.
+    pub(super) is_workspaces: bool,
 }
 
 /// Fields by name, with their places in the file.
@@ -125,10 +127,15 @@ impl Drafts {
     /// Lays the fields that a file gives over those that are known.
     fn lay(&mut self, source: &Source<'_>, kind: Kind, name: &Spanned<String>, fields: Fields) -> Result<()> {
         let place = source.place(&name.span());
+        let is_new = !self.0.contains_key(name.as_ref());
         let new = || Draft { kind, place: place.clone(), fields: IndexMap::new() };
         let draft = self.0.entry(name.as_ref().clone()).or_insert_with(new);
         if draft.kind != kind {
             bail!("{place}: `{}` is the name of a row and of a family", name.as_ref());
+        }
+        // The rows of a workspace's own are there to be taken.
+        if is_new && kind == Kind::Row && source.is_workspaces {
+            draft.fields.insert("common".to_owned(), (true.into(), place.clone()));
         }
         draft.place = place;
         let directory = Path::new(source.path).parent().unwrap_or(Path::new(""));

@@ -4,6 +4,7 @@ mod drafts;
 mod near;
 mod platform;
 mod rules;
+mod select;
 mod table;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use platform::{Platform, System};
 pub use rules::is_package;
+pub use select::RowSelection;
 pub use table::{Table, set_packages};
 
 /// The last thing that is done for a target.
@@ -111,6 +113,12 @@ pub struct Target {
     pub name: String,
     /// The Rust triple, or the name of the custom target that `spec` describes.
     pub triple: String,
+    /// Rust's tier of support for the triple (The rustc Book, "Target Tier Policy"); `None` for a custom target.
+    #[serde(default)]
+    pub tier: Option<u8>,
+    /// Among those of a run that names no rows.
+    #[serde(default)]
+    pub common: bool,
     /// The last thing that is done for it.
     pub level: Level,
     /// The cause of a row being only linked.

@@ -27,6 +27,9 @@ struct SystemRow {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Arch {
+    /// For the Nix provider: zig's toolchains name their target themselves.
+    #[serde(rename = "clang")]
+    _clang: Option<String>,
     cmake: Option<String>,
     cmake_windows: Option<String>,
     meson: Option<String>,
@@ -85,7 +88,7 @@ pub struct Platform<'a> {
 pub fn of<'a>(triple: &str, arch: &'a str) -> Platform<'a> {
     static PLATFORMS: LazyLock<Platforms> =
         LazyLock::new(|| toml::from_str(DATA).expect("platforms.toml is what this program was built with"));
-    static COMMON: Arch = Arch { cmake: None, cmake_windows: None, meson: None, endian: None };
+    static COMMON: Arch = Arch { _clang: None, cmake: None, cmake_windows: None, meson: None, endian: None };
     let fits = |row: &&SystemRow| triple.contains(&row.infix);
     let row = PLATFORMS.system.iter().find(fits).expect("the last system of platforms.toml fits all");
     let names = PLATFORMS.arch.get(arch).unwrap_or(&COMMON);
@@ -97,5 +100,21 @@ pub fn of<'a>(triple: &str, arch: &'a str) -> Platform<'a> {
         cmake_processor: on_windows.or(names.cmake.as_deref()).unwrap_or(arch),
         meson_family: names.meson.as_deref().unwrap_or(arch),
         endian: names.endian.as_deref().unwrap_or("little"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cross_flake_inspect as inspect;
+
+    use crate::targets::Table;
+
+    #[test]
+    fn files_have_the_order_of_bytes_that_build_systems_are_told() {
+        for row in Table::built_in().unwrap().rows().iter().filter(|row| row.spec.is_none()) {
+            let machine = inspect::expected_of_triple(&row.triple).unwrap_or_else(|| panic!("{row}: no machine"));
+            let endian = format!("{:?}", machine.endian).to_lowercase();
+            assert_eq!(row.platform().endian, endian, "{row}");
+        }
     }
 }

@@ -7,12 +7,11 @@ use anyhow::{Context, Result, bail};
 
 use super::Target;
 use super::drafts::{Drafts, Source};
-use super::near::near;
 use crate::cache::write_whole;
-use crate::settings;
 
 /// The table that ships with cross-flake.
-const BUILT_IN: Source<'static> = Source { path: "targets.toml", text: include_str!("../../data/targets.toml") };
+const BUILT_IN: Source<'static> =
+    Source { path: "targets.toml", text: include_str!("../../data/targets.toml"), is_workspaces: false };
 
 /// All rows, in the order in which the files give them.
 #[derive(Clone, Debug)]
@@ -39,7 +38,7 @@ impl Table {
             return Table::built_in();
         }
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Table::of(&[BUILT_IN, Source { path: &path.to_string_lossy(), text: &text }])
+        Table::of(&[BUILT_IN, Source { path: &path.to_string_lossy(), text: &text, is_workspaces: true }])
     }
 
     fn of(sources: &[Source<'_>]) -> Result<Table> {
@@ -57,6 +56,11 @@ impl Table {
         &self.rows
     }
 
+    /// Returns the rows of a run that names none, where the workspace lists none either.
+    pub fn common(&self) -> Vec<Target> {
+        self.rows.iter().filter(|row| row.common).cloned().collect()
+    }
+
     /// The triples of the rows that have a runner, by their names.
     pub fn runners(&self) -> BTreeMap<String, String> {
         let with_runner = self.rows.iter().filter(|row| row.runner.is_some());
@@ -71,8 +75,7 @@ impl Table {
         if let Some(row) = self.rows.iter().find(|r| r.name == name || r.triple == name) {
             return Ok(row);
         }
-        let hint = near(name, self.rows.iter().flat_map(|r| [r.name.as_str(), r.triple.as_str()]));
-        bail!("unknown target `{name}`{hint}\n`{} list` shows every target", settings::program())
+        Err(self.unknown(name))
     }
 }
 
@@ -111,7 +114,7 @@ mod tests {
     use crate::targets::Level;
 
     fn user(text: &str) -> Result<Table> {
-        Table::of(&[BUILT_IN, Source { path: "/ws/targets.toml", text }])
+        Table::of(&[BUILT_IN, Source { path: "/ws/targets.toml", text, is_workspaces: true }])
     }
 
     fn error(text: &str) -> String {
@@ -123,6 +126,31 @@ mod tests {
         let table = Table::built_in().unwrap();
         assert!(table.rows().len() >= 23);
         assert_eq!(table.rows()[0].name, "x86_64-linux");
+    }
+
+    /// By what rustc says of its targets (`--print all-target-specs-json`, which is for nightlies).
+    #[test]
+    fn tiers_are_those_of_rustc() {
+        let mut rustc = std::process::Command::new("rustc");
+        rustc.args(["-Zunstable-options", "--print", "all-target-specs-json"]).env("RUSTC_BOOTSTRAP", "1");
+        let output = rustc.output().unwrap();
+        let specs: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        for row in Table::built_in().unwrap().rows() {
+            let tier = specs[&row.triple]["metadata"]["tier"].as_u64().map(|tier| u8::try_from(tier).unwrap());
+            assert!(tier.is_some(), "rustc has no target {}", row.triple);
+            assert_eq!(row.tier, tier, "{row}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_names_no_rows_takes_the_common_ones_and_the_workspaces_own() {
+        let table = Table::built_in().unwrap();
+        let names = |rows: &[Target]| rows.iter().map(|row| row.name.clone()).collect::<Vec<_>>();
+        let shipped = table.common().len();
+        let ours = "like = \"macos\"\ntriple = \"a-b-c\"\n";
+        assert_eq!(names(&user(&format!("[target.a]\n{ours}")).unwrap().common())[shipped..], ["a"]);
+        assert_eq!(user(&format!("[target.a]\n{ours}common = false\n")).unwrap().common().len(), shipped);
+        assert_eq!(user("[target.s390x-linux]\ncommon = false\n").unwrap().common().len(), shipped - 1);
     }
 
     #[test]

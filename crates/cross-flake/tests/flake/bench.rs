@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
+use cross_flake::targets::{Table, Target};
 use serde_json::{Value, json};
 
 /// The inputs that are stood for.
@@ -18,12 +19,9 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap()
 }
 
-/// The rows of the table, by name.
-pub fn rows() -> Vec<(String, toml::Table)> {
-    let text = fs::read_to_string(repository().join("crates/cross-flake/data/targets.toml")).unwrap();
-    let mut table: toml::Table = text.parse().unwrap();
-    let Some(toml::Value::Table(rows)) = table.remove("target") else { panic!("targets.toml has no rows") };
-    rows.into_iter().map(|(name, row)| (name, row.as_table().unwrap().clone())).collect()
+/// The rows that the flake shows, by name.
+pub fn rows() -> Vec<(String, Target)> {
+    Table::built_in().unwrap().common().into_iter().map(|row| (row.name.clone(), row)).collect()
 }
 
 /// What every test works in.
@@ -161,7 +159,7 @@ impl Bench {
         let mut targets = serde_json::Map::new();
         for (name, row) in rows() {
             let mut document = self.documents[&name].clone();
-            document["nixpkgs"] = json!(row.get("nixpkgs").and_then(toml::Value::as_str));
+            document["nixpkgs"] = json!(row.nixpkgs);
             targets.insert(name, document);
         }
         let any = &self.documents["aarch64-linux"];
@@ -175,7 +173,17 @@ impl Bench {
                 .args(["-path", &format!("*/{pattern}")]));
             PathBuf::from(found.out.lines().next().unwrap_or_else(|| panic!("no {pattern} in the cache")))
         };
+        // What nixpkgs has for the others is evaluated, and built by nobody.
+        let mut others = serde_json::Map::new();
+        for row in Table::built_in().unwrap().rows().iter().filter(|row| !row.common && row.nixpkgs.is_some()) {
+            let mut document = any.clone();
+            document["target"] = json!(row.name);
+            document["triple"] = json!(row.triple);
+            document["nixpkgs"] = json!(row.nixpkgs);
+            others.insert(row.name.clone(), document);
+        }
         json!({
+            "others": others,
             "path": std::env::var("PATH").unwrap(),
             "rust": any["path"][0],
             "cargo-home": std::env::var_os("CARGO_HOME").map_or_else(|| home().join(".cargo"), PathBuf::from),

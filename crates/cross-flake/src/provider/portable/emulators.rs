@@ -19,6 +19,7 @@ use crate::events::Events;
 use crate::host::child::which;
 use crate::provider::is_native;
 use crate::targets::{Runtime, Target};
+use cross_flake_inspect::MACHINES;
 use cross_flake_runner::{self as runner, RunnerKind, RunnerSpec};
 
 /// Runs a WebAssembly module that has no WASI.
@@ -195,28 +196,10 @@ impl Emulators {
     /// start programs of other rows, too.
     fn binfmt(&self, target: &Target) -> BTreeMap<String, PathBuf> {
         let mut entries = BTreeMap::new();
-        for arch in [
-            "aarch64",
-            "arm",
-            "i386",
-            "loongarch64",
-            "m68k",
-            "mips",
-            "mips64",
-            "mips64el",
-            "mipsel",
-            "ppc",
-            "ppc64",
-            "ppc64le",
-            "riscv32",
-            "riscv64",
-            "s390x",
-            "sparc64",
-            "x86_64",
-        ] {
+        for arch in MACHINES.iter().map(|machine| machine.qemu).filter(|qemu| !qemu.is_empty()) {
             let program = self.qemu_user(arch);
             // Where the kernel runs them itself, nothing else should.
-            let is_wanted = arch != "i386" || (target.arch() == "i686" && !is_native(target));
+            let is_wanted = arch != "i386" || (target.qemu.as_deref() == Some("i386") && !is_native(target));
             if arch != native_qemu_arch() && program.exists() && is_wanted {
                 entries.insert(format!("qemu-{arch}"), program);
             }
