@@ -1,21 +1,53 @@
-//! Compiles `c/filter.c`; on bare metal also gives the linker the board's memory.
+//! Compiles `c/filter.c`; on bare metal also says what starts the program, and gives the linker the board's memory.
 
 use std::path::Path;
 use std::{env, fs};
 
+/// A way to start: by how triples begin, the module in src/start, the file in memory/, and the linker's scripts.
+struct Board {
+    triples: &'static [&'static str],
+    start: &'static str,
+    memory: &'static str,
+    scripts: &'static [&'static str],
+}
+
+const CORTEX_M: &str = "cortex-m";
+const AARCH32: &str = "aarch32";
+/// link.x includes memory.x by itself, which that of riscv-rt does not.
+const ALONE: &[&str] = &["-Tlink.x"];
+
+/// The first that fits. Which board QEMU plays for a target, its row in the table says, or your own targets.toml.
+#[rustfmt::skip]
+const BOARDS: &[Board] = &[
+    Board { triples: &["thumbv6m-"], start: CORTEX_M, memory: "microbit", scripts: ALONE },
+    Board { triples: &["thumbv7m-"], start: CORTEX_M, memory: "mps2-an385", scripts: ALONE },
+    Board { triples: &["thumbv7em-"], start: CORTEX_M, memory: "mps2-an386", scripts: ALONE },
+    Board { triples: &["thumbv8m."], start: CORTEX_M, memory: "mps2-an505", scripts: ALONE },
+    Board { triples: &["armv7a-", "thumbv7a-"], start: AARCH32, memory: "xilinx-zynq-a9", scripts: ALONE },
+    Board { triples: &["armv8r-", "thumbv8r-"], start: AARCH32, memory: "mps3-an536", scripts: ALONE },
+    Board { triples: &["arm", "thumb"], start: AARCH32, memory: "versatilepb", scripts: ALONE },
+    Board { triples: &["aarch64"], start: "aarch64", memory: "aarch64-virt", scripts: &["-Timage.ld", "-Tmemory.x"] },
+    Board { triples: &["riscv"], start: "riscv", memory: "riscv-virt", scripts: &["-Tmemory.x", "-Tlink.x"] },
+];
+
 fn main() {
     println!("cargo::rerun-if-changed=c/filter.c");
     println!("cargo::rerun-if-changed=memory");
-    let of = |name: &str| env::var(format!("CARGO_CFG_TARGET_{name}")).unwrap_or_default();
-    let bare = of("OS") == "none";
-    let arm = of("ARCH") == "arm";
+    let triple = env::var("TARGET").expect("cargo sets TARGET");
+    let is_bare = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "none");
+    let is_arm = env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "arm");
+    let fits = |board: &&Board| board.triples.iter().any(|start| triple.starts_with(start));
+    let board = BOARDS.iter().find(fits).filter(|_| is_bare);
+
+    println!("cargo::rustc-check-cfg=cfg(start, values(\"cortex-m\", \"aarch32\", \"aarch64\", \"riscv\", \"host\"))");
+    println!("cargo::rustc-cfg=start=\"{}\"", board.map_or("host", |board| board.start));
 
     let mut c = cc::Build::new();
     c.file("c/filter.c").std("c11").extra_warnings(true);
-    if bare {
-        // riscv-rt and cortex-m-rt reject the .got section that position-independent code brings.
+    if is_bare {
+        // The runtimes reject the .got section that position-independent code brings.
         c.flag("-ffreestanding").pic(false);
-        if arm {
+        if is_arm {
             // AAPCS leaves the size of an enum to the platform: gcc and rustc take the smallest
             // that fits on arm-none-eabi, clang takes an int.
             c.flag("-fshort-enums");
@@ -23,14 +55,11 @@ fn main() {
     }
     c.compile("firmware_filter");
 
-    if bare {
-        let memory = if arm { "memory/mps2-an386.x" } else { "memory/riscv-virt.x" };
+    if let Some(Board { memory, scripts, .. }) = board {
         let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
-        fs::copy(memory, Path::new(&out).join("memory.x")).expect("cannot copy memory.x");
+        fs::copy(format!("memory/{memory}.x"), Path::new(&out).join("memory.x")).expect("cannot copy memory.x");
         println!("cargo::rustc-link-search={out}");
-        // cortex-m-rt's link.x includes memory.x by itself; riscv-rt's does not.
-        let scripts: &[&str] = if arm { &["-Tlink.x"] } else { &["-Tmemory.x", "-Tlink.x"] };
-        for script in scripts {
+        for script in *scripts {
             println!("cargo::rustc-link-arg-bins={script}");
             println!("cargo::rustc-link-arg-tests={script}");
         }

@@ -108,6 +108,7 @@ let
       qemu = row.qemu or null;
       qemu-cpu = row.qemu-cpu or null;
       machine = row.machine or null;
+      bios = row.bios or null;
       runtime = if row.isGlibc then "${runtime}" else null;
       spawn = if row.isGlibc then "${spawn}/spawn.so" else null;
       # A build has no home directory to keep anything in.

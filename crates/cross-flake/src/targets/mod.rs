@@ -166,6 +166,9 @@ pub struct Target {
     /// The board that qemu-system plays.
     #[serde(default)]
     pub machine: Option<String>,
+    /// The firmware that the board starts with; `none` where qemu would bring its own.
+    #[serde(default)]
+    pub bios: Option<String>,
     /// The C library to run with.
     #[serde(default)]
     pub runtime: Option<Runtime>,

@@ -12,8 +12,8 @@ use crate::targets::Target;
 /// and cross libraries. Debian 13's are new enough for every row, wherever they run.
 const SUITE: &str = NEWER_SUITE;
 
-/// The one release that can run all this and has no package of its own for qemu's RISC-V machines: there they are in
-/// `qemu-system-misc`, among nineteen others, which is six times as large as the package in the backports.
+/// The one release that can run all this and whose qemu is too old: it has no Cortex-R52, and RISC-V's machines are in
+/// `qemu-system-misc` there, among nineteen others, which is six times as large as the package in the backports.
 const OLD_RELEASE: &str = "bookworm";
 
 /// Packages that qemu's programs are declared to depend on and do not need without a screen, sound, and a firmware of Debian's.

@@ -29,7 +29,7 @@ const NODE_RUNNER: &str = include_str!("../../../data/wasm-node.mjs");
 fn qemu_system_bundle(qemu: &str) -> Bundle {
     let bundle = |package, origin| Bundle::new(package, &[package], origin);
     match qemu {
-        "arm" | "aarch64" => bundle("qemu-system-arm", Origin::Program),
+        "arm" | "aarch64" => bundle("qemu-system-arm", Origin::ProgramOfBackports),
         "riscv32" | "riscv64" => bundle("qemu-system-riscv", Origin::ProgramOfBackports),
         // Debian puts the boards of the rarer processors into one package.
         _ => bundle("qemu-system-misc", Origin::Program),
@@ -137,6 +137,7 @@ impl Emulators {
         values.set_if("qemu", target.qemu.as_deref());
         values.set_if("qemu-cpu", target.qemu_cpu.as_deref());
         values.set_if("machine", target.machine.as_deref());
+        values.set_if("bios", target.bios.as_deref());
         match kind {
             RunnerKind::Native => {}
             RunnerKind::QemuUser => {
