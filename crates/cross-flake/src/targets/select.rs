@@ -135,7 +135,10 @@ mod tests {
         let error = |wanted: &str| table.select(&words(&[wanted])).unwrap_err().to_string();
         assert!(error("arch64-linux").starts_with("unknown target `arch64-linux`; did you mean aarch64-linux"));
         let pattern = error("aarch46-linux-*");
-        assert!(pattern.starts_with("no target is called like `aarch46-linux-*`; did you mean aarch64-linux"), "{pattern}");
+        assert!(
+            pattern.starts_with("no target is called like `aarch46-linux-*`; did you mean aarch64-linux"),
+            "{pattern}"
+        );
         let nothing = RowSelection { rows: words(&["macos-*"]), except: words(&["*-darwin"]), ..Default::default() };
         let nothing = nothing.choose(&table, || Ok(Vec::new())).unwrap_err().to_string();
         assert!(nothing.starts_with("no target is left"), "{nothing}");

@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use super::archive::{Archive, NEWER_SUITE, Package};
+use super::loader;
 use super::part::{Failures, Part, Site};
 use crate::cache::Cache;
 use crate::provider::Download;
@@ -188,7 +189,8 @@ impl Part for Bundle {
         let archive = site.archive()?;
         site.install(&self.name, &format!("fetching {}", self.name), &self.folder(), |new| {
             let (archive, packages) = self.resolve(&archive)?;
-            archive.unpack(&packages, new)
+            archive.unpack(&packages, new)?;
+            loader::use_own(new, &site.cache.path(self.folder()))
         })
     }
 }

@@ -14,6 +14,7 @@ mod archive;
 mod bundle;
 mod host_cc;
 mod lists;
+mod loader;
 mod part;
 mod pip;
 mod plan;

@@ -10,6 +10,7 @@ use xshell::{Cmd, Shell, cmd};
 
 use super::archive::Archive;
 use super::bundle::{Bundle, Origin};
+use super::loader;
 use super::programs::{library_folders, text};
 use crate::cache::Cache;
 use crate::events::Events;
@@ -77,10 +78,8 @@ impl Pip {
         if bundle.origin != Origin::Apart {
             return Ok(Pip { words: vec!["python3".to_owned(), package], home: None });
         }
-        let folders = library_folders(&root);
-        let loader = folders.iter().find_map(|folder| named(folder, "ld-linux"));
-        let loader = loader.with_context(|| format!("{} holds no loader", root.display()))?;
-        let libraries = std::env::join_paths(&folders).context("a colon in a path")?;
+        let loader = loader::find(&root).with_context(|| format!("{} holds no loader", root.display()))?;
+        let libraries = std::env::join_paths(library_folders(&root)).context("a colon in a path")?;
         let python = root.join("usr/bin/python3");
         let mut words = vec![text(&loader), "--library-path".to_owned(), text(libraries.as_ref()), text(&python)];
         if Path::new(CERTIFICATES).exists() {
