@@ -191,6 +191,8 @@ let
           near wanted (names ++ map (name: rows.${name}.triple) names)
         }\nThe targets are ${concatStringsSep ", " names}.";
 
+  common = lib.filterAttrs (name: _: merged.${name}.common or false) rows;
+
   # Whether a name fits a pattern, in which `*` stands for anything.
   fits =
     pattern:
@@ -209,6 +211,8 @@ let
     in
     if wanted == "all" then
       names
+    else if wanted == "common" then
+      builtins.attrNames common
     else if !hasInfix "*" wanted then
       [ (find wanted).name ]
     else if found != [ ] then
@@ -219,8 +223,12 @@ let
       }\nThe targets are ${concatStringsSep ", " names}.";
 in
 {
-  inherit rows names find;
-  common = lib.filterAttrs (name: _: merged.${name}.common or false) rows;
+  inherit
+    rows
+    names
+    find
+    common
+    ;
 
   # The rows as the files have them, for who wants a field of all: `rows` checks each.
   fields = merged;

@@ -86,24 +86,24 @@ let
         map (wanted: attrNames (table.select wanted)) [
           [
             "s390x-unknown-linux-gnu"
-            "windows-x*"
-            "windows-x64"
+            "macos-*"
+            "macos-x64"
           ]
-          [ "x86_64-*-windows-gnu" ]
+          [ "x86_64-*-darwin" ]
         ]
-        ++ [ (attrNames (table.select [ "all" ]) == table.names) ]
+        ++ [ (table.select [ "all" ] == table.rows && table.select [ "common" ] == table.common) ]
         ++ map (wanted: fails (table.select [ wanted ])) [
           "aarch46-*"
           "s390x.linux"
-          "windows-x(64|86)"
+          "macos-(x64|arm64)"
         ];
       expected = [
         [
+          "macos-arm64"
+          "macos-x64"
           "s390x-linux"
-          "windows-x64"
-          "windows-x86"
         ]
-        [ "windows-x64" ]
+        [ "macos-x64" ]
         true
         true
         true

@@ -14,7 +14,7 @@ use crate::report::ReportOptions;
 /// Build the workspace for some targets
 #[derive(Args)]
 pub struct Build {
-    /// Names, triples or patterns of targets, or `all`
+    /// Names, triples or patterns of targets, `common` or `all`
     #[arg(required = true, value_name = "TARGET")]
     targets: Vec<String>,
     /// More arguments for `cargo build`
@@ -45,6 +45,7 @@ impl Build {
             timeout: Duration::ZERO,
             jobs: 1,
             binfmt: false,
+            floor: false,
             isolation: false,
             suites: Vec::new(),
         };

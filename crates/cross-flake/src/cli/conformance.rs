@@ -66,7 +66,7 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 /// what was built, and runs them. Where a target has no libc, one file is compiled and read back.
 #[derive(Args)]
 pub struct Conformance {
-    /// Names, triples or patterns of targets, or `all` [default: the common ones]
+    /// Names, triples or patterns of targets, `common` or `all` [default: the common ones]
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
     /// Check the C++ compiler, too: zig compiles its libc++ for each target first, which takes about a minute

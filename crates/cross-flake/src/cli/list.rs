@@ -32,6 +32,7 @@ pub struct List {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Row<'a> {
     name: &'a str,
     triple: &'a str,
@@ -42,6 +43,7 @@ struct Row<'a> {
     linker: &'static str,
     runner: Option<String>,
     glibc: Option<&'a str>,
+    floor_cpu: Option<&'a str>,
     reason: Option<&'a str>,
     ready: bool,
 }
@@ -105,6 +107,7 @@ fn rows(targets: &[Target], is_ready: impl Fn(&Target) -> bool) -> Vec<Row<'_>> 
             linker: if target.linker == Linker::RustLld { "rust-lld" } else { "lld" },
             runner: runner_name(target),
             glibc: target.glibc.as_deref(),
+            floor_cpu: target.floor_cpu.as_deref(),
             reason: target.reason.as_deref(),
             ready: is_ready(target),
         }
@@ -116,8 +119,9 @@ fn rows(targets: &[Target], is_ready: impl Fn(&Target) -> bool) -> Vec<Row<'_>> 
 pub fn markdown(targets: &[Target]) -> String {
     let rows = rows(targets, |_| false);
     let mut lines = vec![
-        "| target | triple | tier | level | C compiler | linker | runs by | oldest glibc |".to_owned(),
-        "| --- | --- | --- | --- | --- | --- | --- | --- |".to_owned(),
+        "| target | triple | tier | level | C compiler | linker | runs by | oldest glibc | oldest processor |"
+            .to_owned(),
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |".to_owned(),
     ];
     for r in &rows {
         let runner = r.runner.as_deref().or(r.reason).unwrap_or_default();
@@ -125,10 +129,9 @@ pub fn markdown(targets: &[Target]) -> String {
         let tier = r.tier.map(|tier| tier.to_string()).unwrap_or_default();
         // The rows that a run takes of its own accord.
         let name = if r.common { format!("**`{}`**", r.name) } else { format!("`{}`", r.name) };
-        lines.push(format!(
-            "| {name} | `{triple}` | {tier} | {level} | {} | {} | {runner} | {glibc} |",
-            r.compiler, r.linker
-        ));
+        let floor = r.floor_cpu.unwrap_or_default();
+        let tools = format!("{} | {}", r.compiler, r.linker);
+        lines.push(format!("| {name} | `{triple}` | {tier} | {level} | {tools} | {runner} | {glibc} | {floor} |"));
     }
     lines.join("\n")
 }

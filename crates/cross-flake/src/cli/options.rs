@@ -8,20 +8,22 @@ use clap::Args;
 
 use super::{Place, announce, prepare};
 use crate::engine::suites::Chosen;
-use crate::engine::{self, Request, stale};
+use crate::engine::{self, CPU, Request, stale};
 use crate::environment::Environment;
 use crate::events::{Event, Events, Phase};
 use crate::host::{capacity, signals};
+use crate::provider::Prepared;
 use crate::report::ReportOptions;
 use crate::suites::Suites;
-use crate::targets::{RowSelection, Target};
+use crate::targets::{Level, RowSelection, Target};
 use crate::workspace::{Selection, Workspace};
+use cross_flake_runner::RunnerKind;
 
 /// Options that choose targets.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Choosing targets")]
 pub(super) struct RowOptions {
-    /// Take these targets: names, triples, patterns such as 'thumb*', or `all`; separated by commas [default: those that the workspace
+    /// Take these targets: names, triples, patterns such as 'thumb*', `common` or `all`; separated by commas [default: those that the workspace
     /// lists, else the common ones]
     #[arg(long, value_name = "TARGETS", value_delimiter = ',')]
     rows: Vec<String>,
@@ -135,6 +137,10 @@ pub(super) struct TestOptions {
     /// Start emulators directly instead of through a private binfmt_misc
     #[arg(long)]
     no_binfmt: bool,
+    /// Run the tests on the oldest processor that each target promises (`floor-cpu`), which qemu plays even where the machine runs its
+    /// programs itself; targets that promise none are left out
+    #[arg(long)]
+    floor: bool,
     /// Let tests write into the workspace and the temporary directory themselves, as snapshots that are to be updated; rows of a
     /// package take turns then
     #[arg(long)]
@@ -168,6 +174,27 @@ pub(super) fn split(rest: &[String]) -> (Vec<String>, Vec<String>) {
 }
 
 impl TestArguments {
+    /// Returns the targets as the run wants them: with `--floor` those that promise a processor.
+    pub(super) fn targets(&self, targets: Vec<Target>, events: &Events) -> Result<Vec<Target>> {
+        if !self.tests.floor {
+            return Ok(targets);
+        }
+        if std::env::var_os("QEMU_CPU").is_some() {
+            bail!("--floor says which processor qemu plays, and so does QEMU_CPU, which is set: unset one of them");
+        }
+        let (mut with, without): (Vec<Target>, Vec<Target>) =
+            targets.into_iter().partition(|target| target.floor_cpu.is_some() && target.level == Level::Run);
+        if !without.is_empty() {
+            let names: Vec<&str> = without.iter().map(|target| target.name.as_str()).collect();
+            events.note(&format!("no processor is promised for {}: --floor leaves them out", names.join(", ")));
+        }
+        if with.is_empty() {
+            bail!("--floor: no processor is promised for any of these targets");
+        }
+        with.iter_mut().for_each(|target| target.always_emulated = true);
+        Ok(with)
+    }
+
     /// The suites that were asked for by name.
     pub(super) fn suites(&self, workspace: &Workspace, targets: &[Target]) -> Result<Vec<Chosen>> {
         if self.suites.is_empty() {
@@ -204,9 +231,19 @@ impl TestArguments {
             jobs: self.tests.test_jobs.unwrap_or_else(|| self.cargo.jobs()),
             binfmt: !self.tests.no_binfmt,
             isolation: !self.tests.no_isolation,
+            floor: self.tests.floor,
             suites,
         };
         finish(&self.place, workspace, targets, &request, &self.report, events)
+    }
+}
+
+/// Has the oldest processor played that the row promises.
+fn on_floor(row: &mut Prepared) {
+    let Ok(Environment { runner: Some(runner), .. }) = &mut row.environment else { return };
+    if let (RunnerKind::QemuUser, Some(cpu)) = (runner.kind, &row.target.floor_cpu) {
+        runner.env.insert(CPU.to_owned(), cpu.clone());
+        runner.label = format!("{}, {cpu}", runner.label);
     }
 }
 
@@ -239,8 +276,11 @@ pub(super) fn finish(
     for name in &names {
         events.send(Event::Phase { target: name, phase: Phase::SettingUp });
     }
-    let prepared = prepare(&*provider, workspace, targets, events)?;
+    let mut prepared = prepare(&*provider, workspace, targets, events)?;
     signals::check()?;
+    if request.floor {
+        prepared.iter_mut().for_each(on_floor);
+    }
     let environments: Vec<&Environment> = prepared.iter().filter_map(|row| row.environment.as_ref().ok()).collect();
     stale::remove(workspace, &environments, &request.cargo_args, events)?;
     options.finish(&engine::run(workspace, request, &prepared, provider.name(), events)?)

@@ -22,7 +22,7 @@ use crate::targets::Target;
 /// With --dry-run nothing is fetched but the lists, and `ready` says what is there already.
 #[derive(Args)]
 pub struct Setup {
-    /// Names, triples or patterns of targets, or `all` [default: all that `test-all-targets` means]
+    /// Names, triples or patterns of targets, `common` or `all` [default: all that `test-all-targets` means]
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
     #[command(flatten)]

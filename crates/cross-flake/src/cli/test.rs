@@ -15,7 +15,7 @@ use super::{events, find_targets};
 #[derive(Args)]
 #[command(after_long_help = "Example:\n  cargo cross-flake test aarch64-linux s390x-linux -- --test io -- --nocapture")]
 pub struct Test {
-    /// Names, triples or patterns of targets, or `all`
+    /// Names, triples or patterns of targets, `common` or `all`
     #[arg(required = true, value_name = "TARGET")]
     targets: Vec<String>,
     #[command(flatten)]
@@ -29,8 +29,9 @@ impl Test {
     /// See [`finish`].
     pub fn run(self) -> Result<ExitCode> {
         let workspace = self.with.place.workspace()?;
-        let targets = find_targets(&workspace, &self.targets)?;
+        let events = events();
+        let targets = self.with.targets(find_targets(&workspace, &self.targets)?, &events)?;
         let suites = self.with.suites(&workspace, &targets)?;
-        self.with.finish(&workspace, &targets, suites, &events())
+        self.with.finish(&workspace, &targets, suites, &events)
     }
 }

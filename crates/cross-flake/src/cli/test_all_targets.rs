@@ -55,6 +55,7 @@ impl TestAllTargets {
                 names.join(", ")
             ));
         }
+        let targets = self.with.targets(targets, &events)?;
         let suites = if self.no_suites || !self.with.suites.is_empty() {
             self.with.suites(&workspace, &targets)?
         } else {

@@ -45,6 +45,9 @@ use recorder::Recorder;
 use rooms::Rooms;
 use timings::Timings;
 
+/// The variable that tells qemu which processor to play.
+pub const CPU: &str = "QEMU_CPU";
+
 /// The order for a run.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -64,6 +67,8 @@ pub struct Request {
     pub binfmt: bool,
     /// Gives each row and package directories of its own.
     pub isolation: bool,
+    /// Has qemu play the oldest processor that each row promises.
+    pub floor: bool,
     /// Suites to run beside cargo's tests.
     pub suites: Vec<suites::Chosen>,
 }

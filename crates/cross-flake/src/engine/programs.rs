@@ -1,5 +1,6 @@
 //! Test programs, run several at a time while cargo still builds others.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -10,6 +11,7 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::CPU;
 use super::job::{Ended, Job, Program};
 use super::libtest;
 use super::queue::Queue;
@@ -105,7 +107,10 @@ fn run_in(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> ProgramResult {
         first: None,
     };
     match signals::check().and_then(|()| start_and_wait(job, limits, rooms)) {
-        Ok(end) => judge(&mut result, end, job.timeout(limits)),
+        Ok(end) => {
+            let cpu = job.runner().and_then(|runner| runner.env.get(CPU));
+            judge(&mut result, end, job.timeout(limits), cpu.map(String::as_str));
+        }
         Err(error) => result.failure = Some(format!("{error:#}")),
     }
     if let (Program::Step { output, .. }, None) = (&job.program, &result.failure)
@@ -185,6 +190,12 @@ fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> Result<E
         }
     };
     command.env_clear().envs(&job.env).env(runner::STATUS_VARIABLE, status_file.path());
+    // rustdoc starts the runner by its name, for which the processor is the row's usual one.
+    if let (Program::Doctests { runner: Some(runner), .. }, false) =
+        (&job.program, job.env.contains_key(OsStr::new(CPU)))
+    {
+        command.envs(runner.env.get_key_value(CPU));
+    }
     command.current_dir(&job.cwd).stdin(Stdio::null());
     match (&room, &job.program) {
         (Some(room), Program::Doctests { .. }) => room.enter_later(&mut command)?,
@@ -235,7 +246,7 @@ fn wait(child: &mut Child, output: &Path, timeout: Duration) -> Result<(ExitStat
 }
 
 /// Judges the end of a process.
-fn judge(result: &mut ProgramResult, end: End, timeout: Duration) {
+fn judge(result: &mut ProgramResult, end: End, timeout: Duration, cpu: Option<&str>) {
     // What a test still says while it is ended is not its own doing: a child that it waits for is ended, too.
     let parsed = libtest::parse(end.timed_out.as_ref().unwrap_or(&end.output));
     result.timed_out = end.timed_out.is_some();
@@ -248,10 +259,9 @@ fn judge(result: &mut ProgramResult, end: End, timeout: Duration) {
         let failed: Vec<&str> =
             parsed.cases.iter().filter(|c| c.result == CaseResult::Failed).map(|c| c.name.as_str()).collect();
         Some(match failed.as_slice() {
-            [] => match reasons::of_program(&end.output) {
-                Some(cause) => cause,
-                None => how(end.status),
-            },
+            [] => {
+                beyond(cpu, end.status).or_else(|| reasons::of_program(&end.output)).unwrap_or_else(|| how(end.status))
+            }
             [one] => format!("{one} failed{}", because(&end.output, one)),
             [first, rest @ ..] => format!("{first} and {} more failed{}", rest.len(), because(&end.output, first)),
         })
@@ -267,6 +277,12 @@ fn judge(result: &mut ProgramResult, end: End, timeout: Duration) {
         parsed.counts.unwrap_or(Counts { passed: usize::from(result.failure.is_none()), ..Counts::default() });
     result.cases = parsed.cases;
     result.output = end.output;
+}
+
+/// Returns the reason for which a program ended that has an instruction too many for the processor that qemu plays.
+fn beyond(cpu: Option<&str>, status: ExitStatus) -> Option<String> {
+    let cpu = cpu.filter(|_| status.code() == Some(128 + Signal::SIGILL as i32))?;
+    Some(format!("ended by {}: it has an instruction that {cpu} does not have", Signal::SIGILL))
 }
 
 fn how(status: ExitStatus) -> String {

@@ -12,7 +12,7 @@ pub fn is_native(target: &Target) -> bool {
         ("i586" | "i686", "x86_64") => target.interpreter.is_none() && kernel_runs_i686(),
         _ => false,
     };
-    arch && target.is_linux() && target.interpreter.as_deref().is_none_or(Path::exists)
+    arch && !target.always_emulated && target.is_linux() && target.interpreter.as_deref().is_none_or(Path::exists)
 }
 
 /// Returns true if the kernel takes 32-bit x86 programs. vDSO for them is what it shows of CONFIG_IA32_EMULATION.

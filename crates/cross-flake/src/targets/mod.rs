@@ -163,6 +163,9 @@ pub struct Target {
     /// The processor that qemu plays; `QEMU_CPU` in the environment wins.
     #[serde(default)]
     pub qemu_cpu: Option<String>,
+    /// The oldest processor that the target promises to run on, by qemu's name; what `--floor` has it play.
+    #[serde(default)]
+    pub floor_cpu: Option<String>,
     /// The board that qemu-system plays.
     #[serde(default)]
     pub machine: Option<String>,
@@ -184,6 +187,9 @@ pub struct Target {
     /// The target's name in nixpkgs' `pkgsCross`.
     #[serde(default)]
     pub nixpkgs: Option<String>,
+    /// Its programs go through the emulator in this run even where the host could run them itself.
+    #[serde(skip)]
+    pub always_emulated: bool,
 }
 
 /// A triple as environment variables of cargo spell it: `AARCH64_UNKNOWN_LINUX_GNU`.

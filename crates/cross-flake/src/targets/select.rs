@@ -6,8 +6,9 @@ use super::near::near;
 use super::{Table, Target};
 use crate::settings;
 
-/// The word for every row of the table.
+/// The words for every row of the table, and for those of a run that names none.
 const ALL: &str = "all";
+const COMMON: &str = "common";
 
 /// Tells if a name fits a pattern, in which `*` stands for anything.
 fn fits(pattern: &str, name: &str) -> bool {
@@ -17,9 +18,13 @@ fn fits(pattern: &str, name: &str) -> bool {
 }
 
 impl Target {
-    /// Tells if this is the row's name or triple, or a pattern that one of them fits.
+    /// Tells if this is the row's name or triple, a pattern that one of them fits, or a word for it and others.
     pub fn is_called(&self, pattern: &str) -> bool {
-        pattern == ALL || fits(pattern, &self.name) || fits(pattern, &self.triple)
+        match pattern {
+            ALL => true,
+            COMMON => self.common,
+            pattern => fits(pattern, &self.name) || fits(pattern, &self.triple),
+        }
     }
 }
 
@@ -120,11 +125,12 @@ mod tests {
             names(&RowSelection { rows: words(rows), tiers: tiers.to_vec(), except: words(except) })
         };
         assert_eq!(select(&[], &[], &[]), ["aarch64-linux"]);
-        let given = ["s390x-unknown-linux-gnu", "windows-x*", "windows-x64", "s390x-linux"];
-        assert_eq!(select(&given, &[], &[]), ["s390x-linux", "windows-x64", "windows-x86"]);
-        assert_eq!(select(&["windows-*"], &[1], &["*x86"]), ["windows-x64"]);
+        let given = ["s390x-unknown-linux-gnu", "macos-*", "macos-x64", "s390x-linux"];
+        assert_eq!(select(&given, &[], &[]), ["s390x-linux", "macos-x64", "macos-arm64"]);
+        assert_eq!(select(&["*-linux-gnu"], &[1], &["aarch64-*"]), ["x86_64-linux", "i686-linux"]);
         let table = Table::built_in().unwrap();
         assert_eq!(select(&["all"], &[], &[]).len(), table.rows().len());
+        assert_eq!(select(&["common"], &[], &[]).len(), table.common().len());
         let of_first = select(&[], &[1], &[]);
         assert!(of_first.contains(&"aarch64-linux".to_owned()) && of_first.len() < table.rows().len(), "{of_first:?}");
     }

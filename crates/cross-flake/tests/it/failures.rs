@@ -41,6 +41,24 @@ fn the_output_of_a_target_that_fails_is_shown_whole_and_that_of_one_that_passes_
     assert!(!output.err.contains("x86_64 says") && !output.out.contains(" says "), "{output}");
 }
 
+/// The instruction is SVE's `cntb x0` (Arm ARM, C8): `max` has it, and the oldest AArch64 does not.
+#[test]
+fn a_program_that_needs_more_than_the_promised_processor_fails_on_that_one() {
+    let fixture = Fixture::new("small");
+    let test = "#[test] fn counts() { let n: u64; unsafe { core::arch::asm!(\".inst 0x0420e3e0\", out(\"x0\") n) }; assert!(n > 0); }";
+    fixture.write("src/lib.rs", test).write("src/main.rs", "fn main() {}\n");
+    fixture.program(&["test", "aarch64-linux"]).succeeds();
+    let output = fixture.program(&["test", "aarch64-linux", "wasm32-wasi", "--floor", "--json"]).ends_with(1);
+    let row = output.row("aarch64-linux");
+    assert!(row["runner"].as_str().unwrap().ends_with(", cortex-a53"), "{output}");
+    let reason = row["reason"].as_str().unwrap();
+    assert!(reason.ends_with("ended by SIGILL: it has an instruction that cortex-a53 does not have"), "{output}");
+    output.says(&["no processor is promised for wasm32-wasi: --floor leaves them out"]);
+    fixture.program(&["test", "wasm32-wasi", "--floor"]).ends_with(2).says(&["no processor is promised for any"]);
+    let both = fixture.program(&["test", "aarch64-linux", "--floor"]).env("QEMU_CPU", "max").ends_with(2);
+    both.says(&["so does QEMU_CPU"]);
+}
+
 #[test]
 fn a_test_that_hangs_is_ended_with_all_that_it_started() {
     let fixture = Fixture::new("misbehaves");
