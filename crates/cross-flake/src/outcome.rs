@@ -13,6 +13,8 @@ pub enum Status {
     Failed,
     /// Built, linked and inspected; nothing was run.
     Linked,
+    /// Compiled as far as errors can be found; nothing was linked.
+    Checked,
     /// Nothing was done; the reason says why.
     Skipped,
 }
@@ -23,6 +25,7 @@ impl std::fmt::Display for Status {
             Status::Passed => "passed",
             Status::Failed => "failed",
             Status::Linked => "linked",
+            Status::Checked => "checked",
             Status::Skipped => "skipped",
         })
     }
@@ -95,6 +98,18 @@ pub struct Report {
     pub groups: Vec<Vec<String>>,
     /// The rows, in the order of the table.
     pub targets: Vec<Outcome>,
+    /// Diagnostics of the compiler, where they are what was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A diagnostic of the compiler, once for all rows that it is about.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Diagnostic {
+    /// The rows; none where it is about code for the host, as build scripts are.
+    pub rows: Vec<String>,
+    /// Cargo's message of the kind `compiler-message`, with rustc's diagnostic in it.
+    pub message: serde_json::Value,
 }
 
 impl Report {
@@ -106,12 +121,12 @@ impl Report {
         serde_json::from_str(json).context("this is no report of cross-flake")
     }
 
-    /// The exit code that CI sees: 0 only if every row is passed or linked, or skipped where that was allowed.
+    /// The exit code that CI sees: 0 only if every row is passed, linked or checked, or skipped where that was allowed.
     pub fn exit_code(&self, allow_skips: bool) -> u8 {
         let bad = |o: &Outcome| match o.status {
             Status::Failed => true,
             Status::Skipped => !allow_skips,
-            Status::Passed | Status::Linked => false,
+            Status::Passed | Status::Linked | Status::Checked => false,
         };
         u8::from(self.targets.iter().any(bad))
     }
@@ -123,7 +138,7 @@ impl Report {
 
     /// `17 passed, 4 linked, 1 failed`.
     pub fn summary(&self) -> String {
-        [Status::Passed, Status::Linked, Status::Failed, Status::Skipped]
+        [Status::Passed, Status::Linked, Status::Checked, Status::Failed, Status::Skipped]
             .into_iter()
             .filter(|status| self.count(*status) > 0)
             .map(|status| format!("{} {status}", self.count(status)))

@@ -1,6 +1,7 @@
 //! The cargo workspace that is built: its members, its toolchain and what it says to cross-flake.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -218,13 +219,33 @@ impl Workspace {
     /// Tells if the user tells cargo how many jobs it should run, in the environment or in a configuration file (The Cargo
     /// Book, "Configuration").
     pub fn chooses_jobs(&self) -> bool {
-        let folders = self.folder.ancestors().map(|folder| folder.join(".cargo")).chain(cargo_home());
-        let mut files = folders.flat_map(|folder| [folder.join("config.toml"), folder.join("config")]);
-        let says_jobs = |file: PathBuf| {
-            let text = std::fs::read_to_string(file).ok()?;
-            text.parse::<toml::Table>().ok()?.get("build")?.get("jobs").cloned()
-        };
-        std::env::var_os("CARGO_BUILD_JOBS").is_some() || files.any(|file| says_jobs(file).is_some())
+        std::env::var_os("CARGO_BUILD_JOBS").is_some() || self.configured("jobs").is_some()
+    }
+
+    /// The program that the user has cargo start in front of rustc. A path that is not absolute is meant from the directory in which
+    /// `.cargo` is.
+    pub fn rustc_wrapper(&self) -> Option<OsString> {
+        let given = |name: &str| std::env::var_os(name);
+        if let Some(wrapper) = given("RUSTC_WRAPPER").or_else(|| given("CARGO_BUILD_RUSTC_WRAPPER")) {
+            // One without a value turns that of a file off.
+            return Some(wrapper).filter(|wrapper| !wrapper.is_empty());
+        }
+        let (wrapper, folder) = self.configured("rustc-wrapper")?;
+        let wrapper = wrapper.as_str().filter(|wrapper| !wrapper.is_empty())?;
+        let is_path = wrapper.contains('/');
+        Some(if is_path { folder.parent().unwrap_or(&folder).join(wrapper).into() } else { wrapper.into() })
+    }
+
+    /// The value of a key of `[build]` in the nearest of cargo's configuration files, and the directory of the file.
+    fn configured(&self, key: &str) -> Option<(toml::Value, PathBuf)> {
+        let mut folders = self.folder.ancestors().map(|folder| folder.join(".cargo")).chain(cargo_home());
+        folders.find_map(|folder| {
+            let of_file = |name: &str| {
+                let text = std::fs::read_to_string(folder.join(name)).ok()?;
+                text.parse::<toml::Table>().ok()?.get("build")?.get(key).cloned()
+            };
+            Some((of_file("config.toml").or_else(|| of_file("config"))?, folder))
+        })
     }
 
     /// The member with this id.

@@ -12,7 +12,7 @@ use super::document::Results;
 use super::measure::{output, settle};
 use super::{About, Bench, Row, empty};
 use cross_flake::cache::Cache;
-use cross_flake::engine::build::{self, BuildRequest, Built, Ready};
+use cross_flake::engine::build::{self, BuildRequest, Built, Mode, Ready};
 use cross_flake::engine::recorder::Recorder;
 use cross_flake::host::child::clean_command;
 use cross_flake_runner::{Entered, RunnerSpec, STATUS_VARIABLE, Status};
@@ -140,7 +140,7 @@ fn milliseconds(command: &mut Command) -> Result<f64> {
 fn test_programs(bench: &Bench, rows: &[Row]) -> Result<Vec<Option<PathBuf>>> {
     let folder = bench.folder("own");
     let request = BuildRequest {
-        tests: true,
+        mode: Mode::Test,
         packages: vec!["ledger-core".to_owned()],
         cargo_args: vec!["--lib".into(), "--target-dir".into(), folder.to_string_lossy().into_owned()],
         test_args: Vec::new(),

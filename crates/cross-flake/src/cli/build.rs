@@ -9,6 +9,7 @@ use clap::Args;
 use super::options::{CargoOptions, finish};
 use super::{Place, events, find_targets};
 use crate::engine::Request;
+use crate::engine::build::Mode;
 use crate::report::ReportOptions;
 
 /// Build the workspace for some targets
@@ -38,7 +39,7 @@ impl Build {
         let targets = find_targets(&workspace, &self.targets)?;
         let (selection, rest) = self.cargo.selection(self.rest);
         let request = Request {
-            tests: false,
+            mode: Mode::Build,
             selection,
             cargo_args: self.cargo.with_jobs([self.cargo.args(), rest].concat(), &workspace),
             test_args: Vec::new(),

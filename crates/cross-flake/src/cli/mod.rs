@@ -1,7 +1,9 @@
 //! The command line: one file for each command, and what several of them have in common.
 
 pub mod build;
+pub mod check;
 pub mod clean;
+pub mod clippy;
 pub mod conformance;
 pub mod doctor;
 pub mod env;
@@ -22,7 +24,7 @@ use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 
 use crate::cache::Cache;
-use crate::engine::{recorder, stale};
+use crate::engine::{diagnostics, recorder, stale};
 use crate::environment::Environment;
 use crate::events::{Events, human_bytes};
 use crate::host::signals;
@@ -40,6 +42,8 @@ pub enum Command {
     Doctor(doctor::Doctor),
     Setup(setup::Setup),
     Build(build::Build),
+    Check(check::Check),
+    Clippy(clippy::Clippy),
     Test(test::Test),
     TestAllTargets(test_all_targets::TestAllTargets),
     Run(run::Run),
@@ -62,6 +66,8 @@ impl Command {
             Command::Doctor(command) => command.run(),
             Command::Setup(command) => command.run(),
             Command::Build(command) => command.run(),
+            Command::Check(command) => command.run(),
+            Command::Clippy(command) => command.run(),
             Command::Test(command) => command.run(),
             Command::TestAllTargets(command) => command.run(),
             Command::Run(command) => command.run(),
@@ -87,6 +93,7 @@ pub fn main<Cli: Parser + Send + 'static>(
     let other = cross_flake_runner::by_name()
         .or_else(cross_flake_runner::by_command)
         .or_else(recorder::by_name)
+        .or_else(diagnostics::by_name)
         .or_else(|| toolchain::as_proxy().map(Err));
     if let Some(result) = other {
         return result.unwrap_or_else(|error| {

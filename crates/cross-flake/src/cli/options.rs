@@ -7,12 +7,14 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::{Place, announce, prepare};
+use crate::engine::build::Mode;
 use crate::engine::suites::Chosen;
 use crate::engine::{self, CPU, Request, stale};
 use crate::environment::Environment;
 use crate::events::{Event, Events, Phase};
 use crate::host::{capacity, signals};
 use crate::provider::Prepared;
+use crate::outcome::Report;
 use crate::report::ReportOptions;
 use crate::suites::Suites;
 use crate::targets::{Level, RowSelection, Target};
@@ -223,7 +225,7 @@ impl TestArguments {
         let (cargo_rest, test_args) = split(&self.rest);
         let (selection, cargo_rest) = self.cargo.selection(cargo_rest);
         let request = Request {
-            tests: true,
+            mode: Mode::Test,
             selection,
             cargo_args: self.cargo.with_jobs([self.cargo.args(), cargo_rest].concat(), workspace),
             test_args,
@@ -260,6 +262,20 @@ pub(super) fn finish(
     events: &Events,
 ) -> Result<ExitCode> {
     options.check()?;
+    options.finish(&carry_out(place, workspace, targets, request, events)?)
+}
+
+/// Sets up and does the work.
+///
+/// # Errors
+/// Something keeps the run from taking place.
+pub(super) fn carry_out(
+    place: &Place,
+    workspace: &Workspace,
+    targets: &[Target],
+    request: &Request,
+    events: &Events,
+) -> Result<Report> {
     for target in targets {
         if workspace.packages_for(target, &request.selection)?.is_empty() {
             bail!(
@@ -283,5 +299,5 @@ pub(super) fn finish(
     }
     let environments: Vec<&Environment> = prepared.iter().filter_map(|row| row.environment.as_ref().ok()).collect();
     stale::remove(workspace, &environments, &request.cargo_args, events)?;
-    options.finish(&engine::run(workspace, request, &prepared, provider.name(), events)?)
+    engine::run(workspace, request, &prepared, provider.name(), events)
 }

@@ -1,30 +1,61 @@
 //! One cargo invocation for many targets, and what it reports.
 
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use cargo_metadata::{Artifact, BuildScript, Message};
+use serde_json::Value;
 
-use super::BUILD_MACHINE;
 use super::recorder::{Recorded, Recorder};
+use super::{BUILD_MACHINE, diagnostics};
 use crate::environment::{Environment, path_with};
 use crate::host::child::clean_command;
 use crate::settings;
 use crate::targets::{Target, upper};
 use crate::workspace::Workspace;
 
+/// The work of a run, by cargo's word for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Libraries and programs are built.
+    Build,
+    /// Test programs are built and run.
+    Test,
+    /// Crates are compiled as far as errors can be found; nothing is linked.
+    Check,
+    /// The same, by clippy.
+    Clippy,
+}
+
+impl Mode {
+    /// Tells if the compiler's diagnostics are all that comes of it.
+    pub fn only_checks(self) -> bool {
+        matches!(self, Mode::Check | Mode::Clippy)
+    }
+
+    /// Cargo's command, which goes on after an error where cargo can.
+    fn words(self) -> &'static [&'static str] {
+        match self {
+            Mode::Build => &["build", "--keep-going"],
+            Mode::Test => &["test", "--no-fail-fast"],
+            Mode::Check => &["check", "--keep-going"],
+            Mode::Clippy => &["clippy", "--keep-going"],
+        }
+    }
+}
+
 /// The order to cargo.
 #[derive(Clone, Debug)]
 pub struct BuildRequest {
-    /// `test`, for the test programs; else `build`.
-    pub tests: bool,
+    /// Its command.
+    pub mode: Mode,
     /// Packages, as `--package` takes them.
     pub packages: Vec<String>,
     /// Arguments for cargo, as the user gave them.
     pub cargo_args: Vec<String>,
-    /// Arguments for the test programs.
+    /// Arguments for the test programs, or for clippy.
     pub test_args: Vec<String>,
 }
 
@@ -142,7 +173,12 @@ fn cargo(workspace: &Workspace, request: &BuildRequest, ready: &[Ready<'_>], ver
 /// # Errors
 /// The environment cannot be formed.
 pub fn alone(workspace: &Workspace, request: &BuildRequest, ready: Ready<'_>) -> Result<Command> {
-    cargo(workspace, request, &[ready], if request.tests { &["test"] } else { &["build"] })
+    let verb = match request.mode {
+        // Its graph is that of check.
+        Mode::Clippy => Mode::Check,
+        other => other,
+    };
+    cargo(workspace, request, &[ready], &verb.words()[..1])
 }
 
 /// Something that cargo reports while it goes on.
@@ -153,6 +189,8 @@ pub enum Built {
     Script(BuildScript),
     /// A test program is to be run, or rustdoc.
     Recorded(Recorded),
+    /// The compiler has something to say: cargo's message with it.
+    Diagnostic(Value),
 }
 
 /// Runs cargo once for all these targets.
@@ -166,9 +204,8 @@ pub fn build(
     ready: &[Ready<'_>],
     on_built: impl FnMut(Built),
 ) -> Result<BuildEnd> {
-    let verb: &[&str] = if request.tests { &["test", "--no-fail-fast"] } else { &["build", "--keep-going"] };
-    let mut command = cargo(workspace, request, ready, verb)?;
-    if request.tests {
+    let mut command = cargo(workspace, request, ready, request.mode.words())?;
+    if request.mode == Mode::Test {
         let rows = ready.iter().map(|r| (r.target.upper(), r.target.name.as_str()));
         let host = &workspace.toolchain.host;
         // Proc-macros are tested on the host, which may be no row of this run.
@@ -176,8 +213,14 @@ pub fn build(
         let own = Some(own).filter(|_| !ready.iter().any(|r| r.target.triple == *host));
         recorder.record(&mut command, rows.chain(own))?;
     }
-    command.args(["--message-format", "json-render-diagnostics"]);
-    if request.tests {
+    let format = if request.mode.only_checks() {
+        diagnostics::mark(&mut command, workspace, recorder.wrapper());
+        "json-diagnostic-rendered-ansi"
+    } else {
+        "json-render-diagnostics"
+    };
+    command.args(["--message-format", format]);
+    if matches!(request.mode, Mode::Test | Mode::Clippy) {
         command.arg("--").args(&request.test_args);
     }
     run(command, on_built)
@@ -218,8 +261,12 @@ fn run(mut command: Command, mut on_built: impl FnMut(Built)) -> Result<BuildEnd
         String::from_utf8_lossy(&text).into_owned()
     });
     let stdout = child.stdout.take().expect("stdout is piped");
-    for message in Message::parse_stream(BufReader::new(stdout)) {
-        match message.context("cannot read cargo's messages")? {
+    for line in BufReader::new(stdout).split(b'\n') {
+        let line = line.context("cannot read cargo's messages")?;
+        let line = String::from_utf8_lossy(&line);
+        match serde_json::from_str(&line).unwrap_or_else(|_| Message::TextLine(line.clone().into_owned())) {
+            // With what the wrapper has put into it.
+            Message::CompilerMessage(_) => on_built(Built::Diagnostic(serde_json::from_str(&line)?)),
             Message::CompilerArtifact(artifact) => on_built(Built::Artifact(Box::new(artifact))),
             Message::BuildScriptExecuted(script) => on_built(Built::Script(script)),
             Message::TextLine(line) => {

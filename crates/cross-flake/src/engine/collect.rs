@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result};
 use cargo_metadata::{Artifact, Package, PackageId, TargetKind};
+use serde_json::Value;
 
 use super::build::{Built, seconds_since};
 use super::job::{Job, Owner, Program};
@@ -31,6 +32,8 @@ pub struct Collector<'r, 'a> {
     written: HashMap<(Option<usize>, PackageId), PathBuf>,
     /// Files that cargo has reported; it does so again when it is asked again.
     seen: HashSet<PathBuf>,
+    /// The first error of the compiler about each row; those about the host stand under `None`.
+    pub(super) errors: BTreeMap<Option<usize>, String>,
     /// The variables that the user has set.
     users: BTreeMap<OsString, OsString>,
     failure: Option<anyhow::Error>,
@@ -46,6 +49,7 @@ impl<'r, 'a> Collector<'r, 'a> {
             searched: HashMap::new(),
             written: HashMap::new(),
             seen: HashSet::new(),
+            errors: BTreeMap::new(),
             users: inherited(),
             failure: None,
         }
@@ -63,6 +67,10 @@ impl<'r, 'a> Collector<'r, 'a> {
                 let folders = script.linked_paths.iter().map(|path| plain_path(path.as_str()));
                 self.searched.entry(row).or_default().extend(folders);
                 self.written.insert((row, script.package_id), script.out_dir.into_std_path_buf());
+                Ok(())
+            }
+            Built::Diagnostic(message) => {
+                self.diagnostic(message);
                 Ok(())
             }
             Built::Recorded(call) if call.row.is_some() => self.test(call),
@@ -115,6 +123,19 @@ impl<'r, 'a> Collector<'r, 'a> {
             self.inspect(index, program.as_std_path());
         }
         self.programs.insert(program.into_std_path_buf(), artifact);
+    }
+
+    fn diagnostic(&mut self, message: Value) {
+        let of_triple = |triple: &str| -> Vec<usize> {
+            self.group.iter().copied().filter(|index| self.run.rows[*index].target.triple == triple).collect()
+        };
+        let mut merged = self.run.diagnostics.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((rows, error)) = merged.take(message, of_triple) else { return };
+        let Some(error) = error else { return };
+        let about = if rows.is_empty() { vec![None] } else { rows.into_iter().map(Some).collect() };
+        for row in about {
+            self.errors.entry(row).or_insert_with(|| error.clone());
+        }
     }
 
     /// The row of an owner; `None` for the host.

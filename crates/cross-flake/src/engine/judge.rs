@@ -1,5 +1,6 @@
 //! The outcome of a row, made once from all that ran for it.
 
+use super::build::Mode;
 use super::{BUILD_MACHINE, Progress, Request, Row, suites};
 use crate::environment::Environment;
 use crate::outcome::{Counts, Outcome, ProgramResult, Status, passed_alone};
@@ -10,20 +11,22 @@ use cross_flake_runner::RunnerKind;
 pub(super) fn outcome(row: &Row<'_>, progress: &mut Progress, request: &Request) -> Outcome {
     let mut outcome = skipped(row.target, "");
     outcome.reason = None;
-    outcome.status = Status::Linked;
+    outcome.status = if request.mode.only_checks() { Status::Checked } else { Status::Linked };
     outcome.crates = progress.compiled;
     outcome.build_seconds = progress.built;
     outcome.std = row.environment.std;
     let programs = std::mem::take(&mut progress.programs);
     let ran = !programs.is_empty();
-    judge_programs(&mut outcome, programs, row.environment);
+    if !request.mode.only_checks() {
+        judge_programs(&mut outcome, programs, row.environment);
+    }
     if let Some((reason, output)) = progress.build_failure.take() {
         outcome.status = Status::Failed;
         outcome.reason = Some(reason);
-        outcome.build_output = Some(output);
-    } else if row.target.level == Level::Link {
+        outcome.build_output = Some(output).filter(|output| !output.is_empty());
+    } else if row.target.level == Level::Link && outcome.status == Status::Linked {
         outcome.reason.clone_from(&row.target.reason);
-    } else if !ran && request.tests {
+    } else if !ran && request.mode == Mode::Test {
         outcome.reason = Some("there is no test program for it".to_owned());
     }
     outcome.suites = suites::outcomes(&request.suites, row.target, std::mem::take(&mut progress.steps));

@@ -2,7 +2,9 @@
 //! programs meanwhile.
 
 pub mod build;
+mod check;
 mod collect;
+pub mod diagnostics;
 pub mod features;
 pub mod job;
 mod judge;
@@ -33,8 +35,9 @@ use crate::outcome::{Outcome, ProgramResult, Report};
 use crate::provider::Prepared;
 use crate::targets::{Level, Target};
 use crate::workspace::{Selection, Workspace, spec_of};
-use build::{BuildRequest, Ready, seconds_since};
+use build::{BuildRequest, Mode, Ready, seconds_since};
 use collect::Collector;
+use diagnostics::Merged;
 pub use judge::{judge_programs, skipped};
 
 use job::{Ended, Job, Owner, StepId};
@@ -51,13 +54,13 @@ pub const CPU: &str = "QEMU_CPU";
 /// The order for a run.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Test programs are built and run; else only what `cargo build` builds.
-    pub tests: bool,
+    /// The work.
+    pub mode: Mode,
     /// Packages that the user chose.
     pub selection: Selection,
     /// Arguments for cargo.
     pub cargo_args: Vec<String>,
-    /// Arguments for the test programs.
+    /// Arguments for the test programs, or for clippy.
     pub test_args: Vec<String>,
     /// The time that one test program has.
     pub timeout: Duration,
@@ -124,7 +127,7 @@ impl Row<'_> {
 
     /// Tells if its programs are started here.
     fn runs(&self, request: &Request) -> bool {
-        request.tests && self.target.level == Level::Run
+        request.mode == Mode::Test && self.target.level == Level::Run
     }
 }
 
@@ -139,6 +142,8 @@ struct Run<'a> {
     host: Mutex<Vec<ProgramResult>>,
     /// Crates compiled for the host.
     host_crates: AtomicUsize,
+    /// Diagnostics of the compiler, where they are all that is asked for.
+    diagnostics: Mutex<Merged>,
     /// Programs that are run, so that none is twice, by row.
     started: Mutex<HashSet<(Owner, PathBuf)>>,
     recorder: Recorder,
@@ -173,6 +178,7 @@ pub fn run(
         rows,
         host: Mutex::default(),
         host_crates: AtomicUsize::new(0),
+        diagnostics: Mutex::default(),
         started: Mutex::default(),
         recorder,
         queue: Queue::default(),
@@ -180,8 +186,9 @@ pub fn run(
         events,
         start: Instant::now(),
     };
-    let rooms = if request.tests { Rooms::new(workspace, request.rooms())? } else { Rooms::none()? };
-    if let (Some(reason), true) = (rooms.refused(), request.tests && request.jobs > 1) {
+    let tests = request.mode == Mode::Test;
+    let rooms = if tests { Rooms::new(workspace, request.rooms())? } else { Rooms::none()? };
+    if let (Some(reason), true) = (rooms.refused(), tests && request.jobs > 1) {
         events.note(&format!("rows of a package take turns: {reason}"));
     }
     let limits = Limits { timeout: request.timeout, jobs: request.jobs, binfmt: request.binfmt, rooms };
@@ -221,7 +228,10 @@ impl<'a> Run<'a> {
         let mut groups = Vec::new();
         for group in self.groups()? {
             signals::check()?;
-            self.build_group(&group)?;
+            match self.request.mode.only_checks() {
+                true => self.check_group(&group)?,
+                false => self.build_group(&group)?,
+            }
             groups.push(group.iter().map(|index| self.rows[*index].target.name.clone()).collect());
         }
         let mut steps = Vec::new();
@@ -295,7 +305,7 @@ impl<'a> Run<'a> {
     /// Returns the order to cargo for the rows of one group.
     fn build_request(&self, group: &[usize]) -> BuildRequest {
         BuildRequest {
-            tests: self.request.tests,
+            mode: self.request.mode,
             packages: self.rows[group[0]].packages.iter().map(|package| spec_of(package)).collect(),
             cargo_args: self.request.cargo_args.clone(),
             test_args: self.request.test_args.clone(),
@@ -326,7 +336,7 @@ impl<'a> Run<'a> {
             // more for each row alone costs little and gives that row's errors, and what another row's error has kept from being
             // built.
             many => {
-                if request.tests {
+                if request.mode == Mode::Test {
                     build::build_the_rest(self.workspace, &request, &ready, |built| collector.built(built))?;
                     signals::check()?;
                 }
@@ -413,6 +423,13 @@ impl<'a> Run<'a> {
             outcome.all_programs().map(|result| (outcome.name.as_str(), result.title.as_str(), result.seconds))
         });
         self.past.keep(ran)?;
-        Ok(Report { provider: provider.to_owned(), crates: self.host_crates.into_inner(), groups, targets })
+        let diagnostics = self.diagnostics.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Report {
+            provider: provider.to_owned(),
+            crates: self.host_crates.into_inner(),
+            groups,
+            targets,
+            diagnostics: diagnostics.with_names(|row| self.rows[row].target.name.clone()),
+        })
     }
 }

@@ -21,6 +21,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use super::diagnostics;
 use crate::cache::Cache;
 use crate::provider::toolchain;
 
@@ -125,6 +126,7 @@ impl Recorded {
 pub struct Recorder {
     folder: PathBuf,
     rustdoc: PathBuf,
+    wrapper: PathBuf,
 }
 
 impl Recorder {
@@ -135,12 +137,19 @@ impl Recorder {
     pub fn install(cache: &Cache) -> Result<Recorder> {
         let own = std::env::current_exe().context("cannot find this program itself")?;
         let (folder, rustdoc) = (cache.path("recorder/bin"), cache.path("recorder").join(RUSTDOC));
+        let wrapper = cache.path("recorder").join(diagnostics::WRAPPER);
         // No links to the program: whoever builds that again takes its file away for a moment.
         std::fs::create_dir_all(&folder)
             .and_then(|()| toolchain::twin(&own, &folder.join(RUNNER)))
             .and_then(|()| toolchain::twin(&own, &rustdoc))
+            .and_then(|()| toolchain::twin(&own, &wrapper))
             .with_context(|| format!("cannot write {}", folder.display()))?;
-        Ok(Recorder { folder, rustdoc })
+        Ok(Recorder { folder, rustdoc, wrapper })
+    }
+
+    /// The program that stands before rustc; see [`diagnostics`].
+    pub fn wrapper(&self) -> &Path {
+        &self.wrapper
     }
 
     /// Has this cargo call the recorder for these rows, by the triples in capitals that its variables hold.

@@ -1,5 +1,6 @@
 //! Views of a run: live lines, a table, JSON, JUnit and markdown.
 
+mod diagnostics;
 pub mod files;
 mod lines;
 pub mod live;
@@ -19,7 +20,7 @@ use files::{ReportFile, to_json};
 pub struct ReportOptions {
     /// Print the report as JSON instead of a table
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
     /// Write a report: FORM is json, junit or markdown; may be repeated
     #[arg(long = "report", value_name = "FORM=PATH")]
     reports: Vec<ReportFile>,
@@ -45,12 +46,27 @@ impl ReportOptions {
         for file in &self.reports {
             file.write(report)?;
         }
+        // Without its colours where stderr shows none.
+        anstream::eprint!("{}", diagnostics::for_people(report));
         show_failures(report);
         if self.json {
             print!("{}", to_json(report)?);
         } else {
             println!("\n{}\n\n{}", table::render(report), report.summary());
         }
+        Ok(ExitCode::from(report.exit_code(self.allow_skips)))
+    }
+
+    /// Prints cargo's messages, and what failed otherwise, and writes the files; gives the exit code.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn finish_for_editors(&self, report: &Report) -> Result<ExitCode> {
+        for file in &self.reports {
+            file.write(report)?;
+        }
+        show_failures(report);
+        print!("{}", diagnostics::for_editors(report)?);
         Ok(ExitCode::from(report.exit_code(self.allow_skips)))
     }
 }

@@ -10,6 +10,7 @@ use crate::outcome::{Outcome, Report, Status};
 pub fn how(outcome: &Outcome) -> String {
     match outcome.status {
         Status::Linked => "linked only".to_owned(),
+        Status::Checked => "checked only".to_owned(),
         _ if outcome.binfmt => format!("{} by binfmt", outcome.runner),
         _ => outcome.runner.clone(),
     }
@@ -18,7 +19,7 @@ pub fn how(outcome: &Outcome) -> String {
 /// A number of tests, or a dash where none could run.
 pub fn ran(outcome: &Outcome, tests: usize) -> String {
     match outcome.status {
-        Status::Linked | Status::Skipped => "-".to_owned(),
+        Status::Linked | Status::Checked | Status::Skipped => "-".to_owned(),
         Status::Passed | Status::Failed => tests.to_string(),
     }
 }
@@ -88,7 +89,7 @@ pub fn render(report: &Report) -> String {
 pub fn style(status: Status) -> Style {
     match status {
         Status::Passed => Style::new().green(),
-        Status::Linked => Style::new().cyan(),
+        Status::Linked | Status::Checked => Style::new().cyan(),
         Status::Failed => Style::new().red(),
         Status::Skipped => Style::new().yellow(),
     }

@@ -5,6 +5,7 @@
 
 mod as_cargo;
 mod cache;
+mod checks;
 mod company;
 mod compilers;
 mod costs;

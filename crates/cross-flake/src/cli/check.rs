@@ -1,0 +1,114 @@
+//! `check`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+
+use super::options::{CargoOptions, carry_out, split};
+use super::{Place, events, find_targets};
+use crate::engine::Request;
+use crate::engine::build::{Mode, given};
+use crate::report::ReportOptions;
+
+/// Find the errors in the workspace's code for some targets
+///
+/// Each error and warning is printed once, with a note that names its targets unless it is about all of them. Nothing is linked,
+/// and no test runs. C code of build scripts is compiled for each target.
+///
+/// What is compiled is kept apart from what `build` and `test` compile, in target/cross-flake/check, so that an editor that checks
+/// keeps nobody waiting. A `--target-dir` of cargo's says otherwise.
+#[derive(Args)]
+#[command(
+    after_long_help = "Examples:\n  cargo cross-flake check aarch64-linux windows-x64 -- --all-targets\n  cargo cross-flake \
+                       check --message-format json    # for rust-analyzer: docs/editor.md"
+)]
+pub struct Check {
+    #[command(flatten)]
+    with: CheckArguments,
+}
+
+impl Check {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// See [`CheckArguments::run`].
+    pub fn run(self) -> Result<ExitCode> {
+        self.with.run(Mode::Check)
+    }
+}
+
+/// The form of diagnostics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum MessageFormat {
+    /// Text on stderr, and a table of the targets on stdout
+    #[default]
+    Human,
+    /// Cargo's messages on stdout, one a line
+    Json,
+}
+
+/// Options of both commands that only check.
+#[derive(Args)]
+pub(super) struct CheckArguments {
+    /// Names or triples of targets [default: all that `test-all-targets` means]
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+    /// More arguments for cargo, and after another `--` for clippy
+    #[arg(last = true, value_name = "CARGO ARGS")]
+    rest: Vec<String>,
+    /// The form of errors and warnings
+    #[arg(long, value_enum, value_name = "FORM", default_value_t, conflicts_with = "json", help_heading = "Report")]
+    message_format: MessageFormat,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    cargo: CargoOptions,
+    #[command(flatten)]
+    report: ReportOptions,
+}
+
+impl CheckArguments {
+    /// Checks and reports.
+    ///
+    /// # Errors
+    /// Something keeps the run from taking place, or a report from being written.
+    pub(super) fn run(self, mode: Mode) -> Result<ExitCode> {
+        self.report.check()?;
+        let workspace = self.place.workspace()?;
+        let (cargo_rest, test_args) = split(&self.rest);
+        if mode == Mode::Check && !test_args.is_empty() {
+            bail!("`check` starts no program that could take {}", test_args.join(" "));
+        }
+        let (selection, rest) = self.cargo.selection(cargo_rest);
+        let targets = match self.targets.as_slice() {
+            [] => workspace.all_targets(&selection)?.0,
+            names => find_targets(&workspace, names)?,
+        };
+        if targets.is_empty() {
+            bail!("no target is for any package of {}", workspace.root().display());
+        }
+        let mut cargo_args = self.cargo.with_jobs([self.cargo.args(), rest].concat(), &workspace);
+        if !given(&cargo_args, &["--target-dir"]) {
+            let folder = workspace.metadata.target_directory.join("cross-flake/check");
+            cargo_args.extend(["--target-dir".to_owned(), folder.into_string()]);
+        }
+        let request = Request {
+            mode,
+            selection,
+            cargo_args,
+            test_args,
+            timeout: Duration::ZERO,
+            jobs: 1,
+            binfmt: false,
+            isolation: false,
+            suites: Vec::new(),
+        };
+        let report = carry_out(&self.place, &workspace, &targets, &request, &events())?;
+        match self.message_format {
+            MessageFormat::Human => self.report.finish(&report),
+            MessageFormat::Json => self.report.finish_for_editors(&report),
+        }
+    }
+}

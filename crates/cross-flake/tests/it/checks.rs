@@ -1,0 +1,100 @@
+//! `check` and `clippy`: errors of several targets, each once and with the targets that it is about.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::{Fixture, Output};
+
+/// Cargo's messages on stdout.
+fn messages(output: &Output) -> Vec<Value> {
+    output.out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}\n{output}"))).collect()
+}
+
+/// The diagnostics among cargo's messages: level, code, place and the notes without a place.
+fn diagnostics(messages: &[Value]) -> Vec<Value> {
+    let of_rustc = |message: &&Value| message["reason"] == "compiler-message";
+    let short = |message: &Value| {
+        let diagnostic = &message["message"];
+        let notes = diagnostic["children"].as_array().unwrap().iter().filter(|child| child["spans"] == json!([]));
+        let rows: Vec<&Value> =
+            notes.map(|note| &note["message"]).filter(|note| note.as_str().unwrap().starts_with("on ")).collect();
+        let span = &diagnostic["spans"][0];
+        json!([diagnostic["level"], diagnostic["code"]["code"], span["file_name"], span["line_start"], rows])
+    };
+    messages.iter().filter(of_rustc).map(short).collect()
+}
+
+const FAULTS: &str = "\
+#[cfg(target_arch = \"aarch64\")]
+pub fn wrong() -> u32 { \"text\" }
+#[cfg(target_arch = \"x86_64\")]
+pub fn odd() { let on_one = 1; }
+pub fn next(n: u32) -> u32 { let on_both = 1; n + 1 }
+";
+
+#[test]
+fn an_error_of_several_targets_is_one_and_names_them_unless_they_are_all() {
+    let fixture = Fixture::new("small");
+    fixture.write("src/lib.rs", FAULTS);
+    // The user's own wrapper goes on to be called.
+    let wrapper = fixture.path("wrapper");
+    let called = fixture.path("called");
+    fs::write(&wrapper, format!("#!/bin/sh\n>>'{}' echo \"$@\"\nexec \"$@\"\n", called.display())).unwrap();
+    fs::set_permissions(&wrapper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let output = fixture.for_both("check", &["--message-format", "json"]).env("RUSTC_WRAPPER", &wrapper).ends_with(1);
+    let said = messages(&output);
+    let mut known = diagnostics(&said);
+    known.sort_by_key(|diagnostic| diagnostic[3].as_u64());
+    let expected = [
+        json!(["error", "E0308", "src/lib.rs", 2, ["on aarch64-linux"]]),
+        json!(["warning", "unused_variables", "src/lib.rs", 4, ["on x86_64-linux"]]),
+        json!(["warning", "unused_variables", "src/lib.rs", 5, []]),
+    ];
+    assert_eq!(known, expected, "{output}");
+    assert_eq!(said.last(), Some(&json!({ "reason": "build-finished", "success": false })));
+    assert!(!output.out.contains("cross_flake_triple"), "{output}");
+    assert!(fs::read_to_string(called).unwrap().contains("--crate-name small"));
+    // In the form of cargo's own.
+    let types = said.iter().filter_map(|message| message["message"]["$message_type"].as_str());
+    assert!(types.eq(["diagnostic"; 3]), "{output}");
+    assert!(said[0]["package_id"].is_string() && said[0]["target"]["src_path"].is_string(), "{output}");
+
+    // For people, with the warnings of a crate that is fresh by now.
+    let output = fixture.for_both("check", &[]).ends_with(1);
+    output.says(&["error[E0308]: mismatched types", "\n  = note: on aarch64-linux\n", "\n  = note: on x86_64-linux\n"]);
+    assert_eq!(output.err.matches("unused variable: `on_both`").count(), 1, "{output}");
+    assert_eq!(output.err.matches("= note: on ").count(), 2, "{output}");
+    let line = |row: &str| output.out.lines().find(|line| line.trim_start().starts_with(row)).unwrap_or_default();
+    assert!(line("x86_64-linux").ends_with("  checked"), "{output}");
+    assert!(line("aarch64-linux").ends_with("  failed: error[E0308]: mismatched types (src/lib.rs:2)"), "{output}");
+    // Nothing is where `build` and `test` look.
+    assert!(!fixture.path("target/x86_64-unknown-linux-gnu").exists(), "{output}");
+}
+
+#[test]
+fn a_build_script_that_fails_and_a_lint_are_of_the_targets_that_have_them() {
+    let fixture = Fixture::new("small");
+    fixture.write("src/lib.rs", "#[cfg(target_arch = \"aarch64\")]\npub fn lint(yes: bool) -> bool { yes == true }\npub fn next(n: u32) -> u32 { n + 1 }\n");
+    let output = fixture.for_both("check", &[]).succeeds();
+    assert!(!output.err.contains("warning") && output.out.ends_with("2 checked\n"), "{output}");
+    let output = fixture.for_both("clippy", &["--", "--", "--deny", "warnings"]).ends_with(1);
+    output.says(&["error: equality checks against true are unnecessary", "= note: on aarch64-linux\n"]);
+    assert!(output.out.ends_with("1 checked, 1 failed\n"), "{output}");
+    // What is no diagnostic of the compiler.
+    fixture.write(
+        "build.rs",
+        "fn main() { assert!(!std::env::var(\"TARGET\").unwrap().starts_with(\"aarch64\"), \"no arm\") }",
+    );
+    let output = fixture.for_both("check", &["--json"]).ends_with(1);
+    assert_eq!(output.row("x86_64-linux")["status"], "checked");
+    assert_eq!(output.row("aarch64-linux")["reason"], "a build script failed: no arm (build.rs:1)");
+    // Of code for the host.
+    fixture.write("build.rs", "fn main() { wrong() }");
+    let output = fixture.for_both("check", &["--json"]).ends_with(1);
+    for row in ["x86_64-linux", "aarch64-linux"] {
+        let reason = "error[E0425]: cannot find function `wrong` in this scope (build.rs:1)";
+        assert_eq!(output.row(row)["reason"], reason, "{output}");
+    }
+    assert_eq!(output.json()["diagnostics"].as_array().unwrap().len(), 1, "{output}");
+}
