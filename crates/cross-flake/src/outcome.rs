@@ -87,7 +87,7 @@ impl Outcome {
 }
 
 /// A whole run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Report {
     /// The provider of the environments.
     pub provider: String,
@@ -138,6 +138,9 @@ impl Report {
 
     /// `17 passed, 4 linked, 1 failed`.
     pub fn summary(&self) -> String {
+        if self.targets.is_empty() {
+            return "nothing was run".to_owned();
+        }
         [Status::Passed, Status::Linked, Status::Checked, Status::Failed, Status::Skipped]
             .into_iter()
             .filter(|status| self.count(*status) > 0)

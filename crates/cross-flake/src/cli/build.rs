@@ -10,6 +10,7 @@ use super::options::{CargoOptions, finish};
 use super::{Place, events, find_targets};
 use crate::engine::Request;
 use crate::engine::build::Mode;
+use crate::engine::part::Part;
 use crate::report::ReportOptions;
 
 /// Build the workspace for some targets
@@ -49,6 +50,7 @@ impl Build {
             floor: false,
             isolation: false,
             suites: Vec::new(),
+            part: Part::All,
         };
         finish(&self.place, &workspace, &targets, &request, &self.report, &events())
     }

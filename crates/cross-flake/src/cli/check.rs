@@ -10,6 +10,7 @@ use super::options::{CargoOptions, carry_out, split};
 use super::{Place, events, find_targets};
 use crate::engine::Request;
 use crate::engine::build::{Mode, given};
+use crate::engine::part::Part;
 use crate::report::ReportOptions;
 
 /// Find the errors in the workspace's code for some targets
@@ -104,6 +105,7 @@ impl CheckArguments {
             binfmt: false,
             isolation: false,
             suites: Vec::new(),
+            part: Part::All,
         };
         let report = carry_out(&self.place, &workspace, &targets, &request, &events())?;
         match self.message_format {

@@ -8,6 +8,8 @@ use clap::Args;
 
 use super::{Place, announce, prepare};
 use crate::engine::build::Mode;
+use crate::engine::last::{Failures, LastRun};
+use crate::engine::part::Part;
 use crate::engine::suites::Chosen;
 use crate::engine::{self, CPU, Request, stale};
 use crate::environment::Environment;
@@ -147,6 +149,10 @@ pub(super) struct TestOptions {
     /// package take turns then
     #[arg(long)]
     no_isolation: bool,
+    /// Run only the test programs and suites that failed in the last run of each target, and build only targets that have any. A
+    /// target that did not compile runs whole
+    #[arg(long)]
+    rerun_failed: bool,
 }
 
 /// Options of both commands that run tests.
@@ -215,6 +221,30 @@ impl TestArguments {
         Ok(suites.into_iter().map(|suite| Chosen { suite, unavailable: None }).collect())
     }
 
+    /// The programs to be run, and the rows that have any.
+    fn part(&self, workspace: &Workspace, targets: &[Target]) -> Result<(Vec<Target>, Part)> {
+        if !self.tests.rerun_failed {
+            return Ok((targets.to_vec(), Part::All));
+        }
+        let last = LastRun::load(workspace);
+        let never: Vec<&str> = targets.iter().map(|t| t.name.as_str()).filter(|name| last.of(name).is_none()).collect();
+        if !never.is_empty() {
+            bail!("no run of {} is known here: leave --rerun-failed out", never.join(", "));
+        }
+        let has_failed = |failures: Option<&Failures>| failures.is_some_and(|failures| !failures.is_empty());
+        let failed = targets.iter().filter(|target| has_failed(last.of(&target.name)));
+        let mut failed: Vec<Target> = failed.cloned().collect();
+        if failed.is_empty() && has_failed(last.of_host()) {
+            // The host's own tests are built beside any row.
+            failed.extend(targets.first().cloned());
+        }
+        let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+        if failed.is_empty() {
+            eprintln!("nothing failed in the last run of {}", names.join(", "));
+        }
+        Ok((failed, Part::Failed(last.into_rows())))
+    }
+
     pub(super) fn finish(
         &self,
         workspace: &Workspace,
@@ -222,6 +252,12 @@ impl TestArguments {
         suites: Vec<Chosen>,
         events: &Events,
     ) -> Result<ExitCode> {
+        let (targets, part) = self.part(workspace, targets)?;
+        if targets.is_empty() {
+            // Everything that is asked to report does.
+            let provider = self.place.provider(workspace)?.name().to_owned();
+            return self.report.finish(&Report { provider, ..Report::default() });
+        }
         let (cargo_rest, test_args) = split(&self.rest);
         let (selection, cargo_rest) = self.cargo.selection(cargo_rest);
         let request = Request {
@@ -235,8 +271,9 @@ impl TestArguments {
             isolation: !self.tests.no_isolation,
             floor: self.tests.floor,
             suites,
+            part,
         };
-        finish(&self.place, workspace, targets, &request, &self.report, events)
+        finish(&self.place, workspace, &targets, &request, &self.report, events)
     }
 }
 

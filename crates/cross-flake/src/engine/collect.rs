@@ -157,8 +157,11 @@ impl<'r, 'a> Collector<'r, 'a> {
         }
     }
 
-    /// Tells if the tests of a row run here; of a program or of documentation that is new to this run.
-    fn is_to_run(&self, owner: Owner, program: &Path) -> bool {
+    /// Tells if a program, or documentation, is new to this run and a part of it, and if the tests of its row run here.
+    fn is_to_run(&self, owner: Owner, program: &Path, title: &str) -> bool {
+        if !self.run.request.part.has_program(self.run.name_of(owner), title) {
+            return false;
+        }
         let mut started = self.run.started.lock().unwrap_or_else(PoisonError::into_inner);
         if !started.insert((owner, program.to_owned())) {
             return false;
@@ -188,16 +191,17 @@ impl<'r, 'a> Collector<'r, 'a> {
             self.inspect(index, &program);
         }
         let row = self.row(owner);
-        if !self.is_to_run(owner, &program) {
+        let package = self.run.workspace.package(&artifact.package_id).context("cargo built a package of nowhere")?;
+        let title = self.title(package, artifact);
+        if !self.is_to_run(owner, &program, &title) {
             return Ok(());
         }
-        let package = self.run.workspace.package(&artifact.package_id).context("cargo built a package of nowhere")?;
         let args = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
         self.run.start(Job {
             owner,
             step: None,
             package: package.id.repr.clone(),
-            title: self.title(package, artifact),
+            title,
             harness: has_harness(package, artifact)?,
             program: Program::Test { file: program, runner: row.and_then(|row| row.environment.runner.clone()) },
             args,
@@ -223,7 +227,8 @@ impl<'r, 'a> Collector<'r, 'a> {
             |p: &&Package| p.manifest_path.parent().is_some_and(|f| Some(f.as_std_path()) == package.as_deref());
         let package = self.run.workspace.metadata.packages.iter().find(of_package);
         let name = call.value_of("--crate-name").unwrap_or_default().to_string_lossy().into_owned();
-        if !has_code_blocks(folder) || !self.is_to_run(owner, &source) {
+        let title = format!("{} doctests", package.map_or(name, |package| self.name(package)));
+        if !has_code_blocks(folder) || !self.is_to_run(owner, &source, &title) {
             return Ok(());
         }
         let row = self.row(owner);
@@ -249,7 +254,7 @@ impl<'r, 'a> Collector<'r, 'a> {
             owner,
             step: None,
             package: package.map(|package| package.id.repr.clone()).unwrap_or_default(),
-            title: format!("{} doctests", package.map_or(name, |package| self.name(package))),
+            title,
             harness: true,
             program: Program::Doctests {
                 command: call.line,

@@ -27,9 +27,16 @@ pub(super) fn outcome(row: &Row<'_>, progress: &mut Progress, request: &Request)
     } else if row.target.level == Level::Link && outcome.status == Status::Linked {
         outcome.reason.clone_from(&row.target.reason);
     } else if !ran && request.mode == Mode::Test {
-        outcome.reason = Some("there is no test program for it".to_owned());
+        outcome.reason = Some(match request.part.of_row(&row.target.name) {
+            None => "there is no test program for it".to_owned(),
+            Some(part) => format!("no test program ran: {part}"),
+        });
     }
-    outcome.suites = suites::outcomes(&request.suites, row.target, std::mem::take(&mut progress.steps));
+    if let Some(part) = request.part.of_row(&row.target.name).filter(|_| ran && outcome.status != Status::Failed) {
+        let reason = outcome.reason.take().map(|reason| format!("; {reason}")).unwrap_or_default();
+        outcome.reason = Some(part + &reason);
+    }
+    outcome.suites = suites::outcomes(&request.suites, &request.part, row.target, std::mem::take(&mut progress.steps));
     let failed = outcome.suites.iter().find(|suite| suite.status == Some(Status::Failed));
     if let (Some(failed), true) = (failed, outcome.status != Status::Failed) {
         outcome.reason = Some(format!("{}: {}", failed.name, failed.reason.clone().unwrap_or_default()));

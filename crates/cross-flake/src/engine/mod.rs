@@ -8,7 +8,9 @@ pub mod diagnostics;
 pub mod features;
 pub mod job;
 mod judge;
+pub mod last;
 pub mod libtest;
+pub mod part;
 pub mod programs;
 mod queue;
 pub mod reasons;
@@ -42,6 +44,8 @@ pub use judge::{judge_programs, skipped};
 
 use job::{Ended, Job, Owner, StepId};
 use judge::{host_outcome, outcome};
+use last::LastRun;
+use part::Part;
 use programs::Limits;
 use queue::Queue;
 use recorder::Recorder;
@@ -74,6 +78,8 @@ pub struct Request {
     pub floor: bool,
     /// Suites to run beside cargo's tests.
     pub suites: Vec<suites::Chosen>,
+    /// The test programs and suites that are run; others are built alone.
+    pub part: Part,
 }
 
 impl Request {
@@ -423,6 +429,9 @@ impl<'a> Run<'a> {
             outcome.all_programs().map(|result| (outcome.name.as_str(), result.title.as_str(), result.seconds))
         });
         self.past.keep(ran)?;
+        if self.request.mode == Mode::Test {
+            LastRun::load(self.workspace).keep(&targets)?;
+        }
         let diagnostics = self.diagnostics.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(Report {
             provider: provider.to_owned(),

@@ -215,3 +215,55 @@ fn a_module_without_main_or_whose_tests_nobody_runs_has_not_passed() {
         assert_eq!(run("__wbgt_a::test", &runner(code), code).out, "ran module.wasm --nocapture\n");
     }
 }
+
+#[test]
+fn what_failed_in_the_last_run_runs_again_and_nothing_else() {
+    let fixture = Fixture::new("small");
+    let tests = fixture.root().join("tests");
+    fs::create_dir(&tests).unwrap();
+    let counts = |name: &str| fs::read_to_string(fixture.path(name)).unwrap_or_default().lines().count();
+    let writes = |name: &str| {
+        format!(
+            "#[test] fn t() {{ use std::io::Write; let file = std::fs::File::options().append(true).create(true)\
+             .open({:?}); writeln!(file.unwrap(), \"ran\").unwrap(); ",
+            fixture.path(name)
+        )
+    };
+    let is_arm = "cfg!(target_arch = \"aarch64\")";
+    fs::write(tests.join("good.rs"), format!("{} }}", writes("good"))).unwrap();
+    fs::write(tests.join("bad.rs"), format!("{} assert!(!{is_arm}) }}", writes("bad"))).unwrap();
+    let again = |code: i32| fixture.for_both("test", &["--json", "--rerun-failed"]).ends_with(code);
+    again(2).says(&["no run of x86_64-linux, aarch64-linux is known here: leave --rerun-failed out"]);
+
+    // What fails runs once more by itself.
+    fixture.for_both("test", &[]).ends_with(1);
+    assert_eq!((counts("good"), counts("bad")), (2, 3));
+    let output = again(1);
+    assert_eq!((counts("good"), counts("bad")), (2, 5), "{output}");
+    assert_eq!(output.json()["targets"].as_array().unwrap().len(), 1, "{output}");
+    assert_eq!(output.row("aarch64-linux")["tests"], serde_json::json!({ "passed": 0, "failed": 1, "ignored": 0 }));
+
+    fs::write(tests.join("bad.rs"), format!("{} }}", writes("bad"))).unwrap();
+    let output = again(0);
+    assert_eq!((counts("good"), counts("bad")), (2, 6), "{output}");
+    let row = output.row("aarch64-linux");
+    assert_eq!((&row["status"], &row["reason"]), (&"passed".into(), &"only what failed in the last run".into()));
+
+    let output = again(0);
+    output.says(&["nothing failed in the last run of x86_64-linux, aarch64-linux"]);
+    assert_eq!(output.json()["targets"], serde_json::json!([]), "{output}");
+    let output = fixture.for_both("test", &["--rerun-failed"]).succeeds();
+    assert!(output.out.ends_with("\nnothing was run\n"), "{output}");
+
+    // A target that does not compile runs whole, as soon as it does.
+    fixture.write(
+        "src/lib.rs",
+        "pub fn next(n: u32) -> u32 { n + 1 }\n#[cfg(target_arch = \"aarch64\")] compile_error!(\"x\");",
+    );
+    fixture.for_both("test", &[]).ends_with(1);
+    let before = (counts("good"), counts("bad"));
+    fixture.write("src/lib.rs", "pub fn next(n: u32) -> u32 { n + 1 }");
+    let output = again(0);
+    assert_eq!((counts("good"), counts("bad")), (before.0 + 1, before.1 + 1), "{output}");
+    assert_eq!(output.row("aarch64-linux")["reason"], serde_json::Value::Null);
+}
