@@ -148,11 +148,20 @@ fn commands() -> Result<String> {
         writeln!(page, "| [`{name}`](#{name}) | {about} |")?;
     }
     for command in commands() {
-        let help = command.clone().render_long_help().to_string();
-        let help: Vec<&str> = help.trim().lines().map(str::trim_end).collect();
-        write!(page, "\n## {}\n\n```text\n{}\n```\n", command.get_name(), help.join("\n"))?;
+        write_help(&mut page, command, command.get_name())?;
+        for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+            write_help(&mut page, below, &format!("{} {}", command.get_name(), below.get_name()))?;
+        }
     }
     Ok(page)
+}
+
+/// Adds the manual of one command.
+fn write_help(page: &mut String, command: &clap::Command, name: &str) -> Result<()> {
+    let help = command.clone().render_long_help().to_string();
+    let help: Vec<&str> = help.trim().lines().map(str::trim_end).collect();
+    write!(page, "\n## {name}\n\n```text\n{}\n```\n", help.join("\n"))?;
+    Ok(())
 }
 
 #[cfg(test)]

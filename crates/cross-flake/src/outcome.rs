@@ -60,10 +60,10 @@ pub struct Outcome {
     /// The suites of the run.
     pub suites: Vec<SuiteOutcome>,
     /// Its test programs.
-    #[serde(skip)]
+    #[serde(default)]
     pub programs: Vec<ProgramResult>,
     /// The words of the compiler or the inspection, where one failed.
-    #[serde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build_output: Option<String>,
 }
 
@@ -98,9 +98,25 @@ pub struct Report {
     pub groups: Vec<Vec<String>>,
     /// The rows, in the order of the table.
     pub targets: Vec<Outcome>,
+    /// The part of the run that it is about, where several machines share one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Share>,
     /// Diagnostics of the compiler, where they are what was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// One machine's part of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// Its number, from 1.
+    pub number: usize,
+    /// The number of all parts.
+    pub of: usize,
+    /// A hash of which part has what.
+    pub plan: String,
+    /// The rows of the whole run, in their order.
+    pub rows: Vec<String>,
 }
 
 /// A diagnostic of the compiler, once for all rows that it is about.
@@ -113,7 +129,7 @@ pub struct Diagnostic {
 }
 
 impl Report {
-    /// Reads what `--json` printed; the output of programs is not in it.
+    /// Reads what `--json` printed.
     ///
     /// # Errors
     /// It is no such report.
@@ -171,7 +187,8 @@ impl Counts {
 }
 
 /// The end of one test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum CaseResult {
     /// It passed.
     Passed,
@@ -182,7 +199,7 @@ pub enum CaseResult {
 }
 
 /// One test of a program.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
     /// Its name.
     pub name: String,
@@ -191,7 +208,7 @@ pub struct Case {
 }
 
 /// One test program at its end.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ProgramResult {
     /// The name that people read: `hello-zlib tests/io`.
     pub title: String,
@@ -201,7 +218,8 @@ pub struct ProgramResult {
     pub cases: Vec<Case>,
     /// Its fault, in a few words; `None` if all is well.
     pub failure: Option<String>,
-    /// Everything it printed.
+    /// Everything it printed, if it failed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub output: String,
     /// Seconds that it ran.
     pub seconds: f64,
@@ -210,6 +228,7 @@ pub struct ProgramResult {
     /// It had to be ended.
     pub timed_out: bool,
     /// The first run, which failed, if it passed when it was run again alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<Box<ProgramResult>>,
 }
 
@@ -227,7 +246,7 @@ pub struct SuiteOutcome {
     /// Its steps.
     pub steps: Vec<StepOutcome>,
     /// Its steps with all that they printed.
-    #[serde(skip)]
+    #[serde(default)]
     pub results: Vec<ProgramResult>,
 }
 

@@ -343,7 +343,7 @@ mod tests {
         let targets =
             vec![row("x86_64-linux", 3, 1.5, 12), row("windows-x64", 0, 0.0, 0), row("macos-arm64", 4, 0.25, 9)];
         let report =
-            Report { provider: "portable".to_owned(), crates: 5, groups: Vec::new(), targets, diagnostics: Vec::new() };
+            Report { provider: "portable".to_owned(), crates: 5, groups: Vec::new(), targets, ..Report::default() };
         let report = Report::read(&cross_flake::report::files::to_json(&report).unwrap()).unwrap();
         assert_eq!(report.targets.iter().map(|row| row.tests.passed).sum::<usize>(), 7);
         assert_eq!(report.targets.iter().map(|row| row.run_seconds).sum::<f64>(), 1.75);

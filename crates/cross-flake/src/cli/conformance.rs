@@ -98,11 +98,11 @@ impl Conformance {
         let outcomes = check_all(&prepared, self.cxx, &folder, &limits, &events);
         signals::check()?;
         self.report.finish(&Report {
-            diagnostics: Vec::new(),
             provider: provider.name().to_owned(),
             crates: 0,
             groups: Vec::new(),
             targets: outcomes,
+            ..Report::default()
         })
     }
 }

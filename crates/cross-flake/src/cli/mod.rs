@@ -10,6 +10,7 @@ pub mod env;
 pub mod inspect;
 pub mod list;
 mod options;
+pub mod report;
 pub mod run;
 pub mod setup;
 pub mod shell;
@@ -46,6 +47,7 @@ pub enum Command {
     Clippy(clippy::Clippy),
     Test(test::Test),
     TestAllTargets(test_all_targets::TestAllTargets),
+    Report(report::Report),
     Run(run::Run),
     Shell(shell::Shell),
     Env(env::Env),
@@ -70,6 +72,7 @@ impl Command {
             Command::Clippy(command) => command.run(),
             Command::Test(command) => command.run(),
             Command::TestAllTargets(command) => command.run(),
+            Command::Report(command) => command.run(),
             Command::Run(command) => command.run(),
             Command::Shell(command) => command.run(),
             Command::Env(command) => command.run(),

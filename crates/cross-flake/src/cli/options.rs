@@ -10,6 +10,7 @@ use super::{Place, announce, prepare};
 use crate::engine::build::Mode;
 use crate::engine::last::{Failures, LastRun};
 use crate::engine::part::Part;
+use crate::engine::shard::{Shard, ShardId};
 use crate::engine::suites::Chosen;
 use crate::engine::{self, CPU, Request, stale};
 use crate::environment::Environment;
@@ -153,6 +154,10 @@ pub(super) struct TestOptions {
     /// target that did not compile runs whole
     #[arg(long)]
     rerun_failed: bool,
+    /// Run the second of five parts, say, so that five machines share the work: each builds few targets, and by the times of earlier
+    /// runs, in target/cross-flake/timings.json, all take about as long. `report merge` makes one report of theirs
+    #[arg(long, value_name = "K/N", conflicts_with = "rerun_failed")]
+    shard: Option<ShardId>,
 }
 
 /// Options of both commands that run tests.
@@ -222,7 +227,13 @@ impl TestArguments {
     }
 
     /// The programs to be run, and the rows that have any.
-    fn part(&self, workspace: &Workspace, targets: &[Target]) -> Result<(Vec<Target>, Part)> {
+    fn part(&self, workspace: &Workspace, targets: &[Target], suites: &[Chosen]) -> Result<(Vec<Target>, Part)> {
+        if let Some(id) = self.tests.shard {
+            let (selection, _) = self.cargo.selection(split(&self.rest).0);
+            let shard = Shard::plan(id, workspace, targets, &selection, suites)?;
+            let own = targets.iter().filter(|target| shard.has_row(&target.name));
+            return Ok((own.cloned().collect(), Part::Shard(shard)));
+        }
         if !self.tests.rerun_failed {
             return Ok((targets.to_vec(), Part::All));
         }
@@ -252,11 +263,11 @@ impl TestArguments {
         suites: Vec<Chosen>,
         events: &Events,
     ) -> Result<ExitCode> {
-        let (targets, part) = self.part(workspace, targets)?;
+        let (targets, part) = self.part(workspace, targets, &suites)?;
         if targets.is_empty() {
             // Everything that is asked to report does.
             let provider = self.place.provider(workspace)?.name().to_owned();
-            return self.report.finish(&Report { provider, ..Report::default() });
+            return self.report.finish(&Report { provider, shard: part.share(), ..Report::default() });
         }
         let (cargo_rest, test_args) = split(&self.rest);
         let (selection, cargo_rest) = self.cargo.selection(cargo_rest);

@@ -158,8 +158,13 @@ impl<'r, 'a> Collector<'r, 'a> {
     }
 
     /// Tells if a program, or documentation, is new to this run and a part of it, and if the tests of its row run here.
-    fn is_to_run(&self, owner: Owner, program: &Path, title: &str) -> bool {
-        if !self.run.request.part.has_program(self.run.name_of(owner), title) {
+    fn is_to_run(&self, owner: Owner, package: Option<&Package>, program: &Path, title: &str) -> bool {
+        let part = &self.run.request.part;
+        let belongs = match owner {
+            Owner::Host => part.has_host_program(package.map_or("", |package| &package.id.repr), title),
+            Owner::Row(row) => part.has_program(&self.run.rows[row].target.name, title),
+        };
+        if !belongs {
             return false;
         }
         let mut started = self.run.started.lock().unwrap_or_else(PoisonError::into_inner);
@@ -193,7 +198,7 @@ impl<'r, 'a> Collector<'r, 'a> {
         let row = self.row(owner);
         let package = self.run.workspace.package(&artifact.package_id).context("cargo built a package of nowhere")?;
         let title = self.title(package, artifact);
-        if !self.is_to_run(owner, &program, &title) {
+        if !self.is_to_run(owner, Some(package), &program, &title) {
             return Ok(());
         }
         let args = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
@@ -228,7 +233,7 @@ impl<'r, 'a> Collector<'r, 'a> {
         let package = self.run.workspace.metadata.packages.iter().find(of_package);
         let name = call.value_of("--crate-name").unwrap_or_default().to_string_lossy().into_owned();
         let title = format!("{} doctests", package.map_or(name, |package| self.name(package)));
-        if !has_code_blocks(folder) || !self.is_to_run(owner, &source, &title) {
+        if !has_code_blocks(folder) || !self.is_to_run(owner, package, &source, &title) {
             return Ok(());
         }
         let row = self.row(owner);

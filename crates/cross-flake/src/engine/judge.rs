@@ -36,7 +36,7 @@ pub(super) fn outcome(row: &Row<'_>, progress: &mut Progress, request: &Request)
         let reason = outcome.reason.take().map(|reason| format!("; {reason}")).unwrap_or_default();
         outcome.reason = Some(part + &reason);
     }
-    outcome.suites = suites::outcomes(&request.suites, &request.part, row.target, std::mem::take(&mut progress.steps));
+    outcome.suites = suites::outcomes(request, row.target, std::mem::take(&mut progress.steps));
     let failed = outcome.suites.iter().find(|suite| suite.status == Some(Status::Failed));
     if let (Some(failed), true) = (failed, outcome.status != Status::Failed) {
         outcome.reason = Some(format!("{}: {}", failed.name, failed.reason.clone().unwrap_or_default()));

@@ -16,6 +16,7 @@ mod queue;
 pub mod reasons;
 pub mod recorder;
 pub mod rooms;
+pub mod shard;
 pub mod stale;
 pub mod suites;
 mod timings;
@@ -50,7 +51,7 @@ use programs::Limits;
 use queue::Queue;
 use recorder::Recorder;
 use rooms::Rooms;
-use timings::Timings;
+use timings::{BUILD, Timings};
 
 /// The variable that tells qemu which processor to play.
 pub const CPU: &str = "QEMU_CPU";
@@ -108,6 +109,8 @@ struct Progress {
     compiled: usize,
     known: usize,
     built: f64,
+    /// Its share of the time that cargo took.
+    cargo: f64,
     /// The reason in a line, and all that the compiler or the inspection said.
     build_failure: Option<(String, String)>,
     programs: Vec<ProgramResult>,
@@ -325,6 +328,7 @@ impl<'a> Run<'a> {
             self.events.send(Event::Phase { target: &row.target.name, phase: Phase::Building { crates: 0 } });
         }
         let mut collector = Collector::new(self, group);
+        let start = Instant::now();
         let build = |ready: &[Ready<'_>], collector: &mut Collector<'_, '_>| {
             let end = build::build(self.workspace, &request, &self.recorder, ready, |built| collector.built(built))?;
             collector.check()?;
@@ -356,6 +360,7 @@ impl<'a> Run<'a> {
         }
         for index in group {
             let row = &self.rows[*index];
+            row.progress().cargo = seconds_since(start) / group.len() as f64;
             if !suites::any(row, self) {
                 self.close(row);
             }
@@ -428,7 +433,12 @@ impl<'a> Run<'a> {
         let ran = targets.iter().flat_map(|outcome| {
             outcome.all_programs().map(|result| (outcome.name.as_str(), result.title.as_str(), result.seconds))
         });
-        self.past.keep(ran)?;
+        let built = self.rows.iter().filter(|_| self.request.mode == Mode::Test).map(|row| {
+            let name = row.target.name.as_str();
+            (name, BUILD, row.progress().cargo.max(self.past.of(name, BUILD).unwrap_or_default()))
+        });
+        let ran: Vec<_> = ran.chain(built).collect();
+        self.past.keep(ran.into_iter())?;
         if self.request.mode == Mode::Test {
             LastRun::load(self.workspace).keep(&targets)?;
         }
@@ -438,6 +448,7 @@ impl<'a> Run<'a> {
             crates: self.host_crates.into_inner(),
             groups,
             targets,
+            shard: self.request.part.share(),
             diagnostics: diagnostics.with_names(|row| self.rows[row].target.name.clone()),
         })
     }

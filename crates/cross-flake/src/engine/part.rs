@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::BUILD_MACHINE;
 use super::last::Failures;
+use super::shard::Shard;
+use crate::outcome::Share;
 
 /// A part of the test programs and suites of each row.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +15,8 @@ pub enum Part {
     All,
     /// Those that failed in the last run, by row.
     Failed(BTreeMap<String, Failures>),
+    /// Those of one of several machines.
+    Shard(Shard),
 }
 
 impl Part {
@@ -20,6 +25,15 @@ impl Part {
         match self {
             Part::All => true,
             Part::Failed(rows) => rows.get(row).is_some_and(|row| row.whole || row.programs.contains(title)),
+            Part::Shard(shard) => shard.has_program(row, title),
+        }
+    }
+
+    /// Tells if a test of the host's own belongs to it, by its package and title.
+    pub fn has_host_program(&self, package: &str, title: &str) -> bool {
+        match self {
+            Part::Shard(shard) => shard.has_host_program(package),
+            part => part.has_program(BUILD_MACHINE, title),
         }
     }
 
@@ -28,6 +42,7 @@ impl Part {
         match self {
             Part::All => true,
             Part::Failed(rows) => rows.get(row).is_some_and(|row| row.whole || row.suites.contains(suite)),
+            Part::Shard(shard) => shard.has_suites(row),
         }
     }
 
@@ -37,6 +52,15 @@ impl Part {
             Part::All => None,
             Part::Failed(rows) if rows.get(row).is_some_and(|row| row.whole) => None,
             Part::Failed(_) => Some("only what failed in the last run".to_owned()),
+            Part::Shard(shard) => shard.is_cut(row).then(|| "other shards have the rest of it".to_owned()),
+        }
+    }
+
+    /// What a report says of a shard.
+    pub fn share(&self) -> Option<Share> {
+        match self {
+            Part::Shard(shard) => Some(shard.share()),
+            Part::All | Part::Failed(_) => None,
         }
     }
 }

@@ -7,8 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::job::{Job, Output, Owner, Program, StepId};
-use super::part::Part;
-use super::{Row, Run};
+use super::{Request, Row, Run};
 use crate::environment::path_with;
 use crate::host::child::inherited;
 use crate::outcome::{ProgramResult, Status, StepOutcome, SuiteOutcome};
@@ -27,12 +26,12 @@ pub struct Chosen {
 
 /// Tells if the row has a step to run.
 pub(super) fn any(row: &Row<'_>, run: &Run<'_>) -> bool {
-    run.request.suites.iter().any(|chosen| applies(chosen, row.target, &run.request.part))
+    run.request.suites.iter().any(|chosen| applies(chosen, row.target, run.request))
 }
 
-fn applies(chosen: &Chosen, target: &Target, part: &Part) -> bool {
+fn applies(chosen: &Chosen, target: &Target, request: &Request) -> bool {
     let suite = &chosen.suite;
-    chosen.unavailable.is_none() && suite.hole(target).is_none() && part.has_suite(&target.name, &suite.name)
+    chosen.unavailable.is_none() && suite.hole(target).is_none() && request.part.has_suite(&target.name, &suite.name)
 }
 
 /// A job for each step of each suite that is for this row.
@@ -46,7 +45,7 @@ pub(super) fn jobs(index: usize, row: &Row<'_>, run: &Run<'_>) -> Result<Vec<Job
     shell.insert("PATH".into(), path_with(&[row.environment])?);
     shell.insert("CROSS_FLAKE".into(), std::env::current_exe().context("cannot find this program itself")?.into());
     let mut jobs = Vec::new();
-    let of_row = |(_, chosen): &(usize, &Chosen)| applies(chosen, row.target, &run.request.part);
+    let of_row = |(_, chosen): &(usize, &Chosen)| applies(chosen, row.target, run.request);
     for (suite_index, chosen) in run.request.suites.iter().enumerate().filter(of_row) {
         let suite = &chosen.suite;
         for (step_index, step) in suite.steps.iter().enumerate() {
@@ -99,12 +98,7 @@ fn direct(target: &Target) -> RunnerSpec {
 }
 
 /// Returns the ends of the suites on one row.
-pub fn outcomes(
-    suites: &[Chosen],
-    part: &Part,
-    target: &Target,
-    results: Vec<(StepId, ProgramResult)>,
-) -> Vec<SuiteOutcome> {
+pub(super) fn outcomes(request: &Request, target: &Target, results: Vec<(StepId, ProgramResult)>) -> Vec<SuiteOutcome> {
     let mut by_suite: HashMap<usize, Vec<(StepId, ProgramResult)>> = HashMap::new();
     for (id, result) in results {
         by_suite.entry(id.suite).or_default().push((id, result));
@@ -124,7 +118,9 @@ pub fn outcomes(
         let (status, reason) = match (chosen.suite.hole(target), &chosen.unavailable, failed) {
             (Some(hole), _, _) => (None, Some(hole.to_owned())),
             (None, Some(tool), _) => (Some(Status::Skipped), Some(tool.clone())),
-            (None, None, _) if !part.has_suite(&target.name, &chosen.suite.name) => (None, part.of_row(&target.name)),
+            (None, None, _) if !request.part.has_suite(&target.name, &chosen.suite.name) => {
+                (None, request.part.of_row(&target.name))
+            }
             (None, None, Some(failed)) => (Some(Status::Failed), Some(failed)),
             (None, None, None) if chosen.suite.level(target) == Level::Link => {
                 (Some(Status::Linked), chosen.suite.why_only_linked(target).map(str::to_owned))
@@ -135,5 +131,5 @@ pub fn outcomes(
         let results = results.into_iter().map(|(_, result)| result).collect();
         SuiteOutcome { name: chosen.suite.name.clone(), status, reason, seconds, steps, results }
     };
-    suites.iter().enumerate().map(outcome).collect()
+    request.suites.iter().enumerate().map(outcome).collect()
 }

@@ -14,6 +14,9 @@ pub struct Timings {
     seconds: BTreeMap<String, f64>,
 }
 
+/// The title of a row's share of cargo's time. The longest that it ever was is kept: that of a build from the start.
+pub const BUILD: &str = "(build)";
+
 fn key(row: &str, title: &str) -> String {
     format!("{row} {title}")
 }
@@ -29,6 +32,13 @@ impl Timings {
     /// Returns the seconds that this took.
     pub fn of(&self, row: &str, title: &str) -> Option<f64> {
         self.seconds.get(&key(row, title)).copied()
+    }
+
+    /// Titles of a row, with the seconds that each took.
+    pub fn of_row<'a>(&'a self, row: &'a str) -> impl Iterator<Item = (&'a str, f64)> {
+        self.seconds
+            .iter()
+            .filter_map(move |(key, seconds)| Some((key.strip_prefix(row)?.strip_prefix(' ')?, *seconds)))
     }
 
     /// Keeps how long things took in this run; what was not run keeps its time.

@@ -1,9 +1,11 @@
 //! Views of a run: live lines, a table, JSON, JUnit and markdown.
 
+mod annotations;
 mod diagnostics;
 pub mod files;
 mod lines;
 pub mod live;
+pub mod merge;
 pub mod table;
 
 use std::process::ExitCode;
@@ -49,6 +51,7 @@ impl ReportOptions {
         // Without its colours where stderr shows none.
         anstream::eprint!("{}", diagnostics::for_people(report));
         show_failures(report);
+        annotations::write(report);
         if self.json {
             print!("{}", to_json(report)?);
         } else {

@@ -50,6 +50,7 @@ fn every_form_of_report_tells_of_the_same_run() {
             "run_seconds",
             "reason",
             "suites",
+            "programs",
         ];
         assert_eq!(fields(row), names);
         assert_eq!(fields(&row["tests"]), ["passed", "failed", "ignored"]);
@@ -211,4 +212,56 @@ fn a_program_that_was_built_is_what_its_row_promises() {
     let output = fixture.program(&["inspect", "--json", &manifest, &arm]).ends_with(1);
     assert_eq!(output.json().as_array().unwrap().len(), 1);
     output.says(&["error: ", "Cargo.toml"]);
+}
+
+#[test]
+fn shards_run_every_program_once_and_their_reports_become_one() {
+    let fixture = Fixture::new("small");
+    fs::create_dir(fixture.root().join("tests")).unwrap();
+    for name in ["first", "second"] {
+        fixture.write(&format!("tests/{name}.rs"), "#[test] fn passes() {}");
+    }
+    fixture.write("tests/bad.rs", "#[test] fn fails() {\n    assert_ne!(1, 1, \"as it should\")\n}");
+    let mut ran = Vec::new();
+    for number in 1..=3 {
+        let (shard, report) = (format!("{number}/3"), format!("json=shard-{number}.json"));
+        // As on a machine of its own: nothing is known of earlier runs.
+        let target = fixture.path(&format!("target-{number}"));
+        let start = fixture.for_both("test", &["--json", "--shard", &shard, "--report", &report]);
+        let json = start.env("CARGO_TARGET_DIR", target).run().json();
+        assert_eq!(json["shard"]["number"], number, "{json}");
+        assert_eq!(json["shard"]["rows"], serde_json::json!(BOTH));
+        for row in json["targets"].as_array().unwrap() {
+            let programs = row["programs"].as_array().unwrap().iter();
+            ran.extend(programs.map(|program| format!("{} {}", row["name"], program["title"])));
+        }
+    }
+    ran.sort();
+    let titles = ["small", "small bin/small", "small tests/bad", "small tests/first", "small tests/second"];
+    let mut expected: Vec<String> =
+        BOTH.iter().flat_map(|row| titles.map(|title| format!("\"{row}\" \"{title}\""))).collect();
+    expected.sort();
+    assert_eq!(ran, expected);
+
+    let files = ["shard-3.json", "shard-1.json", "shard-2.json"];
+    let merge = |files: &[&str], args: &[&str]| fixture.program(&[&["report", "merge"], files, args].concat());
+    let output = merge(&files, &["--json", "--report", "junit=all.xml"]).env("GITHUB_ACTIONS", "true").ends_with(1);
+    let json = output.json();
+    assert_eq!(json["targets"].as_array().unwrap().iter().map(|row| &row["name"]).collect::<Vec<_>>(), BOTH);
+    for row in BOTH {
+        assert_eq!(output.row(row)["tests"], serde_json::json!({ "passed": 3, "failed": 1, "ignored": 1 }), "{output}");
+    }
+    let junit = Report::deserialize_from_str(&fs::read_to_string(fixture.root().join("all.xml")).unwrap()).unwrap();
+    assert_eq!((junit.tests, junit.failures), (10, 2));
+    // One annotation for both targets, beside the code.
+    let annotations: Vec<&str> = output.err.lines().filter(|line| line.starts_with("::")).collect();
+    let [annotation] = annotations.as_slice() else { panic!("{output}") };
+    let start =
+        "::error file=tests/bad.rs,line=2,title=small tests/bad%3A fails on x86_64-linux%2C aarch64-linux::assertion";
+    assert!(annotation.starts_with(start), "{output}");
+    let output = merge(&files, &[]).ends_with(1);
+    assert!(output.out.ends_with("\n2 failed\n") && !output.err.contains("::error"), "{output}");
+
+    merge(&files[..2], &[]).ends_with(2).says(&["no report of shard 2/3"]);
+    merge(&["shard-1.json", "shard-2.json", "Cargo.toml"], &[]).ends_with(2).says(&["cannot read Cargo.toml"]);
 }
