@@ -4,11 +4,13 @@ pub mod build;
 pub mod check;
 pub mod clean;
 pub mod clippy;
+pub mod completions;
 pub mod conformance;
 pub mod doctor;
 pub mod env;
 pub mod inspect;
 pub mod list;
+pub mod man;
 mod options;
 pub mod report;
 pub mod run;
@@ -55,6 +57,8 @@ pub enum Command {
     Inspect(inspect::Inspect),
     Conformance(conformance::Conformance),
     Clean(clean::Clean),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 impl Command {
@@ -80,6 +84,8 @@ impl Command {
             Command::Inspect(command) => command.run(),
             Command::Conformance(command) => command.run(),
             Command::Clean(command) => command.run(),
+            Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(),
         }
     }
 }

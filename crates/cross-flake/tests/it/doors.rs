@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::{Fixture, Start};
+use crate::support::{Fixture, Start, names};
 
 /// The directory in which this test's own cargo has built the program.
 fn built() -> PathBuf {
@@ -61,4 +61,39 @@ fn a_workspace_has_the_commands_in_an_xtask_of_its_own() {
         assert_eq!(output.row(row)["tests"]["passed"], 1, "{output}");
     }
     start(&["env", "nowhere"]).ends_with(2).says(&["`cargo xtask list` shows every target"]);
+}
+
+#[test]
+fn a_shell_completes_commands_options_and_the_rows_of_the_workspace() {
+    let fixture = Fixture::new("small");
+    fixture.write("targets.toml", "[target.mine]\ntriple = \"a-b-c\"\nlevel = \"link\"\nreason = \"x\"\n");
+    let script = fixture.program(&["completions", "bash"]).succeeds().out;
+    fs::write(fixture.path("completions"), &script).unwrap();
+    // What completed cargo before goes on for everything else, also if the script is read twice.
+    let shell = "_before() { COMPREPLY=(cargos-own); }; complete -F _before cargo; . ../completions; . ../completions; \
+                 COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); function=$(complete -p \"$1\"); \
+                 function=${function##*-F }; ${function%% *} \"$1\" \"${!#}\" \"${@:$#-1:1}\"; echo \"${COMPREPLY[*]}\"";
+    let completed = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let output = fixture.command("bash", &[&["--norc", "-c", shell, "bash"], &words[..]].concat()).succeeds();
+        output.out.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(completed("cargo-cross-flake test-all-t"), ["test-all-targets"]);
+    assert_eq!(completed("cargo cross-flake test windows-x8"), ["windows-x86"]);
+    assert_eq!(completed("cargo cross-flake run mi"), ["mine"]);
+    assert_eq!(completed("cargo cross-flake test mine --rerun"), ["--rerun-failed"]);
+    assert_eq!(completed("cargo build --rel"), ["cargos-own"]);
+    for shell in ["zsh", "fish"] {
+        let script = fixture.program(&["completions", shell]).succeeds().out;
+        assert!(script.contains("windows-x86") && script.contains("mine"), "{shell}\n{script}");
+    }
+
+    let folder = fixture.path("man1");
+    fixture.program(&["man", folder.to_str().unwrap()]).succeeds();
+    let pages = names(&folder);
+    for page in ["cargo-cross-flake.1", "cargo-cross-flake-test.1", "cargo-cross-flake-report-merge.1"] {
+        assert!(pages.iter().any(|name| name == page), "{pages:?}");
+    }
+    let page = fs::read_to_string(folder.join("cargo-cross-flake-test.1")).unwrap();
+    assert!(page.contains(".TH cargo-cross-flake-test 1") && page.contains("rerun"), "{page}");
 }
