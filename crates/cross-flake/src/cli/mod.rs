@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod check;
+pub mod ci;
 pub mod clean;
 pub mod clippy;
 pub mod completions;
@@ -56,6 +57,7 @@ pub enum Command {
     Sysroot(sysroot::Sysroot),
     Inspect(inspect::Inspect),
     Conformance(conformance::Conformance),
+    Ci(ci::Ci),
     Clean(clean::Clean),
     Completions(completions::Completions),
     Man(man::Man),
@@ -83,6 +85,7 @@ impl Command {
             Command::Sysroot(command) => command.run(),
             Command::Inspect(command) => command.run(),
             Command::Conformance(command) => command.run(),
+            Command::Ci(command) => command.run(),
             Command::Clean(command) => command.run(),
             Command::Completions(command) => command.run(),
             Command::Man(command) => command.run(),

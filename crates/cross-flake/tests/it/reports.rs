@@ -265,3 +265,44 @@ fn shards_run_every_program_once_and_their_reports_become_one() {
     merge(&files[..2], &[]).ends_with(2).says(&["no report of shard 2/3"]);
     merge(&["shard-1.json", "shard-2.json", "Cargo.toml"], &[]).ends_with(2).says(&["cannot read Cargo.toml"]);
 }
+
+/// The commands of a workflow, which stand on a line each.
+fn commands(workflow: &str) -> Vec<&str> {
+    let lines = workflow.lines().filter_map(|line| line.trim_start().trim_start_matches("- ").strip_prefix("run: "));
+    lines.collect()
+}
+
+#[test]
+fn a_workflow_does_what_it_says() {
+    let fixture = Fixture::new("small");
+    let ci = |args: &[&str]| fixture.program(&[&["ci"], args].concat()).succeeds().out;
+    let program = format!("'{}'", env!("CARGO_BIN_EXE_cargo-cross-flake"));
+    let run = |command: &str, shard: usize| {
+        let line = command.replace("cargo cross-flake", &program).replace("${{ matrix.shard }}", &shard.to_string());
+        let (target, summary) = (fixture.path(&format!("target-{shard}")), fixture.path("summary"));
+        let start = fixture.command("sh", &["-e", "-c", &line]);
+        start.env("CARGO_TARGET_DIR", target).env("GITHUB_STEP_SUMMARY", summary).succeeds()
+    };
+    let workflow = ci(&["github", BOTH[0], BOTH[1], "--shards", "2"]);
+    let all = commands(&workflow);
+    let [_, install, test, merge_install, merge, summary] = all.as_slice() else { panic!("{workflow}") };
+    assert!(install == merge_install && install.starts_with("cargo install "), "{workflow}");
+    for shard in [1, 2] {
+        let output = run(test, shard);
+        assert!(output.out.ends_with("\n1 passed\n"), "{output}");
+    }
+    assert!(run(merge, 0).out.ends_with("\n2 passed\n"));
+    run(summary, 0);
+    assert!(fs::read_to_string(fixture.path("summary")).unwrap().starts_with("**2 passed** (portable)"));
+
+    assert!(ci(&["gitlab", "--shards", "3"]).contains("  parallel: 3\n"));
+    assert!(ci(&["gitlab"]).contains("    - cargo cross-flake test-all-targets --report junit=junit.xml\n"));
+    // With Nix it is that of the templates.
+    let templates = ["default", "existing-flake"].map(|template| {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../nix/templates");
+        fs::read_to_string(format!("{folder}/{template}/.github/workflows/cross.yml")).unwrap()
+    });
+    let own = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/data/ci/github-nix.yml")).unwrap();
+    assert!(templates.iter().all(|template| *template == own));
+    fixture.program(&["ci", "github", "nowhere"]).ends_with(2);
+}

@@ -1,0 +1,127 @@
+//! `ci`.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+
+use super::{Place, find_targets};
+use crate::settings;
+use crate::workspace::{Selection, Workspace};
+
+/// Print a workflow for CI that builds and tests for every target
+///
+/// Without Nix it is one job, or as many as `--shards` says with another that makes one report of theirs; what is fetched is
+/// kept from run to run. With a flake it is a job for each target.
+#[derive(Args)]
+#[command(
+    after_long_help = "Examples:\n  cargo cross-flake ci github > .github/workflows/cross.yml\n  cargo cross-flake ci gitlab \
+                       aarch64-linux windows-x64 --shards 2 > .gitlab-ci.yml"
+)]
+pub struct Ci {
+    /// The service
+    service: Service,
+    /// Names or triples of targets [default: all that `test-all-targets` means]
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+    /// Jobs that share the work
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..), default_value_t = 1)]
+    shards: u8,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// A service that runs workflows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Service {
+    /// GitHub Actions, in .github/workflows
+    Github,
+    /// GitLab CI, in .gitlab-ci.yml
+    Gitlab,
+}
+
+/// The workflows: for one job, for several, and for Nix. What is between `@` is filled in; the line of `@install@` goes where a
+/// workspace has the program itself.
+const fn workflows(service: Service) -> [&'static str; 3] {
+    match service {
+        Service::Github => [
+            include_str!("../../data/ci/github.yml"),
+            include_str!("../../data/ci/github-shards.yml"),
+            include_str!("../../data/ci/github-nix.yml"),
+        ],
+        Service::Gitlab => [
+            include_str!("../../data/ci/gitlab.yml"),
+            include_str!("../../data/ci/gitlab-shards.yml"),
+            include_str!("../../data/ci/gitlab-nix.yml"),
+        ],
+    }
+}
+
+/// Installs the program on a machine that has cargo.
+const INSTALL: &str = "cargo install --locked --git https://github.com/cross-flake/cross-flake cross-flake";
+
+impl Ci {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// A target is unknown, or Nix is asked for what a flake decides.
+    pub fn run(self) -> Result<ExitCode> {
+        let workspace = self.place.workspace()?;
+        let targets = find_targets(&workspace, &self.targets)?;
+        let [one, several, nix] = workflows(self.service);
+        let is_nix = self.place.provider(&workspace)?.name() == "nix";
+        if is_nix && (self.shards > 1 || (!targets.is_empty() && self.service == Service::Github)) {
+            bail!(
+                "with Nix there is a job for each target that the flake names; --provider portable takes targets and shards"
+            );
+        }
+        let workflow = match self.shards {
+            _ if is_nix => nix,
+            1 => one,
+            _ => several,
+        };
+        let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+        let tests = if names.is_empty() { "test-all-targets".to_owned() } else { format!("test {}", names.join(" ")) };
+        let numbers: Vec<String> = (1..=self.shards).map(|number| number.to_string()).collect();
+        let rows = if names.is_empty() { all(&workspace)? } else { names.join(", ") };
+        print!("{}", fill(workflow, settings::program(), &tests, &numbers, &rows));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The names of the workspace's rows.
+fn all(workspace: &Workspace) -> Result<String> {
+    let (rows, _) = workspace.all_targets(&Selection::default())?;
+    let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+    Ok(names.join(", "))
+}
+
+fn fill(workflow: &str, program: &str, tests: &str, numbers: &[String], rows: &str) -> String {
+    // An xtask is built with the workspace, and `nix run` brings the program.
+    let is_installed = program != "cargo cross-flake";
+    let lines = workflow.lines().filter(|line| !(is_installed && line.contains("@install@")));
+    let filled = lines.map(|line| {
+        let line = line.replace("@install@", INSTALL).replace("@program@", program).replace("@tests@", tests);
+        let line = line.replace("@numbers@", &numbers.join(", ")).replace("@shards@", &numbers.len().to_string());
+        line.replace("@rows@", rows) + "\n"
+    });
+    filled.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_workflow_is_filled_in_whole() {
+        let numbers = ["1".to_owned(), "2".to_owned()];
+        for workflow in [Service::Github, Service::Gitlab].into_iter().flat_map(workflows) {
+            let text = fill(workflow, "cargo cross-flake", "test-all-targets", &numbers, "a, b");
+            let marks = ["@install@", "@program@", "@tests@", "@numbers@", "@shards@", "@rows@"];
+            assert!(marks.iter().all(|mark| !text.contains(mark)), "{text}");
+            assert_eq!(text.matches(INSTALL).count(), workflow.matches("@install@").count());
+            let xtask = fill(workflow, "cargo xtask", "test-all-targets", &numbers, "a, b");
+            assert!(!xtask.contains("cross-flake cross-flake") && !xtask.contains("cargo install"), "{xtask}");
+        }
+    }
+}
