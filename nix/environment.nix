@@ -32,11 +32,17 @@ let
     rustdocflags = flags;
     cc = program "cc";
     cxx = program "c++";
-    ld = program "ld";
+    ld = if row.isMsvc then "${wrapper}/bin/lld-link" else program "ld";
     ar = compiler.tool "ar";
     ranlib = compiler.tool "ranlib";
     objcopy = compiler.tool "objcopy";
     strip = compiler.tool "strip";
+    # What crates for Microsoft's ABI call.
+    clang-cl = if row.isMsvc then program "clang-cl" else null;
+    lld-link = if row.isMsvc then values.ld else null;
+    link-flags = if row.isMsvc then "/MANIFEST:NO" else null;
+    lib = if row.isMsvc then "${compiler.msvcTools}/bin/llvm-lib" else null;
+    rc = if row.isMsvc then "${compiler.msvcTools}/bin/llvm-rc" else null;
     windres = if row.isWindows then compiler.windres else null;
     install-name-tool = if row.isDarwin then compiler.tool "install-name-tool" else null;
     linker-flavor = compiler.linkerFlavor;
@@ -82,6 +88,8 @@ let
     runner = runner.absent == null;
     cc = row.linker == "cc";
     ld = row.linker == "ld";
+    gnu = !row.isMsvc;
+    msvc = row.isMsvc;
     linux = row.isLinux;
     windows = row.isWindows;
     macos = row.isDarwin;

@@ -135,6 +135,7 @@ let
       suffix = system.suffix or "";
       isLinux = system.name == "linux";
       isWindows = system.name == "windows";
+      isMsvc = lib.hasSuffix "-msvc" row.triple;
       isDarwin = system.name == "macos";
       # What follows from the row alone of what environment.toml and the templates speak of.
       placeholders = {

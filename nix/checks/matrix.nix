@@ -18,11 +18,17 @@ let
 
   # C++ would have zig compile its libc++ for each row.
   programs =
-    lib.filter (program: program.compiler == "CC" && (row.hasLibc || !program.libc))
+    lib.filter
+      (
+        program:
+        (if program.msvc or false then row.isMsvc else program.compiler == "CC")
+        && (row.hasLibc || !program.libc)
+      )
       (lib.importTOML (data + "/conformance/conformance.toml")).program;
   compile =
     {
       source,
+      compiler,
       flags,
       libraries,
       ...
@@ -31,7 +37,7 @@ let
       output = builtins.replaceStrings [ "{suffix}" ] [ row.suffix ] program.output;
     in
     ''
-      $CC ${lib.escapeShellArgs flags} ${
+      ${"$" + compiler} ${lib.escapeShellArgs flags} ${
         data + "/conformance/${source}"
       } ${lib.escapeShellArgs libraries} -o ${output}
     ''

@@ -20,6 +20,8 @@ let
   # Shared by all rows. Builds, which have no home, set ZIG_GLOBAL_CACHE_DIR.
   zigCache = "\${XDG_CACHE_HOME:-$HOME/.cache}/cross-flake/zig";
   fill = script: scripts.fill (data + "/clang/${script}");
+  # For Microsoft's ABI clang looks for one of this name.
+  linker = if row.isMsvc then "lld-link" else "${row.name}-ld";
 
   toolchain =
     let
@@ -71,6 +73,16 @@ in
       };
     in
     "${scripts.programs "cc-for-${row.name}" { ${name} = script; }}/bin/${name}";
+  # Those of Microsoft's tools that crates ask for by LLVM's names.
+  msvcTools = scripts.programs "cc-for-${row.name}" {
+    llvm-lib = "#!${runtimeShell}\nexec ${lib.getExe zig} lib \"$@\"\n";
+    llvm-rc = ''
+      #!${runtimeShell}
+      export ZIG_GLOBAL_CACHE_DIR=''${ZIG_GLOBAL_CACHE_DIR:-${zigCache}}
+      export ZIG_LOCAL_CACHE_DIR=$ZIG_GLOBAL_CACHE_DIR
+      exec ${lib.getExe zig} rc /:auto-includes gnu "$@"
+    '';
+  };
   # Answers for Apple's program of this name.
   xcrun = scripts.programs "cc-for-${row.name}" {
     xcrun = fill "xcrun.sh" { "@SYSROOT@" = "${toolchain}/sysroot"; };
@@ -81,7 +93,7 @@ in
     libraries:
     let
       ld = scripts.programs "cc-for-${row.name}" {
-        "${row.name}-ld" = fill "ld.sh" (
+        ${linker} = fill "ld.sh" (
           values
           // {
             "@CPU@" = lib.escapeShellArg (row.zig-cpu or "");
@@ -98,14 +110,21 @@ in
         lib.concatMapStrings (line: line + "\n") (
           [
             "@${toolchain}/clang.cfg"
-            "--ld-path=${ld}/bin/${row.name}-ld"
           ]
+          # clang's driver for Microsoft's ABI has another option for it (cc.sh), and takes fewer when it plays Microsoft's.
+          ++ lib.optional (!row.isMsvc) "--ld-path=${ld}/bin/${linker}"
           ++ row.cflags
           # Build scripts and tests start here, where the distribution's loader need not be; package.nix replaces it in the end.
           ++ lib.optional (
             own && row.isGlibc
           ) "-Wl,--dynamic-linker=${lib.getLib stdenv.cc.libc}/lib/${baseNameOf row.interpreter}"
-          ++ map (folder: "-idirafter ${folder}/include") libraries
+          ++ map (
+            folder:
+            if row.isMsvc then
+              "-Xclang -idirafter -Xclang ${folder}/include"
+            else
+              "-idirafter ${folder}/include"
+          ) libraries
         )
       );
       values = {
@@ -114,12 +133,17 @@ in
         "@TARGET@" = lib.escapeShellArg zigTarget;
         "@TOOLCHAIN@" = "${toolchain}";
         "@CONFIG@" = "${config}";
-        "@LD@" = "${ld}/bin/${row.name}-ld";
+        "@LD@" = "${ld}/bin/${linker}";
       };
     in
-    scripts.programs "cc-for-${row.name}" {
-      "${row.name}-ld" = "#!${runtimeShell}\nexec ${ld}/bin/${row.name}-ld \"$@\"\n";
-      "${row.name}-cc" = fill "cc.sh" (values // { "@DRIVER@" = ""; });
-      "${row.name}-c++" = fill "cc.sh" (values // { "@DRIVER@" = "--driver-mode=g++"; });
-    };
+    scripts.programs "cc-for-${row.name}" (
+      {
+        ${linker} = "#!${runtimeShell}\nexec ${ld}/bin/${linker} \"$@\"\n";
+        "${row.name}-cc" = fill "cc.sh" (values // { "@DRIVER@" = ""; });
+        "${row.name}-c++" = fill "cc.sh" (values // { "@DRIVER@" = "--driver-mode=g++"; });
+      }
+      // lib.optionalAttrs row.isMsvc {
+        "${row.name}-clang-cl" = fill "cc.sh" (values // { "@DRIVER@" = "--driver-mode=cl"; });
+      }
+    );
 }

@@ -28,6 +28,8 @@ if [ "$source" != - ]; then
         "$CC" -O2 -fPIC "-D$define" -I "$source" -c "$@"
         "$AR" rcs "$out/lib/libz.a" ./*
     )
+    # The name that linkers with Microsoft's words look for.
+    case $system in windows) ln "$out/lib/libz.a" "$out/lib/z.lib" ;; esac
     rm -r "$out/objects"
     cp "$source/zlib.h" "$source/zconf.h" "$out/include/"
 fi

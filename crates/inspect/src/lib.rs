@@ -6,6 +6,7 @@
 
 mod machine;
 mod read;
+mod windows;
 
 use std::fmt;
 use std::fs::{self, File};
@@ -229,6 +230,12 @@ impl Inspection {
         Err(format!("{} is built for {found}, not for {expected}", self.path.display()))
     }
 
+    /// Returns the libraries that a program for Windows loads and that neither Windows nor the program's directory has: without them it
+    /// does not start.
+    pub fn missing_libraries(&self) -> Vec<String> {
+        if self.format == Format::Pe { windows::missing(&self.path, &self.libraries) } else { Vec::new() }
+    }
+
     /// Returns an inspection for wasm32 with nothing found yet.
     fn blank(path: &Path, format: Format, kind: Kind) -> Self {
         Self {
@@ -276,6 +283,7 @@ impl fmt::Display for Inspection {
             ("linking", (self.kind != Kind::Relocatable).then(|| linking.to_owned())),
             ("loader", self.interpreter.clone()),
             ("libraries", list(&self.libraries)),
+            ("missing", list(&self.missing_libraries())),
             ("glibc", self.glibc.map(|v| format!("{v} or later"))),
             ("minimum OS", self.minimum_os.clone()),
             ("float ABI", float_abi),

@@ -19,11 +19,12 @@ case $words in
 " -print-prog-name=ld " | " --print-prog-name=ld ") echo "$LD"; exit ;;
 " -dumpmachine ")
     case $TARGET in
+    *-msvc) ;;
     # gcc's name for it, which older configure scripts know: clang's is x86_64-w64-windows-gnu.
     x86-windows-*) echo i686-w64-mingw32; exit ;;
     *-windows-*) echo "${TARGET%%-*}-w64-mingw32"; exit ;;
     esac
-    machine=$("$ZIG" clang --config "$CONFIG" -dumpmachine)
+    machine=$("$ZIG" clang --config="$CONFIG" -dumpmachine)
     echo "${machine%%-unknown-*}-${machine#*-unknown-}"
     exit
     ;;
@@ -99,6 +100,19 @@ case $TARGET in
 esac
 
 case $TARGET in
+*-msvc)
+    # Programs of Windows are position-independent, and clang refuses to hear of it.
+    for a do
+        shift
+        case $a in -fPIC | -fpic | -fPIE | -fpie | -pie | -fuse-ld=*) ;; *) set -- "$@" "$a" ;; esac
+    done
+    # Its driver knows the linker by a name, which it looks for in this folder.
+    set -- --start-no-unused-arguments -fuse-ld=lld --end-no-unused-arguments "$@"
+    export COMPILER_PATH="${LD%/*}"
+    ;;
+esac
+
+case $TARGET in
 *-wasi)
     # clang's driver for WebAssembly knows no --ld-path.
     for a do
@@ -139,4 +153,4 @@ case $TARGET in
 powerpc64le-*-gnu*) more=-Wno-unsupported-abi ;;
 esac
 # Options of the linker on a line that only compiles are no error to gcc, nor to zig, with -Werror either.
-exec "$ZIG" clang $DRIVER -Qunused-arguments --config "$CONFIG" $more "$@"
+exec "$ZIG" clang $DRIVER -Qunused-arguments --config="$CONFIG" $more "$@"

@@ -16,6 +16,7 @@ CXX=@CXX@                 # the folder that has libc++.a, or will have it
 # LLD, in the form that this family of targets wants. That of zig has none for MinGW and macOS.
 lld() {
     case $TARGET in
+    *-msvc) "$LLD" -flavor link "$@" ;;
     *-windows-*) "$LLD" -flavor gnu "$@" ;;
     *-macos*) "$LLD" -flavor darwin "$@" ;;
     *-wasi) "$ZIG" wasm-ld "$@" ;;
@@ -55,7 +56,14 @@ case $words in
     ;;
 esac
 # The row's own libraries: folders with lib. After all of the command's, for LLD goes through its folders in order.
-for prefix in @PREFIXES@; do set -- "$@" "-L$prefix/lib"; done
+case $TARGET in
+*-msvc)
+    for prefix in "$TOOLCHAIN/sysroot/usr" @PREFIXES@; do set -- "$@" "-libpath:$prefix/lib"; done
+    # rustc asks for a table of exception handlers, and our C library's objects are not made for one.
+    case $TARGET in x86-*) set -- "$@" -safeseh:no ;; esac
+    ;;
+*) for prefix in @PREFIXES@; do set -- "$@" "-L$prefix/lib"; done ;;
+esac
 
 # link WORDS...: LLD's output goes where it should, what it complains of is kept in $said.
 link() { { said=$(lld "$@" 2>&1 >&3); } 3>&1; }
@@ -73,8 +81,27 @@ unknown=$(printf '%s\n' "$said" | sed -n "
     s/.*: error: unknown argument: //p
     s/.*: error: library not found for \(-ld_[a-z]*\|-ld64\)$/\1/p")
 # Windows makes no difference between Ws2_32 and ws2_32.
-capitals=
-case $TARGET in *-windows-*)
+capitals= scratch=
+case $TARGET in
+*-msvc)
+    # Objects name libraries, too: here each gets the name by which it is asked for.
+    for library in $(printf '%s\n' "$said" | sed -n "s/.*could not open '\([^/' ]*\)'.*/\1/p" | sort -u); do
+        small=$(echo "${library%.[Ll][Ii][Bb]}" | tr '[:upper:]' '[:lower:]')
+        [ -e "$TOOLCHAIN/sysroot/usr/lib/$small.lib" ] || continue
+        [ "$scratch" ] || scratch=$(mktemp -d) || exit $code
+        ln -s "$TOOLCHAIN/sysroot/usr/lib/$small.lib" "$scratch/$library"
+    done
+    [ -z "$scratch" ] || {
+        trap 'rm -rf "$scratch"' EXIT
+        trap 'exit 1' HUP INT TERM
+        link "$@" "-libpath:$scratch" && {
+            [ -z "$said" ] || printf '%s\n' "$said" >&2
+            exit
+        }
+        code=$?
+    }
+    ;;
+*-windows-*)
     for library in $(printf '%s\n' "$said" | sed -n 's/.*unable to find library -l\(.*[A-Z].*\)/\1/p'); do
         small=$(echo "$library" | tr '[:upper:]' '[:lower:]')
         [ ! -e "$TOOLCHAIN/sysroot/usr/lib/lib$small.a" ] || capitals="$capitals $library"
@@ -139,7 +166,9 @@ fi
 printf '%s\n' "$said" >&2
 
 # ── Libraries that are not there ─────────────────────────────────────────────────────────────────
-library=$(printf '%s\n' "$said" | sed -n 's/.*\(unable to find library\|library not found for\) -l\(.*\)/\2/p' | head -n 1)
+library=$(printf '%s\n' "$said" | sed -n "
+    s/.*\(unable to find library\|library not found for\) -l\(.*\)/\2/p
+    s/.*could not open '\([^/']*\)\.lib'.*/\1/p" | head -n 1)
 if [ "$library" ]; then
     folders=
     for prefix in "$TOOLCHAIN/sysroot/usr" @PREFIXES@; do folders="$folders$prefix/lib, "; done

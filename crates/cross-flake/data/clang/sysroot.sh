@@ -22,6 +22,7 @@ case $target in
 *-linux-gnu* | *-linux-musl* | *-freebsd*) family=elf ;;
 *-freestanding*) family=freestanding ;;
 *-windows-gnu) family=windows ;;
+*-windows-msvc) family=msvc ;;
 *-macos*) family=macos ;;
 *-wasi) family=wasi ;;
 *)
@@ -106,6 +107,7 @@ libcxx() {
 }
 position=-fPIE
 
+parts=$family
 . "$here/$family.sh"
 
 case $part in
@@ -114,7 +116,7 @@ versions) versions && exit ;;
 esac
 
 mkdir -p "$include/c++/v1" "$usr_lib" "$out/resource" "$out/recipe"
-cp "$here/sysroot.sh" "$here/$family.sh" "$out/recipe"
+for name in sysroot $parts; do cp "$here/$name.sh" "$out/recipe"; done
 
 # ── Headers and options, as zig gives them to clang ──────────────────────────────────────────────
 # What is compiled is not linked, or zig would compile its libc++.

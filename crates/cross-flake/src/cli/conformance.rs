@@ -28,9 +28,11 @@ use cross_flake_inspect as inspect;
 
 /// The programs, with the flags to compile them by.
 const PROGRAMS: &str = include_str!("../../data/conformance/conformance.toml");
-const SOURCES: [(&str, &str); 3] = [
+const SOURCES: [(&str, &str); 5] = [
     ("conformance.c", include_str!("../../data/conformance/conformance.c")),
     ("conformance.cpp", include_str!("../../data/conformance/conformance.cpp")),
+    ("msvc.c", include_str!("../../data/conformance/msvc.c")),
+    ("msvc.cpp", include_str!("../../data/conformance/msvc.cpp")),
     ("freestanding.c", include_str!("../../data/conformance/freestanding.c")),
 ];
 
@@ -55,6 +57,9 @@ struct Source {
     output: String,
     /// Needs a C library, and can be run then.
     libc: bool,
+    /// Is for Microsoft's ABI alone.
+    #[serde(default)]
+    msvc: bool,
 }
 
 /// The time that one of the programs may take; they take milliseconds.
@@ -171,7 +176,11 @@ fn build(target: &Target, environment: &Environment, cxx: bool, folder: &Path) -
         }
         Ok(output)
     };
-    let wanted = |program: &&Source| (cxx || program.compiler == "CC") && (target.has_libc() || !program.libc);
+    let wanted = |program: &&Source| {
+        // There is no C++ library to take `--cxx` for.
+        let by_abi = if program.msvc { target.is_msvc() } else { program.compiler == "CC" || (cxx && !target.is_msvc()) };
+        by_abi && (target.has_libc() || !program.libc)
+    };
     let programs: Programs = toml::from_str(PROGRAMS)?;
     let mut built = Vec::new();
     for program in programs.program.iter().filter(wanted) {

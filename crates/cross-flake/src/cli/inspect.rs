@@ -10,6 +10,8 @@ use super::print_json;
 use cross_flake_inspect::inspect;
 
 /// Say what a program is: format, machine, interpreter, libraries, glibc, static or not, stripped or not, how large
+///
+/// Of a program for Windows it is an error that it needs a library which neither Windows nor the program's directory has.
 #[derive(Args)]
 pub struct Inspect {
     /// Programs and libraries: ELF, PE, Mach-O or WebAssembly
@@ -30,7 +32,18 @@ impl Inspect {
         let mut inspections = Vec::new();
         for file in &self.files {
             match inspect(file) {
-                Ok(inspection) => inspections.push(inspection),
+                Ok(inspection) => {
+                    if let [first, more @ ..] = inspection.missing_libraries().as_slice() {
+                        let names = more.iter().fold(first.clone(), |names, name| names + ", " + name);
+                        eprintln!(
+                            "error: {} does not start without {names}: put it beside the program, or link it statically{}",
+                            file.display(),
+                            redistributable(first)
+                        );
+                        code = ExitCode::from(1);
+                    }
+                    inspections.push(inspection);
+                }
                 Err(error) => {
                     eprintln!("error: {error:#}");
                     code = ExitCode::from(1);
@@ -44,5 +57,15 @@ impl Inspect {
             println!("{}", texts.join("\n").trim_end());
         }
         Ok(code)
+    }
+}
+
+/// Names the package of Microsoft's that brings a library, where one does.
+fn redistributable(library: &str) -> &'static str {
+    let name = library.to_lowercase();
+    if ["vcruntime", "msvcp", "concrt", "vcomp"].iter().any(|part| name.starts_with(part)) {
+        "; Microsoft's Visual C++ Redistributable has it"
+    } else {
+        ""
     }
 }

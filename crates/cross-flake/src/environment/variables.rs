@@ -47,6 +47,8 @@ enum Condition {
     Runner,
     Cc,
     Ld,
+    Gnu,
+    Msvc,
     Linux,
     Windows,
     Macos,
@@ -60,6 +62,8 @@ impl Condition {
             Condition::Runner => values.has("runner"),
             Condition::Cc => target.linker == Linker::Cc,
             Condition::Ld => target.linker == Linker::Ld,
+            Condition::Gnu => !target.is_msvc(),
+            Condition::Msvc => target.is_msvc(),
             Condition::Linux => target.is_linux(),
             Condition::Windows => target.is_windows(),
             Condition::Macos => target.is_macos(),
@@ -69,9 +73,10 @@ impl Condition {
     /// Returns the condition as a person reads it after a value; nothing for those that most rows fulfil.
     fn in_words(self) -> &'static str {
         match self {
-            Condition::Compiler | Condition::Libc | Condition::Runner => "",
+            Condition::Compiler | Condition::Libc | Condition::Runner | Condition::Gnu => "",
             Condition::Cc => "; rows with `linker = \"cc\"`, which is the default",
             Condition::Ld => "; rows with `linker = \"ld\"`",
+            Condition::Msvc => "; rows with Microsoft's ABI",
             Condition::Linux => "; Linux rows only",
             Condition::Windows => "; Windows rows only",
             Condition::Macos => "; macOS rows only",

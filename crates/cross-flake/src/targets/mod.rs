@@ -247,6 +247,11 @@ impl Target {
         self.platform().system == System::Windows
     }
 
+    /// Tells if programs have the ABI of Microsoft's compiler.
+    pub fn is_msvc(&self) -> bool {
+        self.triple.ends_with("-msvc")
+    }
+
     /// Tells if programs are for WASI.
     pub fn is_wasi(&self) -> bool {
         self.platform().system == System::Wasi

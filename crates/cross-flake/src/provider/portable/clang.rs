@@ -19,11 +19,13 @@ use crate::host::digest::StableHasher;
 use crate::targets::Target;
 
 /// The scripts that make a toolchain: `sysroot.sh`, and the families of targets that it knows.
-const RECIPE: [(&str, &str); 8] = [
+const RECIPE: [(&str, &str); 10] = [
     ("sysroot.sh", include_str!("../../../data/clang/sysroot.sh")),
     ("elf.sh", include_str!("../../../data/clang/elf.sh")),
     ("freestanding.sh", include_str!("../../../data/clang/freestanding.sh")),
     ("windows.sh", include_str!("../../../data/clang/windows.sh")),
+    ("msvc.sh", include_str!("../../../data/clang/msvc.sh")),
+    ("msvc.c", include_str!("../../../data/clang/msvc.c")),
     ("wasi.sh", include_str!("../../../data/clang/wasi.sh")),
     ("macos.sh", include_str!("../../../data/clang/macos.sh")),
     ("frameworks.txt", include_str!("../../../data/clang/frameworks.txt")),
@@ -49,6 +51,8 @@ pub struct Programs {
     pub cxx: PathBuf,
     /// The linker.
     pub ld: PathBuf,
+    /// The compiler of C and C++ with the options of Microsoft's, for rows with its ABI.
+    pub clang_cl: Option<PathBuf>,
 }
 
 /// The toolchain of each row.
@@ -136,7 +140,7 @@ impl<'a> Clang<'a> {
         let (folder, name) = (self.folder(), &target.name);
         let options = cache.write("bin/linker-options.txt", OPTIONS.as_bytes(), false)?;
         let prefixes: Vec<String> = self.prefixes().iter().map(|prefix| quote(prefix)).collect();
-        let (cc, ld) = (format!("bin/{name}-cc"), format!("bin/{name}-ld"));
+        let (cc, ld) = (format!("bin/{name}-cc"), linker(target));
         let config = cache.write(&format!("rows/{name}/clang.cfg"), self.config(&cache.path(&ld)).as_bytes(), false)?;
         let zig = quote(&ZIG.program(cache));
         let values = [
@@ -157,7 +161,9 @@ impl<'a> Clang<'a> {
         let fill =
             |script: &str| values.iter().fold(script.to_owned(), |text, (mark, value)| text.replace(mark, value));
         let script = |path: &str, text: String| cache.write(path, text.as_bytes(), true);
+        let cl = target.is_msvc().then(|| fill(CC).replace("@DRIVER@", "--driver-mode=cl"));
         Ok(Programs {
+            clang_cl: cl.map(|text| script(&format!("bin/{name}-clang-cl"), text)).transpose()?,
             ld: script(&ld, fill(LD))?,
             cc: script(&cc, fill(CC).replace("@DRIVER@", ""))?,
             cxx: script(&format!("bin/{name}-c++"), fill(CC).replace("@DRIVER@", "--driver-mode=g++"))?,
@@ -167,9 +173,15 @@ impl<'a> Clang<'a> {
     /// Options of the row: a configuration file of clang's, one a line.
     fn config(&self, ld: &Path) -> String {
         let path = |path: &Path| escape(&path.to_string_lossy());
-        let mut lines = vec![format!("@{}", path(&self.folder().join("clang.cfg"))), format!("--ld-path={}", path(ld))];
+        let mut lines = vec![format!("@{}", path(&self.folder().join("clang.cfg")))];
+        // clang's driver for Microsoft's ABI has another option for it (cc.sh), and takes fewer when it plays Microsoft's.
+        let msvc = self.target.is_msvc();
+        lines.extend((!msvc).then(|| format!("--ld-path={}", path(ld))));
         lines.extend(self.target.cflags.iter().map(|flag| escape(flag)));
-        lines.extend(self.prefixes().iter().flat_map(|p| ["-idirafter".to_owned(), path(&p.join("include"))]));
+        let words = |prefix: &PathBuf| ["-idirafter".to_owned(), path(&prefix.join("include"))];
+        let words = self.prefixes().iter().flat_map(words).collect::<Vec<_>>();
+        let by_driver = |word: String| if msvc { vec!["-Xclang".to_owned(), word] } else { vec![word] };
+        lines.extend(words.into_iter().flat_map(by_driver));
         lines.join("\n") + "\n"
     }
 
@@ -192,6 +204,12 @@ impl<'a> Clang<'a> {
         flags.extend(after.flat_map(|folder| ["-idirafter".to_owned(), folder.to_string_lossy().into_owned()]));
         Ok(flags)
     }
+}
+
+/// Returns the place of a row's linker in the cache. For Microsoft's ABI clang looks for one of this name.
+pub fn linker(target: &Target) -> String {
+    let name = &target.name;
+    if target.is_msvc() { format!("rows/{name}/bin/lld-link") } else { format!("bin/{name}-ld") }
 }
 
 /// A word of a configuration file, whose quoting is a shell's.

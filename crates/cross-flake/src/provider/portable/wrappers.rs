@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use anyhow::{Context, Result};
 
-use super::clang::{Clang, Programs};
+use super::clang::{self, Clang, Programs};
 use super::programs::text;
 use super::rust_std;
 use super::sysroot::Sysroot;
@@ -51,6 +51,11 @@ impl Wrappers {
         for tool in ["ar", "ranlib", "dlltool"] {
             wrappers.script(&format!("zig-{tool}"), &format!("exec {zig} {tool} \"$@\"\n"))?;
         }
+        // Those of Microsoft's tools that crates ask for by LLVM's names.
+        let zig_cache = quote(&cache.path("zig-cache"));
+        wrappers.script("llvm-lib", &format!("exec {zig} lib \"$@\"\n"))?;
+        let caches = format!("ZIG_GLOBAL_CACHE_DIR={zig_cache} ZIG_LOCAL_CACHE_DIR={zig_cache}");
+        wrappers.script("llvm-rc", &format!("{caches} exec {zig} rc /:auto-includes gnu \"$@\"\n"))?;
         // The names under which rustc looks for a dlltool.
         for arch in ["x86_64", "i686", "aarch64"] {
             wrappers.script(&format!("{arch}-w64-mingw32-dlltool"), &format!("exec {zig} dlltool \"$@\"\n"))?;
@@ -167,8 +172,15 @@ impl Wrappers {
 
     /// Says which programs builds start.
     fn tools(&self, clang: &Clang<'_>, target: &Target, values: &mut Values) -> Result<()> {
-        let Programs { cc, cxx, ld } = clang.write()?;
+        let Programs { cc, cxx, ld, clang_cl } = clang.write()?;
         let (ar, ranlib) = (self.bin.join("zig-ar"), self.bin.join("zig-ranlib"));
+        if let Some(clang_cl) = clang_cl {
+            values.set("clang-cl", text(&clang_cl));
+            values.set("lld-link", text(&ld));
+            values.set("link-flags", "/MANIFEST:NO");
+            values.set("lib", text(&self.bin.join("llvm-lib")));
+            values.set("rc", text(&self.bin.join("llvm-rc")));
+        }
         for (name, tool) in [("cc", cc), ("cxx", cxx), ("ld", ld), ("ar", ar), ("ranlib", ranlib)] {
             values.set(name, text(&tool));
         }
@@ -230,7 +242,7 @@ impl Wrappers {
     /// compiler by its version, the processor, the oldest glibc and folders of libraries.
     pub fn key(&self, target: &Target) -> String {
         let name = &target.name;
-        let files = ["cc", "c++", "ld"].map(|tool| format!("bin/{name}-{tool}"));
+        let files = [format!("bin/{name}-cc"), format!("bin/{name}-c++"), clang::linker(target)];
         let mut hasher = StableHasher::default();
         for file in files.iter().chain([&format!("rows/{name}/clang.cfg")]) {
             std::fs::read(self.cache.path(file)).ok().hash(&mut hasher);
