@@ -35,7 +35,8 @@ mod tests {
     fn a_library_is_missing_unless_it_is_windows_own_or_beside_the_program() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("Own.dll"), "").unwrap();
-        let needs = ["KERNEL32.dll", "api-ms-win-crt-runtime-l1-1-0.dll", "own.DLL", "VCRUNTIME140.dll", "d3dx9_43.dll"];
+        let needs =
+            ["KERNEL32.dll", "api-ms-win-crt-runtime-l1-1-0.dll", "own.DLL", "VCRUNTIME140.dll", "d3dx9_43.dll"];
         let needs = needs.map(str::to_owned);
         assert_eq!(missing(&folder.path().join("a.exe"), &needs), ["VCRUNTIME140.dll", "d3dx9_43.dll"]);
     }

@@ -84,7 +84,7 @@ impl CheckArguments {
         }
         let (selection, rest) = self.cargo.selection(cargo_rest);
         let targets = match self.targets.as_slice() {
-            [] => workspace.all_targets(&selection)?.0,
+            [] => workspace.all_targets(&Default::default(), &selection)?.0,
             names => find_targets(&workspace, names)?,
         };
         if targets.is_empty() {
@@ -104,6 +104,7 @@ impl CheckArguments {
             jobs: 1,
             binfmt: false,
             isolation: false,
+            floor: false,
             suites: Vec::new(),
             part: Part::All,
         };

@@ -91,7 +91,7 @@ impl Ci {
 
 /// The names of the workspace's rows.
 fn all(workspace: &Workspace) -> Result<String> {
-    let (rows, _) = workspace.all_targets(&Selection::default())?;
+    let (rows, _) = workspace.all_targets(&Default::default(), &Selection::default())?;
     let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
     Ok(names.join(", "))
 }

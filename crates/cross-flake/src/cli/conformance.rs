@@ -178,7 +178,8 @@ fn build(target: &Target, environment: &Environment, cxx: bool, folder: &Path) -
     };
     let wanted = |program: &&Source| {
         // There is no C++ library to take `--cxx` for.
-        let by_abi = if program.msvc { target.is_msvc() } else { program.compiler == "CC" || (cxx && !target.is_msvc()) };
+        let by_abi =
+            if program.msvc { target.is_msvc() } else { program.compiler == "CC" || (cxx && !target.is_msvc()) };
         by_abi && (target.has_libc() || !program.libc)
     };
     let programs: Programs = toml::from_str(PROGRAMS)?;
