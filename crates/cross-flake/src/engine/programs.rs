@@ -145,6 +145,12 @@ fn prints_no_result(args: &[String]) -> bool {
     args.iter().any(|arg| other.contains(&arg.split('=').next().unwrap_or_default()))
 }
 
+/// The processor of documentation tests as a variable: rustdoc starts the runner by its name, for which it is the row's usual one.
+fn processor(job: &Job) -> Option<(&String, &String)> {
+    let Program::Doctests { runner: Some(runner), .. } = &job.program else { return None };
+    runner.env.get_key_value(CPU).filter(|_| !job.env.contains_key(OsStr::new(CPU)))
+}
+
 fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> Result<End> {
     let folder = limits.rooms.folder();
     // For appending only: a program may move its position in an inherited file (under qemu-i386 one does, by 4 GB), and that
@@ -194,12 +200,7 @@ fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> Result<E
         }
     };
     command.env_clear().envs(&job.env).env(runner::STATUS_VARIABLE, status_file.path());
-    // rustdoc starts the runner by its name, for which the processor is the row's usual one.
-    if let (Program::Doctests { runner: Some(runner), .. }, false) =
-        (&job.program, job.env.contains_key(OsStr::new(CPU)))
-    {
-        command.envs(runner.env.get_key_value(CPU));
-    }
+    command.envs(processor(job));
     command.current_dir(&job.cwd).stdin(Stdio::null());
     match (&room, &job.program) {
         (Some(room), Program::Doctests { .. }) => room.enter_later(&mut command)?,
