@@ -22,6 +22,7 @@ fn home(fixture: &Fixture) -> PathBuf {
     let active = succeeds(Command::new("rustup").args(["show", "active-toolchain"]).current_dir(fixture.root()));
     let here = home.join("toolchains").join(active.split(' ').next().unwrap());
     fs::create_dir_all(&here).unwrap();
+    fs::write(home.join("settings.toml"), "version = \"12\"\n").unwrap();
     for part in ["bin", "lib"] {
         let copy = |how: &str| Command::new("cp").args([how, "-r"]).arg(real.join(part)).arg(&here).status().unwrap();
         assert!(copy("-l").success() || copy("-a").success());

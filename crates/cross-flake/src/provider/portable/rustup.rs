@@ -33,8 +33,10 @@ impl<'a> Rustup<'a> {
     /// It is no toolchain that rustup has installed.
     pub fn of(cache: &'a Cache, toolchain: &'a Toolchain) -> Result<Rustup<'a>> {
         let sysroot = &toolchain.sysroot;
+        // What this program makes of a toolchain looks like one, but for rustup's settings beside it.
+        let home = sysroot.parent().filter(|parent| parent.ends_with("toolchains")).and_then(Path::parent);
         let is_installed =
-            sysroot.parent().is_some_and(|p| p.ends_with("toolchains")) && sysroot.join(MANIFEST).exists();
+            home.is_some_and(|home| home.join("settings.toml").exists()) && sysroot.join(MANIFEST).exists();
         match sysroot.file_name() {
             Some(name) if is_installed => Ok(Rustup { cache, toolchain, name }),
             _ => bail!("{} is not a toolchain that rustup has installed", sysroot.display()),
