@@ -34,14 +34,13 @@ pub fn diagnose(cache: &Cache, events: &Events) -> Vec<Finding> {
             limited("distribution", format!("{error:#}"), costs)
         }
     };
-    let node = if debian.is_ok() { "wasm32-web uses the distribution's instead" } else { "wasm32-web is skipped" };
     vec![
         distribution,
         pip(debian.is_ok()),
         wheel("zig", &ZIG, "first use fetches it"),
         wheel("wasmtime", &WASMTIME, "first use of wasm32-wasi fetches it"),
         emulators,
-        Finding::program("node", &["--version"], node),
+        Finding::program("node", &["--version"], "first use of wasm32-web fetches it"),
     ]
 }
 

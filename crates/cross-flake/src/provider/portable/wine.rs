@@ -218,17 +218,18 @@ fn make_prefix(cache: &Cache, wine: &Wine, target: &Target, prefix: &Path) -> Re
             capture(cmd!(sh, "{zig} cc -target {zig_arch}-windows-gnu -shared -nostdlib -O2 -s {source} -o {shim}"))?;
         }
     }
-    for (name, value) in runners::variables(RunnerKind::Wine, &wine.values(cache, prefix)) {
-        sh.set_var(name, value);
-    }
+    // wine's libraries may fit no program of the machine's, as `timeout` is, so wine alone sees them.
+    let variables = runners::variables(RunnerKind::Wine, &wine.values(cache, prefix));
+    let variables: &Vec<String> = &variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let (loader, server) = (&wine.loader, &wine.server);
     sh.change_dir(prefix);
     // Its exit code says nothing: with no display it always complains.
-    let made = cmd!(sh, "timeout {LIMIT} {loader} wineboot --init").quiet().ignore_status().output()?;
+    let made = cmd!(sh, "timeout {LIMIT} env {variables...} {loader} wineboot --init");
+    let made = made.quiet().ignore_status().output()?;
     // What wineboot started goes on for a while; the prefix is complete when the server has ended.
-    let ended = capture(cmd!(sh, "timeout {LIMIT} {server} -w"));
+    let ended = capture(cmd!(sh, "timeout {LIMIT} env {variables...} {server} -w"));
     if ended.is_err() {
-        let _ = capture(cmd!(sh, "{server} -k"));
+        let _ = capture(cmd!(sh, "env {variables...} {server} -k"));
     }
     if !prefix.join("system.reg").exists() {
         bail!("wine made no prefix: {}", String::from_utf8_lossy(&made.stderr).trim());
