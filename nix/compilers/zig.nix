@@ -99,6 +99,7 @@ in
             "@CPU@" = lib.escapeShellArg (row.zig-cpu or "");
             "@OPTIONS@" = "${data + "/clang/linker-options.txt"}";
             "@LLD@" = "${lib.getBin lld}/bin/lld";
+            "@SDK@" = "${toolchain}/sysroot/usr/lib";
             "@DEBIAN@" = row.debian or "";
             "@CACHE@" = zigCache;
             "@CXX@" = ''"$ZIG_GLOBAL_CACHE_DIR/c++-${baseNameOf "${toolchain}"}"'';

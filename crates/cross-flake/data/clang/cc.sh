@@ -101,6 +101,15 @@ esac
 
 case $TARGET in
 *-msvc)
+    # To Microsoft's driver /w is an option, and /work/a.c is that with something behind it.
+    case $DRIVER in *=cl)
+        for a do
+            shift
+            case $a in /?*/*) [ ! -e "$a" ] || a=/.$a ;; esac
+            set -- "$@" "$a"
+        done
+        ;;
+    esac
     # Programs of Windows are position-independent, and clang refuses to hear of it.
     for a do
         shift

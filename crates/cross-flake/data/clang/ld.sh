@@ -58,7 +58,8 @@ esac
 # The row's own libraries: folders with lib. After all of the command's, for LLD goes through its folders in order.
 case $TARGET in
 *-msvc)
-    for prefix in "$TOOLCHAIN/sysroot/usr" @PREFIXES@; do set -- "$@" "-libpath:$prefix/lib"; done
+    for folder in @SDK@; do set -- "$@" "-libpath:$folder"; done
+    for prefix in @PREFIXES@; do set -- "$@" "-libpath:$prefix/lib"; done
     # rustc asks for a table of exception handlers, and our C library's objects are not made for one.
     case $TARGET in x86-*) set -- "$@" -safeseh:no ;; esac
     ;;
@@ -179,6 +180,10 @@ if [ "$library" ]; then
     *) echo "Try the package lib$library-dev, if Debian calls it so: \`${CROSS_FLAKE_CALLED:-cargo cross-flake} sysroot $ROW lib$library-dev\` adds the distribution's to the row's builds." >&2 ;;
     esac
 fi
+case $TARGET:$said in *-msvc:*"undefined symbol: "*" std::__1::"*)
+    say "there is no C++ library for $ROW: C++ has there what is in headers alone"
+    ;;
+esac
 runtime=$(printf '%s\n' "$said" | sed -n 's/.*cannot open .*libclang_rt\.\([a-z_-]*\)[^/]*: No such file.*/\1/p' | head -n 1)
 [ -z "$runtime" ] || say "zig has no runtime library \`$runtime\` of clang's for $ROW: sanitizers, profiles and coverage of C cannot be had there"
 

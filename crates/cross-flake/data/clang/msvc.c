@@ -209,6 +209,10 @@ void leave(void) { _execute_onexit_table(&own); }
 /* ── Thread-local storage ──────────────────────────────────────────────────────────────────────── */
 
 #ifdef PART_tls
+#ifdef __i386__
+/* Where 32-bit code finds a thread's variables, by [PE] and winternl.h: ThreadLocalStoragePointer in the block that fs points to. */
+__asm__(".globl __tls_array\n__tls_array = 0x2c\n");
+#endif
 /* "The .tls Section" of [PE]. LLD takes the directory by the name of _tls_used and sets its alignment [LLD]. */
 unsigned long _tls_index;
 IN(".tls") char _tls_start = 0;

@@ -21,18 +21,26 @@ options_of_clang() {
         echo '-resource-dir=<CFGDIR>/resource'
         # MinGW-w64's headers leave out all attributes for who is not gcc. Else clang says that it is Visual Studio 2022.
         printf '%s\n' -fgnuc-version=12.0 -fms-compatibility-version=19.40
+        # Macros that clang for MinGW defines; windows.h would do that here, and not every header includes it.
+        case $triple in i686-*) echo -D_X86_=1 ;; aarch64-*) echo -D_ARM64_=1 ;; esac
+        # Windows makes no difference between Windows.h and windows.h.
+        printf '%s\n' -Xclang -ivfsoverlay -Xclang '<CFGDIR>/headers.json' -Wno-nonportable-include-path
+        # libc++ without Microsoft's half of it, as far as it is in headers: there is no library of it.
+        printf '%s\n' -D_LIBCPP_NO_VCRUNTIME -D_LIBCPP_NO_AUTO_LINK
+        printf '%s\n' -Xclang -cxx-isystem -Xclang '<CFGDIR>/sysroot/usr/include/c++/v1'
         # Behind the folders of every -I and -isystem, as a sysroot's are.
         printf '%s\n' -Xclang -internal-isystem -Xclang '<CFGDIR>/sysroot/usr/include'
         for option in $options; do echo "$option"; done
     } >"$out/clang.cfg"
 }
 
-# MinGW-w64's headers, where they write out what clang for MSVC knows by itself: intrinsics, and setjmp, which gets its second argument
-# from the compiler.
+# MinGW-w64's headers, where they write out what clang for MSVC knows by itself: intrinsics, a word for inline, and setjmp, which gets
+# its second argument from the compiler.
 headers() {
     write "$include/psdk_inc/intrin-impl.h" <<END
 #include <intrin.h>
 END
+    sed 's/^#define __forceinline .*/#define __forceinline __forceinline/' "$include/_mingw.h" | write "$include/_mingw.h"
     sed '
         s/\(_setjmp(jmp_buf _Buf\), void \*_Frame)/\1)/
         s/\(_setjmpex(jmp_buf _Buf\), void \*_Frame)/\1)/
@@ -45,6 +53,22 @@ END
 #define setjmp(buffer) _setjmp(buffer)
 #endif
 END
+    # By this libc++ would take the C library's headers for Microsoft's.
+    sed '/# *define _LIBCPP_MSVCRT\>/d' "$include/c++/v1/__config" | write "$include/c++/v1/__config"
+    # Every header once more, in a tree in which case does not count (clang's manual, "VFS overlay").
+    {
+        echo '{"version": 0, "case-sensitive": "false", "root-relative": "overlay-dir", "overlay-relative": "true", "roots": ['
+        set +f
+        for folder in sysroot/usr/include sysroot/usr/include/GL sysroot/usr/include/ddk sysroot/usr/include/sys; do
+            echo "{\"name\": \"$folder\", \"type\": \"directory\", \"contents\": ["
+            for file in "$out/$folder"/*.h; do
+                echo "{\"name\": \"${file##*/}\", \"type\": \"file\", \"external-contents\": \"$folder/${file##*/}\"},"
+            done | sed '$s/,$//'
+            echo ']},'
+        done | sed '$s/,$//'
+        set -f
+        echo ']}'
+    } >"$out/headers.json"
 }
 
 libraries() {
@@ -82,7 +106,19 @@ libraries() {
     # is none to link. Their DLL of the compiler is not needed: UCRT has for MinGW what of it clang and rustc ask for.
     for name in ntdll kernel32; do cp "$usr_lib/$name.lib" .; done
     cp "$builtins" builtins.lib
-    join all.lib start.lib imports.lib mingw32.lib zigc.lib kernel32.lib ntdll.lib builtins.lib
+    helpers=
+    case $abi in x86-*)
+        # 64-bit arithmetic of 32-bit code, which Windows has in ntdll. The list of it has names with @16, and compilers call none such.
+        {
+            echo 'LIBRARY ntdll.dll'
+            echo EXPORTS
+            for name in alldiv alldvrm allmul allrem allshl allshr aulldiv aulldvrm aullrem aullshr; do echo "_$name"; done
+        } >helpers.def
+        "$zig" dlltool -m i386 -d helpers.def -l helpers.lib
+        helpers=helpers.lib
+        ;;
+    esac
+    join all.lib start.lib imports.lib mingw32.lib zigc.lib kernel32.lib $helpers ntdll.lib builtins.lib
     rm "$usr_lib/msvcrt.lib"
     mv all.lib "$usr_lib/msvcrt.lib"
     alias_library() { ln "$2" "$usr_lib/$1.lib" 2>/dev/null || cp "$2" "$usr_lib/$1.lib"; }

@@ -145,8 +145,8 @@ impl Drafts {
             let what = if kind == Kind::Row { "row" } else { "family" };
             check_field(kind, &field, &value)
                 .map_err(|error| anyhow!("{place}: {what} `{}`, field `{field}`: {error}", name.as_ref()))?;
-            if let ("spec", Some(spec)) = (field.as_str(), value.as_str()) {
-                value = directory.join(spec).to_string_lossy().into_owned().into();
+            if let ("spec" | "sdk", Some(path)) = (field.as_str(), value.as_str()) {
+                value = directory.join(path).to_string_lossy().into_owned().into();
             }
             draft.fields.insert(field, (value, place));
         }

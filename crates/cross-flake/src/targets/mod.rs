@@ -130,6 +130,9 @@ pub struct Target {
     /// A custom target specification (JSON), relative to the file that names it.
     #[serde(default)]
     pub spec: Option<PathBuf>,
+    /// Microsoft's SDK and C library, as `xwin splat` lays them out, instead of those of cross-flake.
+    #[serde(default)]
+    pub sdk: Option<PathBuf>,
     /// The origin of its C compiler.
     #[serde(default)]
     pub cc: Cc,

@@ -84,6 +84,116 @@ fn windows_rows_link_import_libraries_archives_and_resources() {
     }
 }
 
+/// What Visual Studio's runtime does for Rust: panics and their backtraces, libraries with variables of threads, resources, programs
+/// without a console, libraries of imports that rustc makes itself or that are asked for in capitals, C and C++ of the crate cc.
+#[test]
+fn a_program_for_microsofts_abi_needs_nothing_of_microsofts() {
+    let fixture = Fixture::new("small");
+    fixture
+        .write("part.c", "int part(void) { return 5; }\n")
+        .write("part.cpp", "struct A { int n; A() : n(6) {} }; static A a; extern \"C\" int plus(void) { static A b; return a.n + b.n; }\n")
+        .write("mark.rc", "#include <windows.h>\nMARK RCDATA { L\"ResourceMark\" }\n")
+        .write(
+            "build.rs",
+            r#"
+            use std::{env, process::Command};
+            fn main() {
+                let (out, triple) = (env::var("OUT_DIR").unwrap(), env::var("TARGET").unwrap().replace('-', "_"));
+                let run = |program: &str, args: &[&str]| assert!(Command::new(program).args(args).status().unwrap().success());
+                let tool = |name: &str| env::var(format!("{name}_{triple}")).unwrap();
+                let at = |name: &str| format!("{out}/{name}");
+                run(&tool("CC"), &["-nologo", "-MD", "-O2", "-W4", "-c", "part.c", &format!("-Fo{}", at("c.o"))]);
+                run(&tool("CXX"), &["/nologo", "/EHsc", "/c", "part.cpp", &format!("/Fo{}", at("cxx.o"))]);
+                run(&tool("AR"), &[&format!("-out:{}", at("part.lib")), "-nologo", &at("c.o"), &at("cxx.o")]);
+                run("llvm-rc", &["/fo", &at("mark.res"), "mark.rc"]);
+                println!("cargo::rustc-link-search={out}\ncargo::rustc-link-lib=part\ncargo::rustc-link-arg={out}/mark.res");
+            }
+        "#,
+        )
+        .write(
+            "src/lib.rs",
+            r#"
+            pub fn next(n: u32) -> u32 { n + 1 }
+            #[cfg(test)]
+            mod tests {
+                unsafe extern "C" { safe fn part() -> i32; safe fn plus() -> i32; }
+                #[link(name = "Ws2_32")]
+                unsafe extern "system" { safe fn WSAGetLastError() -> i32; }
+                #[link(name = "kernel32", kind = "raw-dylib")]
+                unsafe extern "system" { safe fn GetTickCount64() -> u64; }
+                #[test]
+                fn links() {
+                    assert_eq!((part(), plus(), WSAGetLastError()), (5, 12, 0));
+                    assert!(GetTickCount64() > 0);
+                }
+                #[test]
+                fn has_its_resource() {
+                    let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+                    let mark: Vec<u8> = "ResourceMark".encode_utf16().flat_map(u16::to_le_bytes).collect();
+                    assert!(own.windows(mark.len()).any(|part| part == mark));
+                }
+                extern "C-unwind" fn through() { panic!("caught") }
+                #[test]
+                fn unwinds() {
+                    let thread = std::thread::spawn(|| std::panic::catch_unwind(|| through()).is_err());
+                    assert!(thread.join().unwrap());
+                }
+                #[inline(never)]
+                fn named_for_the_trace() -> String { std::backtrace::Backtrace::force_capture().to_string() }
+                #[test]
+                fn a_backtrace_has_names_and_lines() {
+                    let trace = named_for_the_trace();
+                    assert!(trace.contains("named_for_the_trace") && trace.contains("lib.rs:"), "{trace}");
+                }
+                struct Dropped(std::sync::mpsc::Sender<i32>);
+                impl Drop for Dropped { fn drop(&mut self) { self.0.send(1).unwrap() } }
+                thread_local! { static OWN: std::cell::RefCell<Option<Dropped>> = const { std::cell::RefCell::new(None) } }
+                #[test]
+                fn variables_of_threads_are_dropped() {
+                    let (sender, receiver) = std::sync::mpsc::channel();
+                    std::thread::spawn(|| OWN.set(Some(Dropped(sender)))).join().unwrap();
+                    assert_eq!(receiver.iter().collect::<Vec<_>>(), [1]);
+                }
+            }
+        "#,
+        )
+        .write(
+            "script.sh",
+            r#"
+            cat >library.rs <<'END'
+            thread_local! { static COUNT: std::cell::Cell<i32> = const { std::cell::Cell::new(40) } }
+            #[unsafe(no_mangle)] pub extern "C" fn exported() -> i32 {
+                std::thread::spawn(|| ()).join().unwrap();
+                COUNT.set(COUNT.get() + 1);
+                COUNT.get() + i32::from(std::panic::catch_unwind(|| panic!("caught")).is_err())
+            }
+END
+            cat >program.rs <<'END'
+            #![windows_subsystem = "windows"]
+            unsafe extern "C" { safe fn exported() -> i32; }
+            fn main() { std::process::exit(exported()) }
+END
+            rustc="rustc --edition 2024 --target $CARGO_BUILD_TARGET -C linker=$CARGO_TARGET_X86_64_PC_WINDOWS_MSVC_LINKER"
+            $rustc --crate-type cdylib library.rs
+            $rustc -L. -l library.dll program.rs
+            $rustc -C target-feature=+crt-static -L. -l library.dll program.rs -o static.exe
+            for program in program static; do
+                code=0
+                "$CROSSCOMPILING_EMULATOR" ./$program.exe 2>/dev/null || code=$?
+                echo "$program $code"
+            done
+        "#,
+        );
+    let output = fixture.program(&["test", "windows-x64-msvc", "--json"]).succeeds();
+    assert_eq!(output.row("windows-x64-msvc")["tests"]["passed"], 5, "{output}");
+    let output = fixture.program(&["shell", "windows-x64-msvc", "--", "sh", "-eu", "script.sh"]).succeeds();
+    assert!(output.out.contains("program 42\nstatic 42\n"), "{output}");
+    // Nothing that Windows does not bring, and what is not beside the program is named.
+    fixture.program(&["inspect", "library.dll", "program.exe", "static.exe"]).succeeds();
+    std::fs::remove_file(fixture.path("library.dll")).unwrap();
+    fixture.program(&["inspect", "program.exe"]).ends_with(1).says(&["program.exe does not start without library.dll"]);
+}
+
 #[test]
 fn options_for_windows_are_taken_or_explained() {
     let fixture = Fixture::new("small");

@@ -6,7 +6,7 @@
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use xshell::{Shell, cmd};
 
 use super::part::{Failures, Part, Site, each};
@@ -35,6 +35,10 @@ const RECIPE: [(&str, &str); 10] = [
 const CC: &str = include_str!("../../../data/clang/cc.sh");
 const LD: &str = include_str!("../../../data/clang/ld.sh");
 const OPTIONS: &str = include_str!("../../../data/clang/linker-options.txt");
+
+/// Folders of headers in what `xwin splat` makes.
+const HEADERS: [&str; 5] =
+    ["crt/include", "sdk/include/ucrt", "sdk/include/um", "sdk/include/shared", "sdk/include/winrt"];
 
 /// The C toolchain of one row.
 pub struct Clang<'a> {
@@ -134,12 +138,18 @@ impl<'a> Clang<'a> {
     /// Writes compiler and linker of the row.
     ///
     /// # Errors
-    /// The cache cannot be written.
+    /// The cache cannot be written, or the row's SDK is not one.
     pub fn write(&self) -> Result<Programs> {
+        if let Some(sdk) = &self.target.sdk {
+            for folder in self.library_folders().into_iter().chain([sdk.join(HEADERS[0])]) {
+                ensure!(folder.is_dir(), "field `sdk`: there is no {}, which `xwin splat` makes", folder.display());
+            }
+        }
         let Clang { cache, target, .. } = self;
         let (folder, name) = (self.folder(), &target.name);
         let options = cache.write("bin/linker-options.txt", OPTIONS.as_bytes(), false)?;
         let prefixes: Vec<String> = self.prefixes().iter().map(|prefix| quote(prefix)).collect();
+        let libraries = self.library_folders().iter().map(|folder| quote(folder)).collect::<Vec<_>>();
         let (cc, ld) = (format!("bin/{name}-cc"), linker(target));
         let config = cache.write(&format!("rows/{name}/clang.cfg"), self.config(&cache.path(&ld)).as_bytes(), false)?;
         let zig = quote(&ZIG.program(cache));
@@ -154,6 +164,7 @@ impl<'a> Clang<'a> {
             ("@LLD@", quote(&cache.path("bin/rust-lld"))),
             ("@CXX@", quote(&folder.with_file_name(self.name().replace("clang/", "c++-")))),
             ("@OPTIONS@", quote(&options)),
+            ("@SDK@", libraries.join(" ")),
             ("@DEBIAN@", target.debian.clone().unwrap_or_default()),
             ("@PREFIXES@", prefixes.join(" ")),
             ("@CACHE@", quote(&cache.path("zig-cache"))),
@@ -170,10 +181,37 @@ impl<'a> Clang<'a> {
         })
     }
 
+    /// Folders with the libraries of Microsoft's ABI, which no sysroot has.
+    fn library_folders(&self) -> Vec<PathBuf> {
+        match &self.target.sdk {
+            None => vec![self.sysroot().join("usr/lib")],
+            Some(sdk) => {
+                // xwin's names.
+                let arch = if self.target.arch() == "i686" { "x86" } else { self.target.arch() };
+                ["crt/lib", "sdk/lib/ucrt", "sdk/lib/um"].map(|folder| sdk.join(folder).join(arch)).to_vec()
+            }
+        }
+    }
+
+    /// Options for Microsoft's headers.
+    fn options_for(&self, sdk: &Path) -> Vec<String> {
+        let path = |path: &Path| escape(&path.to_string_lossy());
+        let resource = path(&self.folder().join("resource"));
+        let mut lines = vec![format!("--target={}", self.target.triple), format!("-resource-dir={resource}")];
+        for folder in HEADERS {
+            lines.extend(["-Xclang".to_owned(), "-internal-isystem".to_owned()]);
+            lines.extend(["-Xclang".to_owned(), path(&sdk.join(folder))]);
+        }
+        lines
+    }
+
     /// Options of the row: a configuration file of clang's, one a line.
     fn config(&self, ld: &Path) -> String {
         let path = |path: &Path| escape(&path.to_string_lossy());
-        let mut lines = vec![format!("@{}", path(&self.folder().join("clang.cfg")))];
+        let mut lines = match &self.target.sdk {
+            None => vec![format!("@{}", path(&self.folder().join("clang.cfg")))],
+            Some(sdk) => self.options_for(sdk),
+        };
         // clang's driver for Microsoft's ABI has another option for it (cc.sh), and takes fewer when it plays Microsoft's.
         let msvc = self.target.is_msvc();
         lines.extend((!msvc).then(|| format!("--ld-path={}", path(ld))));

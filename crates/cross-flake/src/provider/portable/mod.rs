@@ -105,6 +105,9 @@ impl Portable {
         if target.level == Level::Run {
             let mut runner = emulators.runner(target)?;
             runner.rows = workspace.table.runners();
+            if target.sdk.is_some() {
+                runner.label.push_str(", Microsoft's SDK");
+            }
             environment.runner = Some(runner);
         }
         wrappers.write(target, &mut environment)?;
