@@ -74,7 +74,8 @@ pub struct Conformance {
     /// Names, triples or patterns of targets, `common` or `all` [default: the common ones]
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
-    /// Check the C++ compiler, too: zig compiles its libc++ for each target first, which takes about a minute
+    /// Check the C++ library, too: zig compiles its libc++ for each target first, which takes about a minute; rows with Microsoft's ABI
+    /// have none
     #[arg(long)]
     cxx: bool,
     #[command(flatten)]
