@@ -409,16 +409,39 @@ extern "C" {
 void *malloc(size);
 void free(void *), abort(void);
 }
+namespace std {
+using new_handler = void (*)();
+static new_handler handler;
+new_handler get_new_handler() noexcept { return handler; }
+new_handler set_new_handler(new_handler next) noexcept {
+    new_handler last = handler;
+    handler = next;
+    return last;
+}
+struct nothrow_t {
+    explicit nothrow_t() = default;
+};
+extern const nothrow_t nothrow;
+const nothrow_t nothrow;
+} // namespace std
+
+void *operator new(size n, const std::nothrow_t &) noexcept { return malloc(n ? n : 1); }
+void *operator new[](size n, const std::nothrow_t &) noexcept { return malloc(n ? n : 1); }
 void *operator new(size n) {
-    void *memory = malloc(n ? n : 1);
-    if (!memory) abort();
-    return memory;
+    for (;;) {
+        if (void *memory = malloc(n ? n : 1)) return memory;
+        /* There is no std::bad_alloc to throw. */
+        if (!std::handler) abort();
+        std::handler();
+    }
 }
 void *operator new[](size n) { return operator new(n); }
 void operator delete(void *memory) noexcept { free(memory); }
 void operator delete[](void *memory) noexcept { free(memory); }
 void operator delete(void *memory, size) noexcept { free(memory); }
 void operator delete[](void *memory, size) noexcept { free(memory); }
+void operator delete(void *memory, const std::nothrow_t &) noexcept { free(memory); }
+void operator delete[](void *memory, const std::nothrow_t &) noexcept { free(memory); }
 #endif
 
 #ifdef PART_statics
