@@ -106,6 +106,7 @@ let
     assert row ? triple || bad name "triple" "is missing";
     assert row ? level || bad name "level" "is missing";
     assert builtins.all (keeps name row) rule;
+    assert !row ? sdk || bad name "sdk" "is for the portable provider alone";
     let
       arch = head (splitString "-" row.triple);
       # As cargo's variables spell the triple, and as those of the cc crate and its kin do.
