@@ -158,8 +158,8 @@ case $TARGET in
     *) more=-static-pie ;;
     esac
     ;;
-# clang looks for the machine's glibc before it believes in this long double, and hears of warnings only from the command.
-powerpc64le-*-gnu*) more=-Wno-unsupported-abi ;;
 esac
+# clang looks for the machine's glibc before it believes in this long double, and hears of warnings only from the command.
+case $TARGET in powerpc*-linux-*) more="$more -Wno-unsupported-abi" ;; esac
 # Options of the linker on a line that only compiles are no error to gcc, nor to zig, with -Werror either.
 exec "$ZIG" clang $DRIVER -Qunused-arguments --config="$CONFIG" $more "$@"

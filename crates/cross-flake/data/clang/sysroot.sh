@@ -125,7 +125,7 @@ options= folders= site= defines= word=
 for next in $said; do
     case $word in
     # The versions of kernel and C library in it are zig's own; FreeBSD's decides what its headers show.
-    -target) triple=$(echo "$next" | sed 's/\(linux\)[0-9.]*-/\1-/; s/\(gnu[a-z]*\)[0-9.]*$/\1/; s/-unknown$//; s/unknown-windows/w64-windows/; s/^i386-w64/i686-w64/') ;;
+    -target) triple=$(echo "$next" | sed 's/\(linux\)[0-9.]*-/\1-/; s/\(gnu[a-z0-9]*\)[0-9]\.[0-9.]*$/\1/; s/-unknown$//; s/unknown-windows/w64-windows/; s/^i386-w64/i686-w64/') ;;
     -isystem) case $next in lib/libcxx* | lib/include) ;; *) [ ! -d "$next" ] || folders="$next $folders" ;; esac ;;
     -mabi=* | -mfloat-abi=* | -mhard-float | -mthumb) options="$options $word" ;;
     -D_LIBC*) site="$site $word" ;;
