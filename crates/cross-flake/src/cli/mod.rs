@@ -7,6 +7,7 @@ pub mod clean;
 pub mod clippy;
 pub mod completions;
 pub mod conformance;
+pub mod debug;
 pub mod doctor;
 pub mod env;
 pub mod inspect;
@@ -52,6 +53,7 @@ pub enum Command {
     TestAllTargets(test_all_targets::TestAllTargets),
     Report(report::Report),
     Run(run::Run),
+    Debug(debug::Debug),
     Shell(shell::Shell),
     Env(env::Env),
     Sysroot(sysroot::Sysroot),
@@ -80,6 +82,7 @@ impl Command {
             Command::TestAllTargets(command) => command.run(),
             Command::Report(command) => command.run(),
             Command::Run(command) => command.run(),
+            Command::Debug(command) => command.run(),
             Command::Shell(command) => command.run(),
             Command::Env(command) => command.run(),
             Command::Sysroot(command) => command.run(),

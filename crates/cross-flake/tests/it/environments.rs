@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::support::{BOTH, Cache, Fixture};
 
@@ -225,4 +228,55 @@ fn the_doctor_promises_nothing_that_this_machine_will_not_get() {
         "emulators come from Debian's packages, and Fedora Linux 43 has none: set CROSS_FLAKE_ARCHIVE to a mirror";
     let of_row = output.out.split_once("these are skipped: ").unwrap_or_else(|| panic!("{output}")).1;
     assert!(output.out.contains(reason) && of_row.lines().next().unwrap().contains("aarch64-linux"), "{output}");
+}
+
+/// A packet of gdb's remote protocol (GDB manual, "Overview" of the remote protocol).
+fn ask(connection: &mut TcpStream, packet: &str) -> String {
+    let sum = packet.bytes().fold(0u8, |sum, byte| sum.wrapping_add(byte));
+    write!(connection, "${packet}#{sum:02x}").unwrap();
+    let mut answer = Vec::new();
+    // Behind the mark of the end are two digits.
+    while answer.iter().rev().nth(2) != Some(&b'#') {
+        let mut byte = [0];
+        connection.read_exact(&mut byte).unwrap();
+        answer.extend(byte);
+    }
+    connection.write_all(b"+").unwrap();
+    let text = String::from_utf8(answer).unwrap();
+    let (start, end) = (text.find('$').unwrap() + 1, text.rfind('#').unwrap());
+    text[start..end].to_owned()
+}
+
+#[test]
+fn a_test_waits_for_a_debugger_and_goes_on_when_that_says_so() {
+    let fixture = Fixture::new("small");
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let args = ["debug", "aarch64-linux", "--lib", "--port", &port.to_string(), "--", "one_more"];
+    let running = fixture.program(&args).start();
+    // The first connection is the debugger, so nobody else may try.
+    let start = Instant::now();
+    let mut connection = loop {
+        match TcpStream::connect(("127.0.0.1", port)) {
+            Ok(connection) => break connection,
+            Err(error) => assert!(start.elapsed() < Duration::from_secs(1800), "{error}"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    // Stopped by SIGTRAP, at the first instruction: nothing has run yet.
+    assert!(ask(&mut connection, "?").starts_with("T05"));
+    assert!(!fixture.processes().is_empty());
+    // It goes on, and ends with code 0.
+    assert_eq!(ask(&mut connection, "c"), "W00");
+    let output = running.wait();
+    assert_eq!(output.code, Some(0), "{output}");
+    assert!(output.out.contains("test tests::one_more ... ok") && output.out.contains("1 passed"), "{output}");
+    output.says(&["waits for a debugger at port", &format!("\"miDebuggerServerAddress\": \"localhost:{port}\"")]);
+    fixture.assert_nothing_left();
+
+    for (target, why) in [("windows-x64", "wine runs its programs"), ("x86_64-linux", "this machine runs its programs")]
+    {
+        fixture.program(&["debug", target, "--lib"]).ends_with(2).says(&[why]);
+    }
+    let output = fixture.program(&["debug", "aarch64-linux", "--test", "none"]).ends_with(2);
+    output.says(&["no package for aarch64-linux has --test none"]);
 }

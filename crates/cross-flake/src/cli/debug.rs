@@ -1,0 +1,308 @@
+//! `debug`.
+
+use std::ffi::OsString;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use cargo_metadata::{Message, Package, TargetKind};
+use clap::Args;
+use cross_flake_runner::{self as runner, RunnerKind};
+
+use super::options::CargoOptions;
+use super::{Place, one_environment};
+use crate::engine::build::cargo_in;
+use crate::environment::Environment;
+use crate::host::{child, signals};
+use crate::settings;
+use crate::targets::Target;
+use crate::workspace::{Workspace, spec_of};
+
+/// Start a test or a program of a target stopped, and a debugger for it
+///
+/// The debugger is gdb, which must know the target's processor: that of Debian's package gdb-multiarch knows all. With --port no debugger
+/// is started, and what an editor needs to connect is printed. qemu serves the debugger, so it takes a target whose programs it runs
+/// on Linux.
+#[derive(Args)]
+#[command(
+    after_long_help = "Examples:\n  cargo cross-flake debug s390x-linux --test io -- reads_what_it_wrote\n  cargo cross-flake debug \
+                       aarch64-linux --bin hello-zlib --port 1234 -- --help"
+)]
+pub struct Debug {
+    /// Name or triple of the target
+    target: String,
+    #[command(flatten)]
+    which: Which,
+    /// Wait for a debugger at this port, which qemu opens on every network interface
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+    /// Arguments for the program: for tests, names of those to run
+    #[arg(last = true, value_name = "ARGS")]
+    args: Vec<OsString>,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    cargo: CargoOptions,
+}
+
+/// The program, of those of a package.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// The library's own tests
+    #[arg(long)]
+    lib: bool,
+    /// The tests in a file of `tests`
+    #[arg(long, value_name = "NAME")]
+    test: Option<String>,
+    /// A program
+    #[arg(long, value_name = "NAME")]
+    bin: Option<String>,
+    /// An example
+    #[arg(long, value_name = "NAME")]
+    example: Option<String>,
+}
+
+impl Which {
+    /// Cargo's words for it.
+    fn words(&self) -> Vec<&str> {
+        let named = [("--test", &self.test), ("--bin", &self.bin), ("--example", &self.example)];
+        let named = named.into_iter().flat_map(|(option, name)| name.iter().flat_map(move |name| [option, name]));
+        self.lib.then_some("--lib").into_iter().chain(named).collect()
+    }
+
+    fn is_test(&self) -> bool {
+        self.lib || self.test.is_some()
+    }
+
+    /// Tells if this target of a package is the one that is meant.
+    fn is(&self, target: &cargo_metadata::Target) -> bool {
+        let named = |name: &Option<String>| name.as_ref().is_some_and(|name| *name == target.name);
+        match target.kind.first() {
+            Some(TargetKind::Test) => named(&self.test),
+            Some(TargetKind::Bin) => named(&self.bin),
+            Some(TargetKind::Example) => named(&self.example),
+            Some(TargetKind::CustomBuild | TargetKind::Bench) => false,
+            _ => self.lib,
+        }
+    }
+}
+
+impl Debug {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// The target cannot be had here or has no server for a debugger, there is no debugger, or the program is not built.
+    pub fn run(self) -> Result<ExitCode> {
+        let workspace = self.place.workspace()?;
+        let target = workspace.table.find(&self.target)?;
+        // Before anything is fetched.
+        target.runner.map_or(Ok(()), |runner| refuse(target, runner))?;
+        let (workspace, target, environment) = one_environment(&self.place, &self.target)?;
+        let runner = environment.runner.as_ref().with_context(|| format!("programs for {target} do not run here"))?;
+        refuse(&target, runner.kind)?;
+        let package = self.package(&workspace, &target)?;
+        let program = self.build(&workspace, &target, &environment, &package)?;
+        let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+        let socket = folder.path().join("gdb");
+        let (server, debugger) = match self.port {
+            Some(port) => (OsString::from(port.to_string()), None),
+            None => (socket.clone().into_os_string(), Some(debugger(&target)?)),
+        };
+        let mut command = self.cargo(&workspace, &target, &environment, &package)?;
+        command.arg("--").args(&self.args);
+        // What the program starts itself does not wait, for it does not see the variable.
+        command.env("QEMU_GDB", server).env("QEMU_UNSET_ENV", "QEMU_GDB");
+        if let Some(port) = self.port {
+            eprintln!(
+                "{} waits for a debugger at port {port}; for VS Code:\n{}",
+                program.display(),
+                launch(&target, &program, port)?
+            );
+        }
+        let mut child = command.spawn().context("cannot start cargo")?;
+        if let Some(debugger) = debugger {
+            wait_for(&socket, &mut child)?;
+            self.attach(&debugger, &workspace, &environment, &program, &socket)?;
+            // Whoever quits has ended the program, or let it go on without anybody who waits for it.
+            let _ = child.kill();
+            let _ = child.wait();
+            runner::sweep(&[]);
+            return Ok(ExitCode::SUCCESS);
+        }
+        let status = child.wait().context("cannot wait for cargo")?;
+        Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+    }
+
+    /// Starts gdb, and returns when it ends.
+    fn attach(
+        &self,
+        debugger: &Path,
+        workspace: &Workspace,
+        environment: &Environment,
+        program: &Path,
+        socket: &Path,
+    ) -> Result<()> {
+        let toolchain = &workspace.toolchain;
+        // Rust's own printers of its types, as `rust-gdb` has them, and std's sources where they are.
+        let rust = toolchain.sysroot.join("lib/rustlib");
+        let (printers, sources) = (rust.join("etc"), rust.join("src/rust"));
+        let root = environment.runner.as_ref().and_then(|runner| runner.env.get("QEMU_LD_PREFIX"));
+        let before = [
+            Some(format!("add-auto-load-safe-path {}", printers.display())),
+            Some(format!("set substitute-path /rustc/{} {}", toolchain.commit, sources.display())),
+            root.map(|root| format!("set sysroot {root}")),
+        ];
+        let mut gdb = Command::new(debugger);
+        gdb.arg("-q").arg("--directory").arg(&printers).env("PYTHONPATH", &printers);
+        gdb.args(before.into_iter().flatten().flat_map(|line| ["-iex".to_owned(), line]));
+        gdb.arg(program).arg("-ex").arg(format!("target remote {}", socket.display()));
+        gdb.status().context("cannot start gdb")?;
+        Ok(())
+    }
+
+    /// The package that has the program.
+    fn package(&self, workspace: &Workspace, target: &Target) -> Result<Package> {
+        let (selection, _) = self.cargo.selection(Vec::new());
+        let all = workspace.packages_for(target, &selection)?;
+        let with: Vec<&Package> =
+            all.into_iter().filter(|package| package.targets.iter().any(|t| self.which.is(t))).collect();
+        match with.as_slice() {
+            [one] => Ok((*one).clone()),
+            [] => bail!("no package for {target} has {}", self.which.words().join(" ")),
+            many => {
+                let names: Vec<&str> = many.iter().map(|package| package.name.as_str()).collect();
+                bail!(
+                    "several packages have {}: choose with -p one of {}",
+                    self.which.words().join(" "),
+                    names.join(", ")
+                )
+            }
+        }
+    }
+
+    /// cargo that starts the program, but for its arguments.
+    fn cargo(
+        &self,
+        workspace: &Workspace,
+        target: &Target,
+        environment: &Environment,
+        package: &Package,
+    ) -> Result<Command> {
+        let mut command = cargo_in(&[environment])?;
+        command.arg(if self.which.is_test() { "test" } else { "run" });
+        command.args(["--package", &spec_of(package), "--target", &target.triple]).args(self.which.words());
+        command.args(self.cargo.args()).current_dir(&workspace.folder);
+        Ok(command)
+    }
+
+    /// Builds the program, and gives its path.
+    fn build(
+        &self,
+        workspace: &Workspace,
+        target: &Target,
+        environment: &Environment,
+        package: &Package,
+    ) -> Result<PathBuf> {
+        let mut command = cargo_in(&[environment])?;
+        command.args(if self.which.is_test() { &["test", "--no-run"][..] } else { &["build"] });
+        command.args(["--package", &spec_of(package), "--target", &target.triple]).args(self.which.words());
+        command.args(self.cargo.args()).args(["--message-format", "json-render-diagnostics"]);
+        command.current_dir(&workspace.folder).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().context("cannot start cargo")?;
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let mut program = None;
+        for message in Message::parse_stream(BufReader::new(stdout)) {
+            let Message::CompilerArtifact(artifact) = message.context("cannot read cargo's messages")? else {
+                continue;
+            };
+            if self.which.is(&artifact.target) && artifact.profile.test == self.which.is_test() {
+                program = artifact.executable.or(program);
+            }
+        }
+        signals::check()?;
+        if !child.wait().context("cannot wait for cargo")?.success() {
+            bail!("{} of {} is not built for {target}", self.which.words().join(" "), package.name);
+        }
+        Ok(program.context("cargo has built no program")?.into_std_path_buf())
+    }
+}
+
+/// Refuses a target whose programs nothing stops, by what runs them.
+fn refuse(target: &Target, runner: RunnerKind) -> Result<()> {
+    let why = match runner {
+        RunnerKind::QemuUser => return Ok(()),
+        RunnerKind::Native => "this machine runs its programs itself, and gdb starts them as any other",
+        RunnerKind::Wine => "wine runs its programs",
+        RunnerKind::Wasmtime | RunnerKind::Node => "its programs are WebAssembly",
+        RunnerKind::QemuSystem => "its programs are for a board",
+    };
+    bail!("{target} is none that `debug` knows: {why}")
+}
+
+/// A gdb that knows the processor of a target.
+fn debugger(target: &Target) -> Result<PathBuf> {
+    let knows = |gdb: &PathBuf| {
+        let output = Command::new(gdb).args(["-nx", "-batch", "-ex", "set architecture"]).stdin(Stdio::null()).output();
+        output.is_ok_and(|output| lists(&String::from_utf8_lossy(&output.stderr), &target.triple))
+    };
+    ["gdb-multiarch", "gdb"].into_iter().filter_map(child::which).find(knows).with_context(|| {
+        format!(
+            "no gdb on PATH knows the processor of {target}\nDebian's package gdb-multiarch has one; `{} debug` with --port \
+             starts none",
+            settings::program()
+        )
+    })
+}
+
+/// Tells if gdb names the processor of a triple among all that it knows: `s390:64-bit` and `s390x-unknown-linux-gnu` begin alike.
+fn lists(all: &str, triple: &str) -> bool {
+    let (_, all) = all.split_once("Valid arguments are ").unwrap_or_default();
+    all.split(", ").any(|one| one.to_lowercase().starts_with(&triple[..3]))
+}
+
+/// Waits for qemu to open its socket.
+fn wait_for(socket: &Path, child: &mut Child) -> Result<()> {
+    while !socket.exists() {
+        signals::check()?;
+        if let Some(status) = child.try_wait().context("cannot wait for cargo")? {
+            bail!("the program ended before it waited for a debugger ({status})");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// A configuration of VS Code's launch.json, for its C++ extension.
+fn launch(target: &Target, program: &Path, port: u16) -> Result<String> {
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    Ok(serde_json::to_string_pretty(&serde_json::json!({
+        "name": format!("{name} on {target}"),
+        "type": "cppdbg",
+        "request": "launch",
+        "program": program,
+        "cwd": "${workspaceFolder}",
+        "MIMode": "gdb",
+        "miDebuggerPath": "gdb-multiarch",
+        "miDebuggerServerAddress": format!("localhost:{port}"),
+    }))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gdb_says_which_processors_it_knows() {
+        let host = "Requires an argument. Valid arguments are i386, i386:x86-64, i8086, auto.";
+        let all = "Requires an argument. Valid arguments are arm, armv7, aarch64, powerpc:common64, s390:64-bit, auto.";
+        for triple in
+            ["aarch64-unknown-linux-gnu", "armv7-unknown-linux-gnueabihf", "powerpc64le-x", "s390x-unknown-linux-gnu"]
+        {
+            assert!(!lists(host, triple) && lists(all, triple), "{triple}");
+        }
+        assert!(!lists("Undefined command", "aarch64-x"));
+    }
+}
