@@ -111,7 +111,7 @@ let
       arch = head (splitString "-" row.triple);
       # As cargo's variables spell the triple, and as those of the cc crate and its kin do.
       upper = toUpper (replaceStrings [ "-" "." ] [ "_" "_" ] row.triple);
-      lower = replaceStrings [ "-" ] [ "_" ] row.triple;
+      lower = replaceStrings [ "-" "." ] [ "_" "_" ] row.triple;
       system = findFirst (
         system: system.infix == "" || hasInfix system.infix row.triple
       ) null platforms.system;

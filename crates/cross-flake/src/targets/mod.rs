@@ -208,7 +208,7 @@ impl Target {
 
     /// The triple as the `cc` crate and its kin spell it: `aarch64_unknown_linux_gnu`.
     pub fn lower(&self) -> String {
-        self.triple.replace('-', "_")
+        self.triple.replace(['-', '.'], "_")
     }
 
     /// The processor architecture of the triple.
