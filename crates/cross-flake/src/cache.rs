@@ -87,8 +87,10 @@ impl Cache {
         }
         // But for those of runs, only the holder of the lock has temporary directories: what is there now was left by a killed one.
         for leftover in fs::read_dir(self.path("tmp")).with_context(unwritable)?.flatten() {
-            if !RunFolder::is_in_use(&leftover.path()) {
+            if !RunFolder::is_one(&leftover) {
                 remove(&leftover.path());
+            } else {
+                RunFolder::remove_unless_used(&leftover.path());
             }
         }
         Ok(CacheLock { _file: file })
@@ -176,9 +178,8 @@ impl RunFolder {
         let failed = || format!("cannot write {}", parent.display());
         fs::create_dir_all(parent).with_context(failed)?;
         for leftover in fs::read_dir(parent).with_context(failed)?.flatten() {
-            let is_one = leftover.file_name().to_string_lossy().starts_with(Self::PREFIX);
-            if is_one && !Self::is_in_use(&leftover.path()) {
-                remove(&leftover.path());
+            if Self::is_one(&leftover) {
+                Self::remove_unless_used(&leftover.path());
             }
         }
         loop {
@@ -198,10 +199,22 @@ impl RunFolder {
         }
     }
 
-    /// Returns true for such a directory of a process that lives.
-    fn is_in_use(path: &Path) -> bool {
-        let lock = File::open(path.join(Self::LOCK));
-        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    fn is_one(entry: &fs::DirEntry) -> bool {
+        entry.file_name().to_string_lossy().starts_with(Self::PREFIX)
+    }
+
+    /// Removes such a directory unless its process lives. Whoever has made it and not locked it yet waits for the lock, or does not find
+    /// it any more, and makes another.
+    fn remove_unless_used(path: &Path) {
+        let lock = File::options().create(true).append(true).open(path.join(Self::LOCK));
+        if lock.as_ref().is_ok_and(|lock| lock.try_lock().is_err()) {
+            return;
+        }
+        // Nobody must come into it while it is being emptied.
+        let gone = path.with_file_name(format!("gone-{}", path.file_name().unwrap_or_default().display()));
+        if fs::rename(path, &gone).is_ok() {
+            remove(&gone);
+        }
     }
 
     /// The directory.
@@ -319,6 +332,23 @@ mod tests {
         // Where nothing can be written there is still the system's directory.
         let elsewhere = Cache::none().run_folder().unwrap();
         assert!(elsewhere.path().starts_with(std::env::temp_dir()) || !elsewhere.path().starts_with(folder.path()));
+    }
+
+    #[test]
+    fn runs_that_begin_at_once_leave_each_other_their_folders() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path());
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        let run = cache.run_folder().unwrap();
+                        std::thread::yield_now();
+                        fs::write(run.path().join("output"), "").unwrap();
+                    }
+                });
+            }
+        });
     }
 
     #[test]

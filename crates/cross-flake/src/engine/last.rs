@@ -77,6 +77,12 @@ impl LastRun {
     pub fn keep(mut self, outcomes: &[Outcome]) -> Result<()> {
         let ran = outcomes.iter().filter(|outcome| outcome.status != Status::Skipped);
         self.rows.extend(ran.map(|outcome| (outcome.name.clone(), Failures::of(outcome))));
-        write_whole(&self.file, &serde_json::to_vec_pretty(&self.rows)?, false)
+        let text = serde_json::to_vec_pretty(&self.rows)?;
+        // A run that changes nothing writes nothing.
+        if std::fs::read(&self.file).is_ok_and(|old| old == text) {
+            Ok(())
+        } else {
+            write_whole(&self.file, &text, false)
+        }
     }
 }
