@@ -18,6 +18,8 @@ fn belongs_to_windows(name: &str) -> bool {
 /// Returns those of a program's libraries that neither Windows nor the program's directory has. Windows compares names without
 /// regard to case.
 pub fn missing(program: &Path, libraries: &[String]) -> Vec<String> {
+    // The directory of a bare name is the current one.
+    let program = std::path::absolute(program).unwrap_or_else(|_| program.to_owned());
     let entries = program.parent().map(fs::read_dir).into_iter().flatten().flatten().flatten();
     let beside: HashSet<String> = entries.map(|entry| entry.file_name().to_string_lossy().to_lowercase()).collect();
     let is_missing = |name: &&String| {
