@@ -185,7 +185,7 @@ END
     assert!(output.out.contains("program 42\nstatic 42\n"), "{output}");
     // Nothing that Windows does not bring, and what is not beside the program is named.
     fixture.program(&["inspect", "library.dll", "program.exe", "static.exe"]).succeeds();
-    std::fs::remove_file(fixture.path("library.dll")).unwrap();
+    std::fs::remove_file(fixture.root().join("library.dll")).unwrap();
     fixture.program(&["inspect", "program.exe"]).ends_with(1).says(&["program.exe does not start without library.dll"]);
 }
 

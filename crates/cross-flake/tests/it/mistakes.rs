@@ -24,9 +24,9 @@ fn an_unknown_target_is_refused_with_the_nearest_names() {
         &["setup", "nothing-like-it"],
         &["unknown target `nothing-like-it`\n", "cargo cross-flake list"],
     );
-    let none = ["no target is called like `aarch46-*`; did you mean aarch64-linux"];
-    is_refused(&fixture, &["test", "aarch46-*"], &none);
-    is_refused(&fixture, &["test-all-targets", "--rows", "aarch46-*"], &none);
+    let none = ["no target is called like `aarch46-linux*`; did you mean aarch64-linux"];
+    is_refused(&fixture, &["test", "aarch46-linux*"], &none);
+    is_refused(&fixture, &["test-all-targets", "--rows", "aarch46-linux*"], &none);
     is_refused(&fixture, &["test-all-targets", "--rows", "macos-*", "--except", "*-apple-*"], &["no target is left"]);
     is_refused(&fixture, &["test-all-targets", "--tier", "4"], &["4 is not in 1..=3"]);
 }

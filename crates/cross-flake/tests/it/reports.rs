@@ -44,6 +44,7 @@ fn every_form_of_report_tells_of_the_same_run() {
             "status",
             "runner",
             "binfmt",
+            "std",
             "tests",
             "crates",
             "build_seconds",
