@@ -39,8 +39,8 @@ in
     cross.allEnvironments
     // cross.triples
     // {
-    inherit (cross) matrix notRun;
-    # `strategy.matrix` of a workflow with one job for each target.
-    githubMatrix.target = builtins.attrNames cross.rows;
-  };
+      inherit (cross) matrix notRun;
+      # `strategy.matrix` of a workflow with one job for each target.
+      githubMatrix.target = builtins.attrNames cross.rows;
+    };
 }

@@ -201,7 +201,9 @@ let
     let
       # What would mean something else in a regular expression (builtins.match).
       special = splitString " " "\\ . + ? ( ) [ ] { } ^ $ |";
-      expression = replaceStrings ([ "*" ] ++ special) ([ ".*" ] ++ map (one: "\\${one}") special) pattern;
+      expression = replaceStrings ([ "*" ] ++ special) (
+        [ ".*" ] ++ map (one: "\\${one}") special
+      ) pattern;
     in
     name: builtins.match expression name != null;
   # The names of the rows that a name, a triple or a pattern means.

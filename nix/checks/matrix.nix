@@ -17,14 +17,11 @@ let
   '';
 
   # C++ would have zig compile its libc++ for each row.
-  programs =
-    lib.filter
-      (
-        program:
-        (if program.msvc or false then row.isMsvc else program.compiler == "CC")
-        && (row.hasLibc || !program.libc)
-      )
-      (lib.importTOML (data + "/conformance/conformance.toml")).program;
+  programs = lib.filter (
+    program:
+    (if program.msvc or false then row.isMsvc else program.compiler == "CC")
+    && (row.hasLibc || !program.libc)
+  ) (lib.importTOML (data + "/conformance/conformance.toml")).program;
   compile =
     {
       source,

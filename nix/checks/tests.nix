@@ -132,7 +132,8 @@ let
         let
           family = "[family.ours]\nlike = 'aarch64-linux'\nglibc = '2.36'\n";
           row =
-            (withRow "${family}[target.board]\nlike = 'ours'\ntriple = 'our-linux-board'\nqemu-cpu = 'x'\n").board;
+            (withRow "${family}[target.board]\nlike = 'ours'\ntriple = 'our-linux-board'\nqemu-cpu = 'x'\n")
+            .board;
         in
         [
           (row ? like)
