@@ -39,7 +39,10 @@ fn names_and_arguments_that_are_wrong_are_answered_with_those_that_are_right() {
         "hasPkgsCross",
         "vendored",
     ]);
-    fails("inherit pkgs; targets = \"aarch64-linux\";", &["argument `targets` must be list of names, triples or patterns"]);
+    fails(
+        "inherit pkgs; targets = \"aarch64-linux\";",
+        &["argument `targets` must be list of names, triples or patterns"],
+    );
     fails("src = null;", &["argument `pkgs` is missing"]);
     fails("inherit pkgs; toolchain = \"beta\";", &["argument `toolchain` must be", "nightly"]);
     bench().nix(&["develop", ".#aarch64-linx"]).fails_with(&["aarch64-linx", "Did you mean", "aarch64-linux"]);
