@@ -1,7 +1,6 @@
 //! `build`.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
@@ -10,7 +9,6 @@ use super::options::{CargoOptions, finish};
 use super::{Place, events, find_targets};
 use crate::engine::Request;
 use crate::engine::build::Mode;
-use crate::engine::part::Part;
 use crate::report::ReportOptions;
 
 /// Build the workspace for some targets
@@ -39,19 +37,8 @@ impl Build {
         let workspace = self.place.workspace()?;
         let targets = find_targets(&workspace, &self.targets)?;
         let (selection, rest) = self.cargo.selection(self.rest);
-        let request = Request {
-            mode: Mode::Build,
-            selection,
-            cargo_args: self.cargo.with_jobs([self.cargo.args(), rest].concat(), &workspace),
-            test_args: Vec::new(),
-            timeout: Duration::ZERO,
-            jobs: 1,
-            binfmt: false,
-            floor: false,
-            isolation: false,
-            suites: Vec::new(),
-            part: Part::All,
-        };
+        let cargo_args = self.cargo.with_jobs([self.cargo.args(), rest].concat(), &workspace);
+        let request = Request::without_tests(Mode::Build, selection, cargo_args);
         finish(&self.place, &workspace, &targets, &request, &self.report, &events())
     }
 }

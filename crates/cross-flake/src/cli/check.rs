@@ -1,7 +1,6 @@
 //! `check`.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
@@ -10,7 +9,6 @@ use super::options::{CargoOptions, carry_out, split};
 use super::{Place, events, find_targets};
 use crate::engine::Request;
 use crate::engine::build::{Mode, given};
-use crate::engine::part::Part;
 use crate::report::ReportOptions;
 
 /// Find the errors in the workspace's code for some targets
@@ -95,19 +93,7 @@ impl CheckArguments {
             let folder = workspace.metadata.target_directory.join("cross-flake/check");
             cargo_args.extend(["--target-dir".to_owned(), folder.into_string()]);
         }
-        let request = Request {
-            mode,
-            selection,
-            cargo_args,
-            test_args,
-            timeout: Duration::ZERO,
-            jobs: 1,
-            binfmt: false,
-            isolation: false,
-            floor: false,
-            suites: Vec::new(),
-            part: Part::All,
-        };
+        let request = Request { test_args, ..Request::without_tests(mode, selection, cargo_args) };
         let report = carry_out(&self.place, &workspace, &targets, &request, &events())?;
         match self.message_format {
             MessageFormat::Human => self.report.finish(&report),

@@ -111,7 +111,8 @@ impl Debug {
             Some(port) => (OsString::from(port.to_string()), None),
             None => (socket.clone().into_os_string(), Some(debugger(&target)?)),
         };
-        let mut command = self.cargo(&workspace, &target, &environment, &package)?;
+        let verb = if self.which.is_test() { "test" } else { "run" };
+        let mut command = self.cargo(&[verb], &workspace, &target, &environment, &package)?;
         command.arg("--").args(&self.args);
         // What the program starts itself does not wait, for it does not see the variable.
         command.env("QEMU_GDB", server).env("QEMU_UNSET_ENV", "QEMU_GDB");
@@ -183,18 +184,18 @@ impl Debug {
         }
     }
 
-    /// cargo that starts the program, but for its arguments.
+    /// cargo with this command for the program.
     fn cargo(
         &self,
+        verb: &[&str],
         workspace: &Workspace,
         target: &Target,
         environment: &Environment,
         package: &Package,
     ) -> Result<Command> {
         let mut command = cargo_in(&[environment])?;
-        command.arg(if self.which.is_test() { "test" } else { "run" });
-        command.args(["--package", &spec_of(package), "--target", &target.triple]).args(self.which.words());
-        command.args(self.cargo.args()).current_dir(&workspace.folder);
+        command.args(verb).args(["--package", &spec_of(package), "--target", &target.triple]);
+        command.args(self.which.words()).args(self.cargo.args()).current_dir(&workspace.folder);
         Ok(command)
     }
 
@@ -206,11 +207,9 @@ impl Debug {
         environment: &Environment,
         package: &Package,
     ) -> Result<PathBuf> {
-        let mut command = cargo_in(&[environment])?;
-        command.args(if self.which.is_test() { &["test", "--no-run"][..] } else { &["build"] });
-        command.args(["--package", &spec_of(package), "--target", &target.triple]).args(self.which.words());
-        command.args(self.cargo.args()).args(["--message-format", "json-render-diagnostics"]);
-        command.current_dir(&workspace.folder).stdin(Stdio::null()).stdout(Stdio::piped());
+        let verb = if self.which.is_test() { &["test", "--no-run"][..] } else { &["build"] };
+        let mut command = self.cargo(verb, workspace, target, environment, package)?;
+        command.args(["--message-format", "json-render-diagnostics"]).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().context("cannot start cargo")?;
         let stdout = child.stdout.take().expect("stdout is piped");
         let mut program = None;

@@ -33,8 +33,9 @@ impl Inspect {
         for file in &self.files {
             match inspect(file) {
                 Ok(inspection) => {
-                    if let [first, more @ ..] = inspection.missing_libraries().as_slice() {
-                        let names = more.iter().fold(first.clone(), |names, name| names + ", " + name);
+                    let missing = inspection.missing_libraries();
+                    if let Some(first) = missing.first() {
+                        let names = missing.join(", ");
                         eprintln!(
                             "error: {} does not start without {names}: put it beside the program, or link it statically{}",
                             file.display(),

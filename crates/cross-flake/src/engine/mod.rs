@@ -84,6 +84,23 @@ pub struct Request {
 }
 
 impl Request {
+    /// An order to cargo alone, with nothing to run.
+    pub fn without_tests(mode: Mode, selection: Selection, cargo_args: Vec<String>) -> Request {
+        Request {
+            mode,
+            selection,
+            cargo_args,
+            test_args: Vec::new(),
+            timeout: Duration::ZERO,
+            jobs: 1,
+            binfmt: false,
+            isolation: false,
+            floor: false,
+            suites: Vec::new(),
+            part: Part::All,
+        }
+    }
+
     /// Returns the reason for which test programs are to have no rooms, if there is one.
     fn rooms(&self) -> std::result::Result<(), &'static str> {
         match (self.isolation, self.binfmt) {

@@ -33,7 +33,8 @@ fn is_wanted() -> bool {
 /// # Errors
 /// The cache cannot be written.
 pub fn write(cache: &Cache, toolchain: &Toolchain) -> Result<Option<PathBuf>> {
-    let Some(row) = row(toolchain).filter(|_| is_wanted()) else { return Ok(None) };
+    // Asked for every row, so what costs least comes first.
+    let Some(row) = is_wanted().then(|| row(toolchain)).flatten() else { return Ok(None) };
     let Some(clang) = Clang::new(cache, &row).filter(|clang| clang.folder().exists()) else { return Ok(None) };
     let Programs { cc, cxx, .. } = clang.write()?;
     let (ar, ranlib) = (cache.path("bin/zig-ar"), cache.path("bin/zig-ranlib"));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::programs::library_folders;
+use super::programs::{library_folders, named};
 
 /// `p_type` of the segment that names a program's loader (elf(5)).
 const PT_INTERP: u32 = 3;
@@ -17,11 +17,7 @@ const SIZE: usize = 32;
 
 /// The loader among unpacked packages, which is there if the machine's C library is not theirs.
 pub fn find(root: &Path) -> Option<PathBuf> {
-    let named = |folder: &Path| {
-        let mut entries = fs::read_dir(folder).ok()?.flatten();
-        Some(entries.find(|entry| entry.file_name().to_string_lossy().starts_with("ld-linux"))?.path())
-    };
-    library_folders(root).iter().find_map(|folder| named(folder))
+    library_folders(root).iter().find_map(|folder| named(folder, "ld-linux"))
 }
 
 /// Gives all programs below `root`, which will be at `place`, the loader that is there with them, if there is one.

@@ -11,7 +11,7 @@ use xshell::{Cmd, Shell, cmd};
 use super::archive::Archive;
 use super::bundle::{Bundle, Origin};
 use super::loader;
-use super::programs::{library_folders, text};
+use super::programs::{library_folders, named, text};
 use crate::cache::Cache;
 use crate::events::Events;
 use crate::host::child::{capture, which};
@@ -116,10 +116,4 @@ fn certificates(cache: &Cache, root: &Path) -> Result<PathBuf> {
         all.push(b'\n');
     }
     cache.write("python/certificates.pem", &all, false)
-}
-
-/// The file in a folder whose name begins so.
-fn named(folder: &Path, start: &str) -> Option<PathBuf> {
-    let mut entries = fs::read_dir(folder).ok()?.flatten();
-    Some(entries.find(|entry| entry.file_name().to_string_lossy().starts_with(start))?.path())
 }

@@ -26,6 +26,12 @@ pub fn library_folders(root: &Path) -> Vec<PathBuf> {
     folders
 }
 
+/// The file in a folder whose name begins so.
+pub fn named(folder: &Path, start: &str) -> Option<PathBuf> {
+    let mut entries = std::fs::read_dir(folder).ok()?.flatten();
+    Some(entries.find(|entry| entry.file_name().to_string_lossy().starts_with(start))?.path())
+}
+
 /// Returns a path for a document that holds text.
 pub fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
