@@ -25,7 +25,7 @@ use cross_flake::targets::Table;
 
 /// Write the generated parts of the documents
 ///
-/// These are the table of docs/targets.md, and docs/cli.md.
+/// These are the tables of docs/targets.md, docs/environment.md and docs/runs.md, and docs/cli.md.
 #[derive(Args)]
 pub struct Docs {
     /// Write nothing: fail if a document differs from what would be written
@@ -51,6 +51,7 @@ const PARTS: &[Part] = &[
         marker: Some("variables"),
         generate: || Ok(cross_flake::environment::markdown()),
     },
+    Part { file: "docs/runs.md", marker: Some("runs"), generate: crate::runs::markdown },
     Part { file: "docs/targets.md", marker: Some("targets"), generate: targets },
 ];
 

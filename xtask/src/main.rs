@@ -4,6 +4,7 @@
 
 mod bench;
 mod docs;
+mod runs;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,7 @@ enum Command {
     Product(Box<cross_flake::cli::Command>),
     Bench(bench::command::Bench),
     Docs(docs::Docs),
+    Runs(runs::Runs),
 }
 
 fn main() -> ExitCode {
@@ -34,5 +36,6 @@ fn main() -> ExitCode {
         Command::Product(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Docs(command) => command.run(),
+        Command::Runs(command) => command.run(),
     })
 }

@@ -24,6 +24,16 @@ pub fn rows() -> Vec<(String, Target)> {
     Table::built_in().unwrap().common().into_iter().map(|row| (row.name.clone(), row)).collect()
 }
 
+/// The rows that have environments by both providers, and can be built: those that CI always tests, and whatever `CROSS_FLAKE_ROWS` names
+/// beside them, separated by commas.
+pub fn made() -> Vec<Target> {
+    let text = fs::read_to_string(repository().join("checks/rows.toml")).unwrap();
+    let file: toml::Table = toml::from_str(&text).unwrap();
+    let mut names: Vec<String> = file["always"].clone().try_into().unwrap();
+    names.extend(std::env::var("CROSS_FLAKE_ROWS").iter().flat_map(|more| more.split(',')).map(str::to_owned));
+    Table::built_in().unwrap().select(&names).unwrap().into_iter().cloned().collect()
+}
+
 /// What every test works in.
 pub struct Bench {
     folder: PathBuf,
@@ -104,10 +114,10 @@ impl Bench {
         fs::create_dir_all(folder.join("home")).unwrap();
         let mut bench = Bench { folder, documents: BTreeMap::new() };
         // All at once, so that what is to be built is built in parallel.
-        let names = rows().into_iter().map(|(name, _)| name);
+        let names = made().into_iter().map(|row| row.name);
         let mut setup = bench.command(env!("CARGO_BIN_EXE_cargo-cross-flake"));
         run(setup.args(["setup", "--provider", "portable"]).args(names).current_dir(repository())).succeeds();
-        for (name, _) in rows() {
+        for Target { name, .. } in made() {
             let args = ["env", &name, "--provider", "portable", "--json"];
             let mut command = bench.command(env!("CARGO_BIN_EXE_cargo-cross-flake"));
             let document = run(command.args(args).current_dir(repository())).json();
@@ -157,10 +167,10 @@ impl Bench {
     /// What the stand-ins are made of.
     fn machine(&self) -> Value {
         let mut targets = serde_json::Map::new();
-        for (name, row) in rows() {
-            let mut document = self.documents[&name].clone();
+        for row in made() {
+            let mut document = self.documents[&row.name].clone();
             document["nixpkgs"] = json!(row.nixpkgs);
-            targets.insert(name, document);
+            targets.insert(row.name, document);
         }
         let any = &self.documents["aarch64-linux"];
         let scripts = PathBuf::from(any["path"][1].as_str().unwrap());
@@ -175,7 +185,8 @@ impl Bench {
         };
         // What nixpkgs has for the others is evaluated, and built by nobody.
         let mut others = serde_json::Map::new();
-        for row in Table::built_in().unwrap().rows().iter().filter(|row| !row.common && row.nixpkgs.is_some()) {
+        let is_other = |row: &&Target| !self.documents.contains_key(&row.name) && row.nixpkgs.is_some();
+        for row in Table::built_in().unwrap().rows().iter().filter(is_other) {
             let mut document = any.clone();
             document["target"] = json!(row.name);
             document["triple"] = json!(row.triple);

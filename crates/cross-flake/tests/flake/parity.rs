@@ -8,7 +8,7 @@ use cross_flake::targets::{Table, Target};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::bench::{bench, repository, rows};
+use crate::bench::{bench, made, repository};
 use crate::names;
 
 #[derive(Deserialize)]
@@ -145,10 +145,10 @@ fn nix_and_rust_read_the_same_of_every_row() {
 fn both_providers_give_every_row_the_same_values() {
     let text = fs::read_to_string(repository().join("checks/parity.toml")).unwrap();
     let parity: Parity = toml::from_str(&text).unwrap();
-    let installables: Vec<String> = rows().iter().map(|(name, _)| format!(".#env-{name}")).collect();
+    let installables: Vec<String> = made().iter().map(|row| format!(".#env-{row}")).collect();
     let documents = bench().build(&installables.iter().map(String::as_str).collect::<Vec<_>>());
     let (mut unexplained, mut used) = (Vec::new(), BTreeSet::new());
-    for ((row, _), document) in std::iter::zip(rows(), documents) {
+    for (row, document) in std::iter::zip(made().into_iter().map(|row| row.name), documents) {
         let nix: Value = serde_json::from_slice(&fs::read(document).unwrap()).unwrap();
         let portable = bench().portable(&row);
         // What only one provider has to tell: by what something was made, and which of its ways to a std served.
