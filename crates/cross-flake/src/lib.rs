@@ -18,10 +18,11 @@
 //! ```
 //!
 //! A row of [`targets`] becomes an [`environment`] by a [`provider`]; the [`engine`] builds and runs with environments and makes an
-//! [`outcome`] for each row; a [`report`] is a view of these. Nothing imports what stands above it in that sentence.
+//! [`outcome`] for each row; [`dist`] packs what passed; a [`report`] is a view of these. Nothing imports what stands above it in that sentence.
 
 pub mod cache;
 pub mod cli;
+pub mod dist;
 pub mod engine;
 pub mod environment;
 pub mod events;

@@ -1,5 +1,7 @@
 //! The end of a run: what became of each row, its tests and its suites. Views and files are made from it.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +67,23 @@ pub struct Outcome {
     /// The words of the compiler or the inspection, where one failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build_output: Option<String>,
+    /// The programs that a build without tests has made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub built: Vec<BuiltProgram>,
+}
+
+/// A program that cargo has built for a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuiltProgram {
+    /// The name of its package.
+    pub package: String,
+    /// The program's own name, without a suffix.
+    pub name: String,
+    /// The program.
+    pub file: PathBuf,
+    /// What belongs to it and lies beside it, such as debug information.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<PathBuf>,
 }
 
 /// The origin of the libraries that Rust brings for a target.

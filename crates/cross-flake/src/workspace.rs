@@ -19,6 +19,19 @@ struct Settings {
     targets: Option<Vec<String>>,
     /// The network of the tests of the workspace, or of this package of it.
     network: Option<Network>,
+    /// What `dist` does, for the workspace or for this package of it.
+    dist: Option<Dist>,
+}
+
+/// `[package.metadata.cross-flake.dist]`, or the same of the workspace for packages that have none.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Dist {
+    /// More files for the archive, or directories, relative to the package's own.
+    #[serde(default)]
+    pub include: Vec<String>,
+    /// The arguments with which a program that was unpacked is started; `--version` if nothing is said, and none are given with `[]`.
+    pub smoke: Option<Vec<String>>,
 }
 
 /// The network that tests have.
@@ -246,6 +259,27 @@ impl Workspace {
             };
             Some((of_file("config.toml").or_else(|| of_file("config"))?, folder))
         })
+    }
+
+    /// The `rustflags` of `[build]`, which cargo takes where no target has any.
+    pub fn build_rustflags(&self) -> Vec<String> {
+        match self.configured("rustflags").map(|(flags, _)| flags) {
+            Some(toml::Value::Array(flags)) => {
+                flags.iter().filter_map(|flag| Some(flag.as_str()?.to_owned())).collect()
+            }
+            Some(toml::Value::String(flags)) => flags.split_whitespace().map(str::to_owned).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The settings of `dist` for a member.
+    ///
+    /// # Errors
+    /// A malformed setting.
+    pub fn dist(&self, package: &Package) -> Result<Dist> {
+        let context = || format!("[package.metadata.cross-flake] in {}", package.manifest_path);
+        let own = settings(&package.metadata).with_context(context)?.dist;
+        Ok(own.or_else(|| self.settings.dist.clone()).unwrap_or_default())
     }
 
     /// The member with this id.

@@ -8,6 +8,7 @@ pub mod clippy;
 pub mod completions;
 pub mod conformance;
 pub mod debug;
+pub mod dist;
 pub mod doctor;
 pub mod env;
 pub mod inspect;
@@ -59,6 +60,7 @@ pub enum Command {
     Sysroot(sysroot::Sysroot),
     Inspect(inspect::Inspect),
     Conformance(conformance::Conformance),
+    Dist(dist::Dist),
     Ci(ci::Ci),
     Clean(clean::Clean),
     Completions(completions::Completions),
@@ -88,6 +90,7 @@ impl Command {
             Command::Sysroot(command) => command.run(),
             Command::Inspect(command) => command.run(),
             Command::Conformance(command) => command.run(),
+            Command::Dist(command) => command.run(),
             Command::Ci(command) => command.run(),
             Command::Clean(command) => command.run(),
             Command::Completions(command) => command.run(),

@@ -12,17 +12,15 @@ use crate::engine::last::{Failures, LastRun};
 use crate::engine::part::Part;
 use crate::engine::shard::{Shard, ShardId};
 use crate::engine::suites::Chosen;
-use crate::engine::{self, CPU, Request, stale};
+use crate::engine::{self, Request, stale};
 use crate::environment::Environment;
 use crate::events::{Event, Events, Phase};
 use crate::host::{capacity, signals};
 use crate::outcome::Report;
-use crate::provider::Prepared;
 use crate::report::ReportOptions;
 use crate::suites::Suites;
 use crate::targets::{Level, RowSelection, Target};
 use crate::workspace::{Selection, Workspace};
-use cross_flake_runner::RunnerKind;
 
 /// Options that choose targets.
 #[derive(Args, Clone, Debug)]
@@ -91,6 +89,11 @@ pub(super) struct CargoOptions {
 }
 
 impl CargoOptions {
+    /// The profile that was chosen.
+    pub(super) fn profile(&self) -> Option<String> {
+        self.profile.clone().or_else(|| self.release.then(|| "release".to_owned()))
+    }
+
     pub(super) fn args(&self) -> Vec<String> {
         let mut args = Vec::new();
         let switches = [
@@ -288,15 +291,6 @@ impl TestArguments {
     }
 }
 
-/// Has the oldest processor played that the row promises.
-fn on_floor(row: &mut Prepared) {
-    let Ok(Environment { runner: Some(runner), .. }) = &mut row.environment else { return };
-    if let (RunnerKind::QemuUser, Some(cpu)) = (runner.kind, &row.target.floor_cpu) {
-        runner.env.insert(CPU.to_owned(), cpu.clone());
-        runner.label = format!("{}, {cpu}", runner.label);
-    }
-}
-
 /// Sets up, builds, tests and reports.
 ///
 /// # Errors
@@ -343,7 +337,7 @@ pub(super) fn carry_out(
     let mut prepared = prepare(&*provider, workspace, targets, events)?;
     signals::check()?;
     if request.floor {
-        prepared.iter_mut().for_each(on_floor);
+        prepared.iter_mut().for_each(engine::on_floor);
     }
     let environments: Vec<&Environment> = prepared.iter().filter_map(|row| row.environment.as_ref().ok()).collect();
     stale::remove(workspace, &environments, &request.cargo_args, events)?;

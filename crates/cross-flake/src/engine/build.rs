@@ -79,7 +79,7 @@ pub struct BuildEnd {
 /// cargo inside the environments of all these targets at once.
 ///
 /// A `RUSTFLAGS` of the user's would displace every scoped `CARGO_TARGET_<T>_RUSTFLAGS` (cargo takes one or the other). Where a row
-/// has such flags it is added to those of each row instead.
+/// has such flags, or this run, it is added to those of each row instead.
 ///
 /// # Errors
 /// `PATH` cannot be formed.
@@ -87,13 +87,17 @@ pub fn cargo_in(environments: &[&Environment]) -> Result<Command> {
     let mut command = clean_command("cargo");
     command.env("PATH", path_with(environments)?);
     let name = |e: &Environment| format!("CARGO_TARGET_{}_RUSTFLAGS", upper(&e.triple));
-    let displaced = environments.iter().any(|environment| environment.scoped.contains_key(&name(environment)));
+    let has_flags = |e: &&Environment| e.scoped.contains_key(&name(e)) || !e.flags.is_empty();
+    let displaced = environments.iter().any(has_flags);
     let users = users_rustflags().filter(|_| displaced);
     for environment in environments {
         command.envs(&environment.scoped);
-        let Some(users) = &users else { continue };
+        if users.is_none() && environment.flags.is_empty() {
+            continue;
+        }
         let ours = environment.scoped.get(&name(environment)).map(String::as_str).unwrap_or_default();
-        let flags = ours.split_whitespace().map(str::to_owned).chain(users.iter().cloned()).collect::<Vec<_>>();
+        let more = environment.flags.iter().chain(users.iter().flatten()).cloned();
+        let flags = ours.split_whitespace().map(str::to_owned).chain(more).collect::<Vec<_>>();
         if flags.iter().any(|flag| flag.contains(char::is_whitespace)) {
             // The variable is split at spaces, a list of the configuration is not.
             let list = toml::Value::Array(flags.into_iter().map(toml::Value::from).collect());

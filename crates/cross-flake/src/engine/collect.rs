@@ -10,13 +10,14 @@ use anyhow::{Context, Result};
 use cargo_metadata::{Artifact, Package, PackageId, TargetKind};
 use serde_json::Value;
 
-use super::build::{Built, seconds_since};
+use super::build::{Built, Mode, seconds_since};
 use super::job::{Job, Owner, Program};
 use super::recorder::{RUNNER, Recorded};
 use super::{BUILD_MACHINE, Row, Run};
 use crate::environment::path_with;
 use crate::events::{Event, Phase};
 use crate::host::child::inherited;
+use crate::outcome::BuiltProgram;
 use crate::targets::upper;
 use cross_flake_inspect as inspect;
 
@@ -121,8 +122,24 @@ impl<'r, 'a> Collector<'r, 'a> {
         let Some(program) = artifact.executable.clone().filter(|_| !artifact.target.is_custom_build()) else { return };
         if let (Some(index), false) = (index, artifact.profile.test) {
             self.inspect(index, program.as_std_path());
+            self.keep(index, &artifact, program.as_std_path());
         }
         self.programs.insert(program.into_std_path_buf(), artifact);
+    }
+
+    /// Remembers a program for whoever asked for programs alone.
+    fn keep(&self, index: usize, artifact: &Artifact, program: &Path) {
+        let workspace = self.run.workspace;
+        let (Mode::Build, Some(package)) = (self.run.request.mode, workspace.package(&artifact.package_id)) else {
+            return;
+        };
+        let beside = artifact.filenames.iter().map(|file| file.as_std_path()).filter(|file| *file != program);
+        self.run.rows[index].progress().artifacts.push(BuiltProgram {
+            package: package.name.to_string(),
+            name: artifact.target.name.clone(),
+            file: program.to_owned(),
+            beside: beside.map(Path::to_owned).collect(),
+        });
     }
 
     fn diagnostic(&mut self, message: Value) {

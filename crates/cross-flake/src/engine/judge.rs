@@ -15,6 +15,7 @@ pub(super) fn outcome(row: &Row<'_>, progress: &mut Progress, request: &Request)
     outcome.crates = progress.compiled;
     outcome.build_seconds = progress.built;
     outcome.std = row.environment.std;
+    outcome.built = std::mem::take(&mut progress.artifacts);
     let programs = std::mem::take(&mut progress.programs);
     let ran = !programs.is_empty();
     if !request.mode.only_checks() {
@@ -90,6 +91,7 @@ pub fn skipped(target: &Target, reason: &str) -> Outcome {
         programs: Vec::new(),
         suites: Vec::new(),
         build_output: None,
+        built: Vec::new(),
     }
 }
 
@@ -114,5 +116,6 @@ pub(super) fn host_outcome(workspace: &Workspace, programs: Vec<ProgramResult>) 
         programs,
         suites: Vec::new(),
         build_output: None,
+        built: Vec::new(),
     }
 }

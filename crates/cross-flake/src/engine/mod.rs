@@ -34,10 +34,12 @@ use crate::cache::Cache;
 use crate::environment::Environment;
 use crate::events::{Event, Events, Phase};
 use crate::host::signals;
-use crate::outcome::{Outcome, ProgramResult, Report};
+use crate::outcome::{BuiltProgram, Outcome, ProgramResult, Report};
 use crate::provider::Prepared;
 use crate::targets::{Level, Target};
 use crate::workspace::{Selection, Workspace, spec_of};
+use cross_flake_runner::RunnerKind;
+
 use build::{BuildRequest, Mode, Ready, seconds_since};
 use collect::Collector;
 use diagnostics::Merged;
@@ -55,6 +57,15 @@ use timings::{BUILD, Timings};
 
 /// The variable that tells qemu which processor to play.
 pub const CPU: &str = "QEMU_CPU";
+
+/// Has the oldest processor played that the row promises.
+pub fn on_floor(row: &mut Prepared) {
+    let Ok(Environment { runner: Some(runner), .. }) = &mut row.environment else { return };
+    if let (RunnerKind::QemuUser, Some(cpu)) = (runner.kind, &row.target.floor_cpu) {
+        runner.env.insert(CPU.to_owned(), cpu.clone());
+        runner.label = format!("{}, {cpu}", runner.label);
+    }
+}
 
 /// The order for a run.
 #[derive(Clone, Debug)]
@@ -134,6 +145,8 @@ struct Progress {
     steps: Vec<(StepId, ProgramResult)>,
     /// Programs that were linked and whose headers were read.
     inspected: usize,
+    /// The programs of a build without tests.
+    artifacts: Vec<BuiltProgram>,
     /// No more test programs will come.
     closed: bool,
     outcome: Option<Outcome>,

@@ -50,6 +50,9 @@ pub struct Environment {
     pub std: Option<StdOrigin>,
     /// The start of its programs; `None` for a row of level `link`.
     pub runner: Option<RunnerSpec>,
+    /// Flags for rustc that one run adds to those of `scoped`; no document has any.
+    #[serde(skip)]
+    pub flags: Vec<String>,
 }
 
 impl Environment {
@@ -67,6 +70,7 @@ impl Environment {
             glibc: None,
             std: None,
             runner: None,
+            flags: Vec::new(),
         }
     }
 

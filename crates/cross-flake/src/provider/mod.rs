@@ -88,6 +88,7 @@ pub struct Download {
 }
 
 /// One row with its environment, or with the reason why there is none here.
+#[derive(Clone)]
 pub struct Prepared {
     /// The row.
     pub target: Target,

@@ -9,6 +9,7 @@ mod checks;
 mod company;
 mod compilers;
 mod costs;
+mod dist;
 mod doors;
 mod environments;
 mod failures;

@@ -1,0 +1,260 @@
+//! `dist`.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use cargo_metadata::Package;
+use clap::Args;
+
+use super::options::CargoOptions;
+use super::{Place, events, find_targets, set_up};
+use crate::dist::archive::Form;
+use crate::dist::manifest::Manifest;
+use crate::dist::origin::EPOCH;
+use crate::dist::release::{Release, copy_sources};
+use crate::dist::{difference, reproducible};
+use crate::engine::build::Mode;
+use crate::engine::{self, Request, stale};
+use crate::events::Events;
+use crate::host::{capacity, signals};
+use crate::outcome::{Report, Status};
+use crate::provider::Prepared;
+use crate::report::ReportOptions;
+use crate::targets::{Level, RowSelection, Target};
+use crate::workspace::{Selection, Workspace};
+
+/// Test, build and pack a release for many targets
+///
+/// Nothing untested is packed: the tests of each target run first, in the profile that is packed (`dist` where Cargo.toml has one, else
+/// `release`), and a target whose tests fail gets no archive. Then each archive is unpacked into an empty folder and its programs are
+/// started there, on the oldest processor that the target promises.
+///
+/// An archive, NAME-VERSION-TRIPLE.tar.xz or .zip for Windows, holds the programs of one package, its licence, README and changelog, and
+/// what `[package.metadata.cross-flake.dist] include` names. Beside them stand dist-manifest.json, sha256.sum and release-notes.md.
+/// Packages with programs are meant; the targets are those of `test-all-targets` if none is named.
+///
+/// The bytes of an archive depend on the sources, the Rust release and cross-flake alone; `--check` builds twice to see that.
+///
+/// Exits with 0 only if every target was packed, and with --check was the same twice.
+#[derive(Args)]
+pub struct Dist {
+    /// Names, triples or patterns of targets, `common` or `all` [default: those that the workspace lists, else the common ones]
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+    /// The folder for the archives [default: target/dist]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Pack for targets whose tests cannot run here, too; the manifest says that they were not run
+    #[arg(long)]
+    allow_untested: bool,
+    /// Pack although files are not as git's commit has them; the manifest says so
+    #[arg(long)]
+    allow_dirty: bool,
+    /// Build everything a second time, from a copy of the sources in another folder, with another locale, time zone, umask and number of
+    /// jobs, and fail if an archive differs
+    #[arg(long)]
+    check: bool,
+    /// Pack without tests: the second build of --check
+    #[arg(long, hide = true)]
+    packs_alone: bool,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    cargo: CargoOptions,
+    #[command(flatten)]
+    report: ReportOptions,
+}
+
+impl Dist {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// The sources or the options are not fit for a release, or something cannot be written.
+    pub fn run(self) -> Result<ExitCode> {
+        self.report.check()?;
+        let workspace = self.place.workspace()?;
+        let selection = self.cargo.selection(Vec::new()).0;
+        let events = events();
+        let targets = self.rows(&workspace, &selection, &events)?;
+        let release = self.release(&workspace, &targets, &selection)?;
+        let provider = self.place.provider(&workspace)?;
+        let mut prepared = set_up(&*provider, &workspace, &targets, &events)?;
+        signals::check()?;
+        for environment in prepared.iter_mut().filter_map(|row| row.environment.as_mut().ok()) {
+            reproducible::apply(environment, &workspace, release.origin.time);
+        }
+        let environments: Vec<_> = prepared.iter().filter_map(|row| row.environment.as_ref().ok()).collect();
+        stale::remove(&workspace, &environments, &[], &events)?;
+        let run = |mode, rows: &[Prepared], events: &Events| {
+            engine::run(&workspace, &self.request(mode, &release, &workspace), rows, provider.name(), events)
+        };
+        let (tested, others): (Vec<_>, Vec<_>) = prepared.into_iter().partition(|row| self.is_tested(&row.target));
+        let mut report = Report { provider: provider.name().to_owned(), ..Report::default() };
+        if !tested.is_empty() {
+            report = run(Mode::Test, &tested, &events)?;
+        }
+        let passed = |row: &Prepared| {
+            report.targets.iter().any(|outcome| outcome.name == row.target.name && outcome.status == Status::Passed)
+        };
+        let fit: Vec<Prepared> = tested.into_iter().filter(passed).chain(others).collect();
+        let built = if fit.is_empty() { Report::default() } else { run(Mode::Build, &fit, &Events::none())? };
+        let manifest = self.pack(&release, &workspace, &fit, built, &mut report, &events)?;
+        let differs = match self.check && !manifest.artifacts.is_empty() {
+            true => self.differences(&release, &workspace, &fit, &manifest, &events)?,
+            false => Vec::new(),
+        };
+        let code = self.report.finish(&report)?;
+        if !manifest.artifacts.is_empty() {
+            eprintln!("{} archives in {}", manifest.artifacts.len(), release.out.display());
+        }
+        for difference in &differs {
+            eprintln!("not reproducible: {difference}");
+        }
+        Ok(if differs.is_empty() { code } else { ExitCode::from(1) })
+    }
+
+    /// Tells if the tests of a row are run.
+    fn is_tested(&self, row: &Target) -> bool {
+        row.level == Level::Run && !self.packs_alone
+    }
+
+    /// The rows, less those that cannot be tested, unless that is allowed.
+    fn rows(&self, workspace: &Workspace, selection: &Selection, events: &Events) -> Result<Vec<Target>> {
+        let (rows, usual) = match self.targets.as_slice() {
+            [] => (workspace.all_targets(&RowSelection::default(), selection)?.0, true),
+            names => (find_targets(workspace, names)?, false),
+        };
+        let (run, linked): (Vec<Target>, Vec<Target>) = rows.iter().cloned().partition(|row| row.level == Level::Run);
+        if linked.is_empty() || self.allow_untested || self.packs_alone {
+            return Ok(rows);
+        }
+        let names: Vec<&str> = linked.iter().map(|row| row.name.as_str()).collect();
+        let names = names.join(", ");
+        ensure!(usual, "tests for {names} cannot run here: --allow-untested packs without, and the manifest says so");
+        events.note(&format!("left out, as their tests cannot run here: {names} (--allow-untested packs them)"));
+        ensure!(!run.is_empty(), "no target is left");
+        Ok(run)
+    }
+
+    fn release(&self, workspace: &Workspace, targets: &[Target], selection: &Selection) -> Result<Release> {
+        let mut packages: Vec<&Package> = Vec::new();
+        for target in targets {
+            for package in workspace.packages_for(target, selection)? {
+                let has_program = package.targets.iter().any(cargo_metadata::Target::is_bin);
+                if has_program && !packages.iter().any(|known| known.id == package.id) {
+                    packages.push(package);
+                }
+            }
+        }
+        let out = self.out.clone().unwrap_or_else(|| workspace.metadata.target_directory.join("dist").into());
+        let profile = self.cargo.profile().map_or_else(|| own_profile(workspace), Ok)?;
+        Release::of(workspace, &packages, profile, out, self.allow_dirty || self.packs_alone)
+    }
+
+    fn request(&self, mode: Mode, release: &Release, workspace: &Workspace) -> Request {
+        let mut args = self.cargo.args();
+        if self.cargo.profile().is_none() {
+            args.extend(["--profile".to_owned(), release.profile.clone()]);
+        }
+        let selection = Selection { packages: release.names(), ..Selection::default() };
+        let request = Request::without_tests(mode, selection, self.cargo.with_jobs(args, workspace));
+        match mode {
+            Mode::Test => Request {
+                timeout: Duration::from_secs(300),
+                jobs: capacity::jobs(None),
+                binfmt: true,
+                isolation: true,
+                ..request
+            },
+            _ => request,
+        }
+    }
+
+    /// Packs what was built and starts it, then writes the manifest; the report learns what became of each row.
+    fn pack(
+        &self,
+        release: &Release,
+        workspace: &Workspace,
+        fit: &[Prepared],
+        built: Report,
+        report: &mut Report,
+        events: &Events,
+    ) -> Result<Manifest> {
+        let rust = &workspace.toolchain.release;
+        let mut manifest = Manifest::new(&release.origin, rust, &release.profile, &report.provider);
+        for (row, made) in fit.iter().zip(built.targets) {
+            signals::check()?;
+            let at = report.targets.iter().position(|outcome| outcome.name == row.target.name);
+            let mut outcome = at.map_or_else(|| made.clone(), |at| report.targets[at].clone());
+            if made.status == Status::Linked {
+                match release.pack(row, &made, &outcome, !self.packs_alone, &mut manifest)? {
+                    Ok(names) => events.note(&format!("{}: {}", row.target, names.join(", "))),
+                    Err(failure) => {
+                        outcome.status = Status::Failed;
+                        outcome.reason = Some(format!("unpacked: {}", failure.lines().next().unwrap_or_default()));
+                        outcome.build_output = Some(failure);
+                    }
+                }
+            } else {
+                outcome = made;
+            }
+            match at {
+                Some(at) => report.targets[at] = outcome,
+                None => report.targets.push(outcome),
+            }
+        }
+        if !manifest.artifacts.is_empty() {
+            manifest.write(&release.out)?;
+        }
+        Ok(manifest)
+    }
+
+    /// Builds all of it once more under other circumstances, and says what differs.
+    fn differences(
+        &self,
+        release: &Release,
+        workspace: &Workspace,
+        fit: &[Prepared],
+        manifest: &Manifest,
+        events: &Events,
+    ) -> Result<Vec<String>> {
+        events.note("building a second time, to compare");
+        let directory = tempfile::Builder::new().prefix("dist-check-").tempdir().context("cannot make a directory")?;
+        let (copy, out) = (directory.path().join("another/place/sources"), directory.path().join("out"));
+        copy_sources(workspace.root(), &copy)?;
+        let program = std::env::current_exe().context("cannot find this program")?;
+        // A shell sets the umask for it.
+        let mut command = Command::new("sh");
+        command.args(["-c", "umask 077 && exec \"$0\" \"$@\""]).arg(program).arg("dist");
+        command.args(fit.iter().map(|row| &row.target.name)).arg("--packs-alone").arg("--out").arg(&out);
+        command.arg("--manifest-path").arg(copy.join("Cargo.toml")).args(["--profile", &release.profile]);
+        command.args(release.names().iter().flat_map(|name| ["--package", name])).args(["--jobs", "1"]);
+        command.env(EPOCH, release.origin.time.to_string()).env("CARGO_TARGET_DIR", directory.path().join("built"));
+        command.envs([("LC_ALL", "C"), ("TZ", "Pacific/Chatham")]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let output = command.output().context("cannot start the second build")?;
+        signals::check()?;
+        ensure!(output.status.success(), "the second build failed\n{}", String::from_utf8_lossy(&output.stderr).trim());
+        let mut differs = Vec::new();
+        for name in manifest.artifacts.keys() {
+            let form = if name.ends_with(Form::Zip.suffix()) { Form::Zip } else { Form::Tar };
+            let difference = difference::first(&release.out.join(name), &out.join(name), form)?;
+            differs.extend(difference.map(|difference| format!("{name}: {difference}")));
+        }
+        if differs.is_empty() {
+            events.note(&format!("{} archives are the same, byte for byte", manifest.artifacts.len()));
+        }
+        Ok(differs)
+    }
+}
+
+/// The profile for releases: `dist` where the workspace has one.
+fn own_profile(workspace: &Workspace) -> Result<String> {
+    let manifest = workspace.root().join("Cargo.toml");
+    let text = std::fs::read_to_string(&manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
+    let manifest: toml::Table = text.parse()?;
+    let has_own = manifest.get("profile").and_then(|profiles| profiles.get("dist")).is_some();
+    Ok(if has_own { "dist" } else { "release" }.to_owned())
+}

@@ -1,0 +1,95 @@
+//! The first difference of two archives that should be the same.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::archive::{self, Form};
+
+/// Bytes that are shown on each side of a difference.
+const AROUND: usize = 60;
+
+/// Says in which file two archives differ first, where, and what stands there; `None` if they are the same.
+///
+/// # Errors
+/// One cannot be unpacked.
+pub fn first(one: &Path, other: &Path, form: Form) -> Result<Option<String>> {
+    if fs::read(one)? == fs::read(other)? {
+        return Ok(None);
+    }
+    let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
+    archive::unpack(one, form, folders[0].path())?;
+    archive::unpack(other, form, folders[1].path())?;
+    let [mut left, mut right] = [files(folders[0].path())?, files(folders[1].path())?];
+    left.sort();
+    right.sort();
+    if left != right {
+        let only: Vec<String> = left
+            .iter()
+            .filter(|file| !right.contains(file))
+            .chain(right.iter().filter(|file| !left.contains(file)))
+            .map(|file| file.display().to_string())
+            .collect();
+        return Ok(Some(format!("only one of them has {}", only.join(", "))));
+    }
+    for file in left {
+        let [a, b] = [fs::read(folders[0].path().join(&file))?, fs::read(folders[1].path().join(&file))?];
+        if a != b {
+            return Ok(Some(format!("{} {}", file.display(), of_bytes(&a, &b))));
+        }
+    }
+    Ok(Some("the files in them are the same: the archives' own bytes differ".to_owned()))
+}
+
+fn of_bytes(a: &[u8], b: &[u8]) -> String {
+    let at = a.iter().zip(b).position(|(a, b)| a != b).unwrap_or(a.len().min(b.len()));
+    let sizes = if a.len() == b.len() { String::new() } else { format!(" ({} and {} bytes)", a.len(), b.len()) };
+    format!("differs at byte {at:#x}{sizes}: {} and {}", words(a, at), words(b, at))
+}
+
+/// What can be read around a place.
+fn words(content: &[u8], at: usize) -> String {
+    let part = &content[at.saturating_sub(AROUND).min(content.len())..(at + AROUND).min(content.len())];
+    let shown = |byte: &u8| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' };
+    format!("`{}`", part.iter().map(shown).collect::<String>())
+}
+
+/// The files below a folder, relative to it.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let (mut found, mut todo) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(next) = todo.pop() {
+        for entry in fs::read_dir(&next)? {
+            let path = entry?.path();
+            match path.is_dir() {
+                true => todo.push(path),
+                false => found.push(path.strip_prefix(folder)?.to_owned()),
+            }
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::contents::Entry;
+    use super::*;
+
+    #[test]
+    fn the_first_difference_is_shown_with_what_stands_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let pack = |name: &str, content: &str| {
+            let file = folder.path().join(format!("{name}.txt"));
+            fs::write(&file, content).unwrap();
+            let entries = [Entry { path: "program".to_owned(), file, executable: true }];
+            let archive = folder.path().join(format!("{name}.zip"));
+            archive::write(&archive, Form::Zip, "x-1", &entries, 0).unwrap();
+            archive
+        };
+        let one = pack("one", "begin /build/one/src end");
+        assert_eq!(first(&one, &pack("same", "begin /build/one/src end"), Form::Zip).unwrap(), None);
+        let said = first(&one, &pack("two", "begin /build/two/src end"), Form::Zip).unwrap().unwrap();
+        assert!(said.starts_with("x-1/program differs at byte 0xd: "), "{said}");
+        assert!(said.contains("/build/one/src") && said.contains("/build/two/src"), "{said}");
+    }
+}

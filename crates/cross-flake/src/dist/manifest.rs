@@ -1,0 +1,181 @@
+//! What is known of a release: dist-manifest.json, sha256.sum and a table for people.
+//!
+//! The manifest has the names of cargo-dist's dist-manifest.json, which installers read, for what that knows; the rest is
+//! under `cross-flake`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::origin::Origin;
+use crate::cache::write_whole;
+use crate::outcome::{Counts, StdOrigin};
+
+/// The manifest.
+#[derive(Debug, Serialize)]
+pub struct Manifest {
+    /// The packages.
+    pub releases: Vec<Release>,
+    /// The archives by their names.
+    pub artifacts: BTreeMap<String, Artifact>,
+    /// The source of all of it.
+    #[serde(rename = "cross-flake")]
+    pub source: Source,
+}
+
+/// One package.
+#[derive(Debug, Serialize)]
+pub struct Release {
+    /// Its name.
+    pub app_name: String,
+    /// Its version.
+    pub app_version: String,
+    /// The names of its archives.
+    pub artifacts: Vec<String>,
+}
+
+/// The source of a release.
+#[derive(Debug, Serialize)]
+pub struct Source {
+    /// The version of cross-flake.
+    pub version: &'static str,
+    /// The commit; none where there is no git repository.
+    pub commit: Option<String>,
+    /// Files differed from it.
+    pub dirty: bool,
+    /// The time of the files in the archives, in seconds since 1970.
+    pub source_date_epoch: u64,
+    /// The Rust release.
+    pub rust: String,
+    /// The profile of cargo's.
+    pub profile: String,
+    /// The provider of the environments.
+    pub provider: String,
+}
+
+/// One archive.
+#[derive(Clone, Debug, Serialize)]
+pub struct Artifact {
+    /// Its file's name.
+    pub name: String,
+    /// `executable-zip`, which is cargo-dist's word for all forms.
+    pub kind: &'static str,
+    /// The triples that it is for.
+    pub target_triples: Vec<String>,
+    /// What is in it.
+    pub assets: Vec<Asset>,
+    /// Its hashes: `sha256`.
+    pub checksums: BTreeMap<&'static str, String>,
+    /// Its size and its proof.
+    #[serde(rename = "cross-flake")]
+    pub proof: Proof,
+}
+
+/// A file in an archive.
+#[derive(Clone, Debug, Serialize)]
+pub struct Asset {
+    /// Its name.
+    pub name: String,
+    /// Its path below the archive's folder.
+    pub path: String,
+    /// `executable`, `license`, `readme`, `changelog` or `unknown`.
+    pub kind: &'static str,
+}
+
+/// What was done with the programs of an archive before it was written.
+#[derive(Clone, Debug, Serialize)]
+pub struct Proof {
+    /// The row's name.
+    pub target: String,
+    /// The archive's size in bytes.
+    pub bytes: u64,
+    /// Its tests were run, in the profile that is packed.
+    pub tested: bool,
+    /// Their counts.
+    pub tests: Counts,
+    /// What ran the tests.
+    pub runner: String,
+    /// What started the unpacked programs, with the oldest processor that the row promises; none where that was not done.
+    pub started_by: Option<String>,
+    /// The oldest glibc that the programs run with; none where they need none.
+    pub glibc: Option<String>,
+    /// The origin of Rust's std.
+    pub std: Option<StdOrigin>,
+    /// The reason for which tests were not run.
+    pub reason: Option<String>,
+}
+
+impl Manifest {
+    /// A manifest without archives.
+    pub fn new(origin: &Origin, rust: &str, profile: &str, provider: &str) -> Manifest {
+        let source = Source {
+            version: env!("CARGO_PKG_VERSION"),
+            commit: origin.commit.clone(),
+            dirty: origin.dirty,
+            source_date_epoch: origin.time,
+            rust: rust.to_owned(),
+            profile: profile.to_owned(),
+            provider: provider.to_owned(),
+        };
+        Manifest { releases: Vec::new(), artifacts: BTreeMap::new(), source }
+    }
+
+    /// Adds an archive of this package.
+    pub fn add(&mut self, package: &str, version: &str, artifact: Artifact) {
+        let name = artifact.name.clone();
+        match self.releases.iter_mut().find(|release| release.app_name == package) {
+            Some(release) => release.artifacts.push(name.clone()),
+            None => self.releases.push(Release {
+                app_name: package.to_owned(),
+                app_version: version.to_owned(),
+                artifacts: vec![name.clone()],
+            }),
+        }
+        self.artifacts.insert(name, artifact);
+    }
+
+    /// Writes dist-manifest.json, sha256.sum and release-notes.md.
+    ///
+    /// # Errors
+    /// One cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        // As `sha256sum --check` reads it.
+        let sums: String =
+            self.artifacts.values().map(|one| format!("{}  {}\n", one.checksums["sha256"], one.name)).collect();
+        write_whole(&folder.join("sha256.sum"), sums.as_bytes(), false)?;
+        write_whole(&folder.join("release-notes.md"), self.notes()?.as_bytes(), false)?;
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        write_whole(&folder.join("dist-manifest.json"), text.as_bytes(), false)
+    }
+
+    /// The table of the release's notes.
+    fn notes(&self) -> Result<String> {
+        let mut text = "| download | for | tested | needs |\n| --- | --- | --- | --- |\n".to_owned();
+        for one in self.artifacts.values() {
+            let proof = &one.proof;
+            let tested = match (&proof.started_by, proof.tested) {
+                (Some(by), true) => format!("{} tests by {}, started by {by}", proof.tests.passed, proof.runner),
+                (None, true) => format!("{} tests by {}", proof.tests.passed, proof.runner),
+                (_, false) => format!("no: {}", proof.reason.as_deref().unwrap_or("nothing here runs it")),
+            };
+            let needs = proof.glibc.as_ref().map_or_else(String::new, |glibc| format!("glibc {glibc}"));
+            writeln!(text, "| {} | `{}` | {tested} | {needs} |", one.name, one.target_triples.join("`, `"))?;
+        }
+        Ok(text)
+    }
+}
+
+/// The kind of a file that is no program, by its name.
+pub fn kind_of(path: &str) -> &'static str {
+    let name = path.to_lowercase();
+    let starts = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
+    match () {
+        () if starts(&["license", "licence", "copying", "unlicense", "notice"]) => "license",
+        () if starts(&["readme"]) => "readme",
+        () if starts(&["changelog"]) => "changelog",
+        () => "unknown",
+    }
+}
