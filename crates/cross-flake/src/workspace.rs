@@ -1,12 +1,14 @@
 //! The cargo workspace that is built: its members, its toolchain and what it says to cross-flake.
 
+mod changed;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail};
-use cargo_metadata::{Metadata, MetadataCommand, Package};
+use cargo_metadata::{Metadata, MetadataCommand, Package, PackageId};
 use serde::Deserialize;
 
 use crate::targets::{RowSelection, StdKind, Table, Target};
@@ -130,6 +132,8 @@ pub struct Selection {
     pub workspace: bool,
     /// `--exclude`: members to leave out, by name.
     pub exclude: Vec<String>,
+    /// Of those that are chosen otherwise, these alone.
+    pub only: Option<BTreeSet<PackageId>>,
 }
 
 impl Selection {
@@ -283,7 +287,7 @@ impl Workspace {
     }
 
     /// The member with this id.
-    pub fn package(&self, id: &cargo_metadata::PackageId) -> Option<&Package> {
+    pub fn package(&self, id: &PackageId) -> Option<&Package> {
         self.metadata.packages.iter().find(|p| p.id == *id)
     }
 
@@ -306,6 +310,14 @@ impl Workspace {
     /// A setting or the choice names an unknown row, or the selection an unknown package.
     pub fn all_targets(&self, choice: &RowSelection, selection: &Selection) -> Result<(Vec<Target>, Vec<Target>)> {
         let rows = choice.choose(&self.table, || self.usual_targets())?;
+        self.with_packages(rows, selection)
+    }
+
+    /// Parts the rows that packages are for from the others.
+    ///
+    /// # Errors
+    /// See [`Workspace::packages_for`].
+    pub fn with_packages(&self, rows: Vec<Target>, selection: &Selection) -> Result<(Vec<Target>, Vec<Target>)> {
         let mut applies = Vec::new();
         let mut not = Vec::new();
         for row in rows {
@@ -355,7 +367,8 @@ impl Workspace {
                 Some(names) => self.table.select(&names).with_context(context)?.iter().any(|one| one.name == row.name),
                 None => row.std == StdKind::Std || !selection.packages.is_empty(),
             };
-            if selected && wanted {
+            let is_left = selection.only.as_ref().is_none_or(|only| only.contains(&member.id));
+            if selected && wanted && is_left {
                 packages.push(member);
             }
         }

@@ -9,6 +9,7 @@ use super::options::{CargoOptions, carry_out, split};
 use super::{Place, events, find_targets};
 use crate::engine::Request;
 use crate::engine::build::{Mode, given};
+use crate::outcome::Report;
 use crate::report::ReportOptions;
 
 /// Find the errors in the workspace's code for some targets
@@ -21,7 +22,8 @@ use crate::report::ReportOptions;
 #[derive(Args)]
 #[command(
     after_long_help = "Examples:\n  cargo cross-flake check aarch64-linux windows-x64 -- --all-targets\n  cargo cross-flake \
-                       check --message-format json    # for rust-analyzer: docs/editor.md"
+                       check --message-format json    # for rust-analyzer: docs/editor.md\n  cargo cross-flake check --changed=origin/main \
+                       # what a branch has changed"
 )]
 pub struct Check {
     #[command(flatten)]
@@ -57,6 +59,10 @@ pub(super) struct CheckArguments {
     /// More arguments for cargo, and after another `--` for clippy
     #[arg(last = true, value_name = "CARGO ARGS")]
     rest: Vec<String>,
+    /// Look at those packages alone that have changed since this commit, or that depend on one that has; what is not committed
+    /// counts as changed [default: HEAD]
+    #[arg(long, value_name = "COMMIT", num_args = 0..=1, require_equals = true, default_missing_value = "HEAD")]
+    changed: Option<String>,
     /// The form of errors and warnings
     #[arg(long, value_enum, value_name = "FORM", default_value_t, conflicts_with = "json", help_heading = "Report")]
     message_format: MessageFormat,
@@ -80,13 +86,25 @@ impl CheckArguments {
         if mode == Mode::Check && !test_args.is_empty() {
             bail!("`check` starts no program that could take {}", test_args.join(" "));
         }
-        let (selection, rest) = self.cargo.selection(cargo_rest);
+        let (mut selection, rest) = self.cargo.selection(cargo_rest);
         let targets = match self.targets.as_slice() {
             [] => workspace.all_targets(&Default::default(), &selection)?.0,
             names => find_targets(&workspace, names)?,
         };
         if targets.is_empty() {
             bail!("no target is for any package of {}", workspace.root().display());
+        }
+        let targets = match &self.changed {
+            Some(commit) => {
+                selection.only = Some(workspace.changed_since(commit)?);
+                workspace.with_packages(targets, &selection)?.0
+            }
+            None => targets,
+        };
+        if targets.is_empty() {
+            eprintln!("no package that these targets are for has changed");
+            let provider = self.place.provider(&workspace)?.name().to_owned();
+            return self.finish(&Report { provider, ..Report::default() });
         }
         let mut cargo_args = self.cargo.with_jobs([self.cargo.args(), rest].concat(), &workspace);
         if !given(&cargo_args, &["--target-dir"]) {
@@ -95,9 +113,13 @@ impl CheckArguments {
         }
         let request = Request { test_args, ..Request::without_tests(mode, selection, cargo_args) };
         let report = carry_out(&self.place, &workspace, &targets, &request, &events())?;
+        self.finish(&report)
+    }
+
+    fn finish(&self, report: &Report) -> Result<ExitCode> {
         match self.message_format {
-            MessageFormat::Human => self.report.finish(&report),
-            MessageFormat::Json => self.report.finish_for_editors(&report),
+            MessageFormat::Human => self.report.finish(report),
+            MessageFormat::Json => self.report.finish_for_editors(report),
         }
     }
 }

@@ -112,8 +112,12 @@ impl CargoOptions {
 
     /// The packages that these options and cargo's own arguments choose, and what is left of the latter.
     pub(super) fn selection(&self, rest: Vec<String>) -> (Selection, Vec<String>) {
-        let mut selection =
-            Selection { packages: self.packages.clone(), workspace: self.workspace, exclude: self.exclude.clone() };
+        let mut selection = Selection {
+            packages: self.packages.clone(),
+            workspace: self.workspace,
+            exclude: self.exclude.clone(),
+            only: None,
+        };
         let rest = selection.take(rest);
         (selection, rest)
     }
