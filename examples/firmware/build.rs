@@ -3,43 +3,49 @@
 use std::path::Path;
 use std::{env, fs};
 
-/// A way to start: by how triples begin, the module in src/start, the file in memory/, and the linker's scripts.
+/// A way to start: by how triples begin, the module in src/start, the file in memory/, and what the linker is told.
 struct Board {
     triples: &'static [&'static str],
     start: &'static str,
-    memory: &'static str,
-    scripts: &'static [&'static str],
+    memory: Option<&'static str>,
+    linking: &'static [&'static str],
 }
 
 const CORTEX_M: &str = "cortex-m";
 const AARCH32: &str = "aarch32";
+/// As processes of Linux, for want of a board: with semihosting, or with Linux's own calls where qemu-user answers no other.
+const PROCESS: &str = "process";
+const LINUX: &str = "linux";
 /// link.x includes memory.x by itself, which that of riscv-rt does not.
 const ALONE: &[&str] = &["-Tlink.x"];
 
 /// The first that fits. Which board QEMU plays for a target, its row in the table says, or your own targets.toml.
 #[rustfmt::skip]
 const BOARDS: &[Board] = &[
-    Board { triples: &["thumbv6m-"], start: CORTEX_M, memory: "microbit", scripts: ALONE },
-    Board { triples: &["thumbv7m-"], start: CORTEX_M, memory: "mps2-an385", scripts: ALONE },
-    Board { triples: &["thumbv7em-"], start: CORTEX_M, memory: "mps2-an386", scripts: ALONE },
-    Board { triples: &["thumbv8m."], start: CORTEX_M, memory: "mps2-an505", scripts: ALONE },
-    Board { triples: &["armv7a-", "thumbv7a-"], start: AARCH32, memory: "xilinx-zynq-a9", scripts: ALONE },
-    Board { triples: &["armv8r-", "thumbv8r-"], start: AARCH32, memory: "mps3-an536", scripts: ALONE },
-    Board { triples: &["arm", "thumb"], start: AARCH32, memory: "versatilepb", scripts: ALONE },
-    Board { triples: &["aarch64"], start: "aarch64", memory: "aarch64-virt", scripts: &["-Timage.ld", "-Tmemory.x"] },
-    Board { triples: &["riscv"], start: "riscv", memory: "riscv-virt", scripts: &["-Tmemory.x", "-Tlink.x"] },
+    Board { triples: &["thumbv6m-"], start: CORTEX_M, memory: Some("microbit"), linking: ALONE },
+    Board { triples: &["thumbv7m-"], start: CORTEX_M, memory: Some("mps2-an385"), linking: ALONE },
+    Board { triples: &["thumbv7em-"], start: CORTEX_M, memory: Some("mps2-an386"), linking: ALONE },
+    Board { triples: &["thumbv8m."], start: CORTEX_M, memory: Some("mps2-an505"), linking: ALONE },
+    Board { triples: &["armeb"], start: PROCESS, memory: None, linking: &["--be8"] },
+    Board { triples: &["aarch64_be", "aarch64v8r"], start: PROCESS, memory: None, linking: &[] },
+    Board { triples: &["loongarch64", "s390x", "x86_64"], start: LINUX, memory: None, linking: &[] },
+    Board { triples: &["armv7a-", "thumbv7a-"], start: AARCH32, memory: Some("xilinx-zynq-a9"), linking: ALONE },
+    Board { triples: &["armv8r-", "thumbv8r-"], start: AARCH32, memory: Some("mps3-an536"), linking: ALONE },
+    Board { triples: &["arm", "thumb"], start: AARCH32, memory: Some("versatilepb"), linking: ALONE },
+    Board { triples: &["aarch64"], start: "aarch64", memory: Some("aarch64-virt"), linking: &["-Timage.ld", "-Tmemory.x"] },
+    Board { triples: &["riscv"], start: "riscv", memory: Some("riscv-virt"), linking: &["-Tmemory.x", "-Tlink.x"] },
 ];
 
 fn main() {
     println!("cargo::rerun-if-changed=c/filter.c");
     println!("cargo::rerun-if-changed=memory");
     let triple = env::var("TARGET").expect("cargo sets TARGET");
-    let is_bare = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "none");
+    let is_bare = triple.contains("-none");
     let is_arm = env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "arm");
     let fits = |board: &&Board| board.triples.iter().any(|start| triple.starts_with(start));
     let board = BOARDS.iter().find(fits).filter(|_| is_bare);
 
-    println!("cargo::rustc-check-cfg=cfg(start, values(\"cortex-m\", \"aarch32\", \"aarch64\", \"riscv\", \"host\"))");
+    println!("cargo::rustc-check-cfg=cfg(start, values(any()))");
     println!("cargo::rustc-cfg=start=\"{}\"", board.map_or("host", |board| board.start));
 
     let mut c = cc::Build::new();
@@ -55,13 +61,15 @@ fn main() {
     }
     c.compile("firmware_filter");
 
-    if let Some(Board { memory, scripts, .. }) = board {
-        let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
-        fs::copy(format!("memory/{memory}.x"), Path::new(&out).join("memory.x")).expect("cannot copy memory.x");
-        println!("cargo::rustc-link-search={out}");
-        for script in *scripts {
-            println!("cargo::rustc-link-arg-bins={script}");
-            println!("cargo::rustc-link-arg-tests={script}");
+    if let Some(Board { memory, linking, .. }) = board {
+        if let Some(memory) = memory {
+            let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
+            fs::copy(format!("memory/{memory}.x"), Path::new(&out).join("memory.x")).expect("cannot copy memory.x");
+            println!("cargo::rustc-link-search={out}");
+        }
+        for argument in *linking {
+            println!("cargo::rustc-link-arg-bins={argument}");
+            println!("cargo::rustc-link-arg-tests={argument}");
         }
     }
 }

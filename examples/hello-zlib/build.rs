@@ -22,6 +22,7 @@ fn main() {
     capability("has_threads", hosted && !wasm || wasm && feature("atomics"));
     capability("has_processes", hosted && !wasm);
     capability("has_sockets", hosted && !wasm);
+    capability("has_plain_floats", of("ARCH") != "x86" || feature("sse2"));
     capability("has_temp_dir", hosted && !wasm);
 }
 

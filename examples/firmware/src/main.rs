@@ -1,5 +1,5 @@
 //! Filters a step, and prints what a logger would send.
-#![cfg_attr(target_os = "none", no_std, no_main)]
+#![cfg_attr(not(start = "host"), no_std, no_main)]
 
 use firmware::board::println;
 use firmware::crc::crc32;

@@ -1,6 +1,6 @@
 //! The device's tests, on the device: libtest needs an operating system, so these bring a harness
 //! of their own, which prints as libtest does.
-#![cfg_attr(target_os = "none", no_std, no_main)]
+#![cfg_attr(not(start = "host"), no_std, no_main)]
 
 use firmware::board::{print, println};
 use firmware::crc::crc32;

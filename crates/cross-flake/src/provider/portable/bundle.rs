@@ -35,7 +35,9 @@ fn is_library(name: &str) -> bool {
 pub enum Origin {
     /// [`SUITE`]: what needs nothing of the machine.
     Newer,
-    /// The same, and not only the pieces of the packages that the rows of the table need.
+    /// The same, with pieces of the packages that are pinned for this bundle.
+    NewerPieces,
+    /// The same, and not only pieces.
     NewerWhole,
     /// The machine's own release: programs that use its libraries.
     Own,
@@ -90,7 +92,7 @@ impl Bundle {
     /// The suites whose lists tell of its packages, for a machine of this release.
     fn suites(&self, own: &str) -> Vec<String> {
         match self.origin {
-            Origin::Newer | Origin::NewerWhole | Origin::Apart => vec![SUITE.to_owned()],
+            Origin::Newer | Origin::NewerPieces | Origin::NewerWhole | Origin::Apart => vec![SUITE.to_owned()],
             Origin::ProgramOfBackports if own == OLD_RELEASE => vec![own.to_owned(), program_suite(own)],
             _ => vec![own.to_owned()],
         }
@@ -111,6 +113,10 @@ impl Bundle {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let packages = match self.origin {
             Origin::Newer => archive.resolve(&names, SUITE)?,
+            Origin::NewerPieces => {
+                let packages = archive.resolve(&names, SUITE)?.into_iter();
+                packages.map(|package| package.for_bundle(&self.name)).collect()
+            }
             Origin::NewerWhole => archive.resolve(&names, SUITE)?.into_iter().map(Package::whole).collect(),
             Origin::Apart => {
                 let apart = archive.apart(SUITE);

@@ -36,8 +36,12 @@ fn qemu_system_bundle(qemu: &str) -> Bundle {
     }
 }
 
-/// The processors of the table, whose emulators are what is fetched of qemu-user (`pieces.toml`).
-const PIECES_OF_QEMU: [&str; 7] = ["aarch64", "arm", "i386", "loongarch64", "ppc64le", "riscv64", "s390x"];
+/// The processors of the rows that a run takes by itself, whose emulators are what is fetched of qemu-user (`pieces.toml`).
+const COMMON_QEMU: [&str; 7] = ["aarch64", "arm", "i386", "loongarch64", "ppc64le", "riscv64", "s390x"];
+
+/// Rarer processors, whose emulators are one more bundle.
+const RARE_QEMU: [&str; 11] =
+    ["aarch64_be", "armeb", "hexagon", "mips", "mips64", "mips64el", "mipsel", "ppc", "ppc64", "riscv32", "x86_64"];
 
 /// Releases of Ubuntu in which the programs of qemu-user need libraries of the machine. From 25.04 on they need none, as Debian 13's.
 const QEMU_USER_STATIC: [(&str, &str, &str); 4] = [
@@ -102,12 +106,14 @@ impl Emulators {
         self.cache.path("packages").join(bundle).join(path)
     }
 
-    /// The bundle with the emulator of a processor: what the rows of the table need, or all that there are.
+    /// The bundle with the emulator of a processor: what the common rows need, the others of the table, or all that there are.
     fn qemu_user_bundle(&self, arch: &str) -> Bundle {
         let is_here = self.unpacked_qemu_user("qemu-user", arch).is_some();
         // Pieces are known of the package for x86_64 alone.
-        let bundle = if PIECES_OF_QEMU.contains(&arch) || is_here || cfg!(not(target_arch = "x86_64")) {
+        let bundle = if COMMON_QEMU.contains(&arch) || is_here || cfg!(not(target_arch = "x86_64")) {
             Bundle::new("qemu-user", &["qemu-user"], Origin::Newer)
+        } else if RARE_QEMU.contains(&arch) {
+            Bundle::new("qemu-user-rare", &["qemu-user"], Origin::NewerPieces)
         } else {
             Bundle::new("qemu-user-all", &["qemu-user"], Origin::NewerWhole)
         };

@@ -30,7 +30,7 @@ impl Package {
     /// The package of an entry whose file is an address.
     pub(super) fn new(entry: &Entry) -> Package {
         let first = |alternatives: &Vec<Dependency>| alternatives.first().map(|wanted| wanted.name.clone());
-        let known = pieces::find(&entry.name, &entry.version, &entry.arch);
+        let known = pieces::find(&entry.name, &entry.version, &entry.arch, None);
         let pieces = known.filter(|pieces| pieces.sha256 == entry.sha256);
         Package {
             name: entry.name.clone(),
@@ -55,10 +55,17 @@ impl Package {
         Package { bytes: self.whole_bytes, pieces: None, ..self }
     }
 
+    /// With the pieces that this bundle takes of it.
+    pub fn for_bundle(self, bundle: &str) -> Package {
+        let known = pieces::find(&self.name, &self.version, &self.arch, Some(bundle));
+        let pieces = known.filter(|pieces| pieces.sha256 == self.sha256);
+        Package { bytes: pieces.map_or(self.whole_bytes, Pieces::bytes), pieces, ..self }
+    }
+
     /// The same version for another architecture, if its pieces are known: it lies beside this one, so no list of that
     /// architecture is needed.
     pub fn for_arch(&self, arch: &str) -> Option<Package> {
-        let pieces = pieces::find(&self.name, &self.version, arch)?;
+        let pieces = pieces::find(&self.name, &self.version, arch, None)?;
         let url = self.url.strip_suffix(&format!("_{}.deb", self.arch))?;
         Some(Package {
             arch: arch.to_owned(),

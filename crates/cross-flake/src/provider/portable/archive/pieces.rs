@@ -1,6 +1,6 @@
 //! Parts of large packages, fetched without the rest of them.
 //!
-//! Of the 71 MB of qemu-user, say, a third are the emulators of the table's rows. A package is compressed in blocks of which
+//! Of the 71 MB of qemu-user, say, a third are the emulators of the common rows. A package is compressed in blocks of which
 //! each can be read alone, and mirrors give ranges of files. The archive's signatures cover whole packages only, so every range has
 //! its hash here, as a wheel has; for any other version, and wherever this does not work, the package is fetched whole.
 
@@ -19,6 +19,8 @@ pub struct Pieces {
     name: String,
     version: String,
     arch: String,
+    /// The bundle for which they are fetched, where another one has other pieces of the same package.
+    bundle: Option<String>,
     /// The hash of the whole package.
     pub sha256: String,
     /// Ranges of the package: where one begins, its length, and its hash.
@@ -34,10 +36,10 @@ static TABLE: LazyLock<Vec<Pieces>> = LazyLock::new(|| {
     toml::from_str::<Table>(include_str!("../../../../data/pieces.toml")).map(|t| t.package).unwrap_or_default()
 });
 
-/// Returns the pieces of a package, if they are known and wanted.
-pub fn find(name: &str, version: &str, arch: &str) -> Option<&'static Pieces> {
+/// Returns the pieces of a package, if they are known and wanted: those of a bundle, or those for everybody else.
+pub fn find(name: &str, version: &str, arch: &str, bundle: Option<&str>) -> Option<&'static Pieces> {
     let is_wanted = !settings::get().whole_packages;
-    let fits = |p: &&Pieces| p.name == name && p.version == version && p.arch == arch;
+    let fits = |p: &&Pieces| p.name == name && p.version == version && p.arch == arch && p.bundle.as_deref() == bundle;
     TABLE.iter().find(fits).filter(|_| is_wanted)
 }
 
@@ -135,6 +137,7 @@ mod tests {
             name: "p".into(),
             version: "1".into(),
             arch: "all".into(),
+            bundle: None,
             sha256: String::new(),
             ranges: vec![(at as u64, (end - at) as u64, hash.to_owned())],
         };
