@@ -215,7 +215,10 @@ END
     // Nothing that Windows does not bring, and what is not beside the program is named.
     fixture.program(&["inspect", "library.dll", "program.exe", "static.exe", "with-cl.exe", "with-cc.exe"]).succeeds();
     std::fs::remove_file(fixture.root().join("library.dll")).unwrap();
-    fixture.program(&["inspect", "program.exe"]).ends_with(1).says(&["program.exe does not start without library.dll"]);
+    fixture
+        .program(&["inspect", "program.exe"])
+        .ends_with(1)
+        .says(&["program.exe needs library.dll, which neither Windows nor its directory has"]);
 }
 
 /// The directory that `xwin splat` makes, filled with what there is instead of Microsoft's: whatever a row's `sdk` names is all that
