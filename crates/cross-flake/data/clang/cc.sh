@@ -102,10 +102,14 @@ esac
 case $TARGET in
 *-msvc)
     # To Microsoft's driver /w is an option, and /work/a.c is that with something behind it.
+    # With /Fo it leaves what it has preprocessed of a .S file in the current directory (getNamedOutputPath in clang's Driver.cpp).
     case $DRIVER in *=cl)
         for a do
             shift
-            case $a in /?*/*) [ ! -e "$a" ] || a=/.$a ;; esac
+            case $a in
+            [-/]Fo*[!/]) case $words in *".S "*) set -- "$@" -o; a=${a#?Fo} ;; esac ;;
+            /?*/*) [ ! -e "$a" ] || a=/.$a ;;
+            esac
             set -- "$@" "$a"
         done
         ;;

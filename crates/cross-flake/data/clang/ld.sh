@@ -88,9 +88,12 @@ case $TARGET in
     # Objects name libraries, too: here each gets the name by which it is asked for.
     for library in $(printf '%s\n' "$said" | sed -n "s/.*could not open '\([^/' ]*\)'.*/\1/p" | sort -u); do
         small=$(echo "${library%.[Ll][Ii][Bb]}" | tr '[:upper:]' '[:lower:]')
-        [ -e "$TOOLCHAIN/sysroot/usr/lib/$small.lib" ] || continue
-        [ "$scratch" ] || scratch=$(mktemp -d) || exit $code
-        ln -s "$TOOLCHAIN/sysroot/usr/lib/$small.lib" "$scratch/$library"
+        for folder in @SDK@; do
+            [ -e "$folder/$small.lib" ] || continue
+            [ "$scratch" ] || scratch=$(mktemp -d) || exit $code
+            ln -s "$folder/$small.lib" "$scratch/$library"
+            break
+        done
     done
     [ -z "$scratch" ] || {
         trap 'rm -rf "$scratch"' EXIT
@@ -172,7 +175,8 @@ library=$(printf '%s\n' "$said" | sed -n "
     s/.*could not open '\([^/']*\)\.lib'.*/\1/p" | head -n 1)
 if [ "$library" ]; then
     folders=
-    for prefix in "$TOOLCHAIN/sysroot/usr" @PREFIXES@; do folders="$folders$prefix/lib, "; done
+    for folder in @SDK@; do folders="$folders$folder, "; done
+    for prefix in @PREFIXES@; do folders="$folders$prefix/lib, "; done
     say "no library \`$library\` for $ROW in ${folders%, } or the -L folders of the command; those of this machine are not searched."
     # Debian's rule for names of packages.
     case $DEBIAN:$library in

@@ -37,8 +37,16 @@ options_of_clang() {
 # MinGW-w64's headers, where they write out what clang for MSVC knows by itself: intrinsics, a word for inline, and setjmp, which gets
 # its second argument from the compiler.
 headers() {
+    # And what winnt.h promises and clang has for Arm alone, or under another name.
     write "$include/psdk_inc/intrin-impl.h" <<END
+#pragma once
 #include <intrin.h>
+#ifndef __aarch64__
+static __inline__ long _InterlockedAdd(long volatile *sum, long n) { return __sync_add_and_fetch(sum, n); }
+static __inline__ __int64 _InterlockedAdd64(__int64 volatile *sum, __int64 n) { return __sync_add_and_fetch(sum, n); }
+#endif
+#define InterlockedBitTestAndSet _interlockedbittestandset
+#define InterlockedBitTestAndReset _interlockedbittestandreset
 END
     sed 's/^#define __forceinline .*/#define __forceinline __forceinline/' "$include/_mingw.h" | write "$include/_mingw.h"
     sed '
@@ -125,7 +133,7 @@ libraries() {
     for name in msvcrtd libcmt libcmtd; do alias_library $name "$usr_lib/msvcrt.lib"; done
     # All that is in these is in that one.
     for name in ucrt ucrtd libucrt libucrtd vcruntime vcruntimed libvcruntime libvcruntimed oldnames legacy_stdio_definitions \
-        m uuid dxguid mfuuid strmiids wbemuuid portabledeviceguids; do
+        delayimp m uuid dxguid mfuuid strmiids wbemuuid portabledeviceguids; do
         "$zig" ar rcs "$usr_lib/$name.lib"
     done
 }

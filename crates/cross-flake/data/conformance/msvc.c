@@ -134,6 +134,9 @@ static void helpers(void) {
     long bit = 0;
     unsigned long index = 0;
     check("intrinsics work", _InterlockedIncrement(&bit) == 1 && _BitScanReverse(&index, 0x800) && index == 11);
+    LONG64 large_sum = 1;
+    check("and those that windows.h has by its own names", InterlockedAdd(&bit, 4) == 5 && InterlockedAdd64(&large_sum, 1ll << 40) == (1ll << 40) + 1 &&
+                                                               !InterlockedBitTestAndSet(&bit, 1) && InterlockedBitTestAndReset(&bit, 0) && bit == 6);
 }
 
 /* ── The end ───────────────────────────────────────────────────────────────────────────────────── */

@@ -28,11 +28,14 @@ use cross_flake_inspect as inspect;
 
 /// The programs, with the flags to compile them by.
 const PROGRAMS: &str = include_str!("../../data/conformance/conformance.toml");
-const SOURCES: [(&str, &str); 5] = [
+const SOURCES: [(&str, &str); 8] = [
     ("conformance.c", include_str!("../../data/conformance/conformance.c")),
     ("conformance.cpp", include_str!("../../data/conformance/conformance.cpp")),
     ("msvc.c", include_str!("../../data/conformance/msvc.c")),
     ("msvc.cpp", include_str!("../../data/conformance/msvc.cpp")),
+    ("msvc-library.c", include_str!("../../data/conformance/msvc-library.c")),
+    ("msvc-import.c", include_str!("../../data/conformance/msvc-import.c")),
+    ("msvc-entry.c", include_str!("../../data/conformance/msvc-entry.c")),
     ("freestanding.c", include_str!("../../data/conformance/freestanding.c")),
 ];
 
@@ -57,9 +60,16 @@ struct Source {
     output: String,
     /// Needs a C library, and can be run then.
     libc: bool,
+    /// Is a program, and no library for others.
+    #[serde(default = "yes")]
+    run: bool,
     /// Is for Microsoft's ABI alone.
     #[serde(default)]
     msvc: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The time that one of the programs may take; they take milliseconds.
@@ -187,7 +197,7 @@ fn build(target: &Target, environment: &Environment, cxx: bool, folder: &Path) -
     let mut built = Vec::new();
     for program in programs.program.iter().filter(wanted) {
         let output = compile(program)?;
-        built.extend(program.libc.then_some(output));
+        built.extend((program.libc && program.run).then_some(output));
     }
     Ok(built)
 }

@@ -37,7 +37,7 @@ impl Inspect {
                     if let Some(first) = missing.first() {
                         let names = missing.join(", ");
                         eprintln!(
-                            "error: {} does not start without {names}: put it beside the program, or link it statically{}",
+                            "error: {} needs {names}, which neither Windows nor its directory has: put it beside the program, or link it statically{}",
                             file.display(),
                             redistributable(first)
                         );

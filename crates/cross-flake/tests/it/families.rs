@@ -1,6 +1,6 @@
 //! The C compilers and linkers of rows that are not ELF: Windows, macOS, WASI.
 
-use crate::support::{Fixture, Output};
+use crate::support::{COMPILER, Cache, Fixture, Output, ZLIB};
 
 /// Runs a script of a POSIX shell inside a target.
 fn in_shell(fixture: &Fixture, target: &str, script: &str) -> Output {
@@ -90,7 +90,8 @@ fn windows_rows_link_import_libraries_archives_and_resources() {
 fn a_program_for_microsofts_abi_needs_nothing_of_microsofts() {
     let fixture = Fixture::new("small");
     fixture
-        .write("part.c", "int part(void) { return 5; }\n")
+        .write("part.c", "int part(void) { return 5; }\nvoid call(void (*function)(void)) { function(); part(); }\n")
+        .write("imported.def", "LIBRARY kernel32.dll\nEXPORTS\nGetCurrentThreadId\n")
         .write("part.cpp", "struct A { int n; A() : n(6) {} }; static A a; extern \"C\" int plus(void) { static A b; return a.n + b.n; }\n")
         .write("mark.rc", "#include <windows.h>\nMARK RCDATA { L\"ResourceMark\" }\n")
         .write(
@@ -106,7 +107,9 @@ fn a_program_for_microsofts_abi_needs_nothing_of_microsofts() {
                 run(&tool("CXX"), &["/nologo", "/EHsc", "/c", "part.cpp", &format!("/Fo{}", at("cxx.o"))]);
                 run(&tool("AR"), &[&format!("-out:{}", at("part.lib")), "-nologo", &at("c.o"), &at("cxx.o")]);
                 run("llvm-rc", &["/fo", &at("mark.res"), "mark.rc"]);
+                run(&tool("AR"), &["/machine:x64", "/def:imported.def", &format!("/out:{}", at("imported.0.53.0.lib"))]);
                 println!("cargo::rustc-link-search={out}\ncargo::rustc-link-lib=part\ncargo::rustc-link-arg={out}/mark.res");
+                println!("cargo::rustc-link-arg=/delayload:shlwapi.dll\ncargo::rustc-link-arg=delayimp.lib");
             }
         "#,
         )
@@ -117,13 +120,30 @@ fn a_program_for_microsofts_abi_needs_nothing_of_microsofts() {
             #[cfg(test)]
             mod tests {
                 unsafe extern "C" { safe fn part() -> i32; safe fn plus() -> i32; }
+                unsafe extern "C-unwind" { safe fn call(function: extern "C-unwind" fn()); }
                 #[link(name = "Ws2_32")]
                 unsafe extern "system" { safe fn WSAGetLastError() -> i32; }
                 #[link(name = "kernel32", kind = "raw-dylib")]
                 unsafe extern "system" { safe fn GetTickCount64() -> u64; }
+                // htons, by its number.
+                #[link(name = "ws2_32", kind = "raw-dylib")]
+                unsafe extern "system" { #[link_ordinal(9)] safe fn in_order_of_the_net(n: u16) -> u16; }
+                // As windows-sys brings its own.
+                #[link(name = "imported.0.53.0", kind = "dylib")]
+                unsafe extern "system" { safe fn GetCurrentThreadId() -> u32; }
+                // Loaded when it is called.
+                #[link(name = "shlwapi")]
+                unsafe extern "system" { safe fn PathIsRelativeA(path: *const u8) -> i32; }
+                unsafe extern "system" { safe fn GetModuleHandleA(name: *const u8) -> *const u8; }
                 #[test]
                 fn links() {
                     assert_eq!((part(), plus()), (5, 12));
+                    assert_eq!(in_order_of_the_net(0x1234), 0x3412);
+                    assert!(GetCurrentThreadId() > 0);
+                    let library = b"shlwapi.dll\0".as_ptr();
+                    assert!(GetModuleHandleA(library).is_null());
+                    assert_eq!(PathIsRelativeA(b"a\0".as_ptr()), 1);
+                    assert!(!GetModuleHandleA(library).is_null());
                     // Any number is right.
                     WSAGetLastError();
                     assert!(GetTickCount64() > 0);
@@ -137,7 +157,7 @@ fn a_program_for_microsofts_abi_needs_nothing_of_microsofts() {
                 extern "C-unwind" fn through() { panic!("caught") }
                 #[test]
                 fn unwinds() {
-                    let thread = std::thread::spawn(|| std::panic::catch_unwind(|| through()).is_err());
+                    let thread = std::thread::spawn(|| std::panic::catch_unwind(|| call(through)).is_err());
                     assert!(thread.join().unwrap());
                 }
                 struct Dropped(std::sync::mpsc::Sender<i32>);
@@ -168,11 +188,20 @@ END
             unsafe extern "C" { safe fn exported() -> i32; }
             fn main() { std::process::exit(exported()) }
 END
+            echo 'int exported(void); int main(void) { return exported(); }' >main.c
             rustc="rustc --edition 2024 --target $CARGO_BUILD_TARGET -C linker=$CARGO_TARGET_X86_64_PC_WINDOWS_MSVC_LINKER"
             $rustc --crate-type cdylib library.rs
             $rustc -L. -l library.dll program.rs
             $rustc -C target-feature=+crt-static -L. -l library.dll program.rs -o static.exe
-            for program in program static; do
+            $rustc --crate-type staticlib library.rs -o library-static.lib
+            # By the names of `--print native-static-libs`, once as Microsoft's compiler is called and once as gcc.
+            clang_cl=$CC_x86_64_pc_windows_msvc
+            printf '.globl nothing\nnothing: ret\n' >assembly.S
+            "$clang_cl" -nologo -c -Foassembly.obj -- assembly.S
+            [ -e assembly.obj ] && [ ! -e assembly.asm ]
+            "$clang_cl" -nologo -MD main.c library-static.lib kernel32.lib ntdll.lib userenv.lib ws2_32.lib dbghelp.lib -Fewith-cl.exe
+            "$CC" main.c library-static.lib -lkernel32 -lntdll -luserenv -lws2_32 -ldbghelp -o with-cc.exe
+            for program in program static with-cl with-cc; do
                 code=0
                 "$CROSSCOMPILING_EMULATOR" ./$program.exe 2>/dev/null || code=$?
                 echo "$program $code"
@@ -182,11 +211,84 @@ END
     let output = fixture.program(&["test", "windows-x64-msvc", "--json"]).succeeds();
     assert_eq!(output.row("windows-x64-msvc")["tests"]["passed"], 4, "{output}");
     let output = fixture.program(&["shell", "windows-x64-msvc", "--", "sh", "-eu", "script.sh"]).succeeds();
-    assert!(output.out.contains("program 42\nstatic 42\n"), "{output}");
+    assert!(output.out.contains("program 42\nstatic 42\nwith-cl 42\nwith-cc 42\n"), "{output}");
     // Nothing that Windows does not bring, and what is not beside the program is named.
-    fixture.program(&["inspect", "library.dll", "program.exe", "static.exe"]).succeeds();
+    fixture.program(&["inspect", "library.dll", "program.exe", "static.exe", "with-cl.exe", "with-cc.exe"]).succeeds();
     std::fs::remove_file(fixture.root().join("library.dll")).unwrap();
-    fixture.program(&["inspect", "program.exe"]).ends_with(1).says(&["program.exe does not start without library.dll"]);
+    fixture
+        .program(&["inspect", "program.exe"])
+        .ends_with(1)
+        .says(&["program.exe needs library.dll, which neither Windows nor its directory has"]);
+}
+
+/// The directory that `xwin splat` makes, filled with what there is instead of Microsoft's: whatever a row's `sdk` names is all that
+/// its compiler and linker see.
+#[test]
+fn an_sdk_replaces_headers_and_libraries() {
+    let fixture = Fixture::new("small");
+    fixture
+        .write(
+            "make.sh",
+            r#"
+            own=$("$CC" -print-sysroot)/usr
+            mkdir -p sdk/crt/include sdk/crt/lib sdk/sdk/include sdk/sdk/lib/ucrt/x86_64 sdk/sdk/lib/um/x86_64
+            echo '#define HAS_crt' >sdk/crt/include/only_crt.h
+            ln -s "$own/lib" sdk/crt/lib/x86_64
+            echo 'int from_ucrt(void) { return 1; }' >ucrt.c
+            echo 'int from_um(void) { return 2; }' >um.c
+            for part in ucrt um; do
+                "$CC" -c $part.c -o $part.obj
+                "$AR" rcs sdk/sdk/lib/$part/x86_64/only_$part.lib $part.obj
+            done
+            for part in ucrt um shared winrt; do
+                mkdir sdk/sdk/include/$part
+                echo '#define HAS_'$part >sdk/sdk/include/$part/only_$part.h
+            done
+            "#,
+        )
+        .write(
+            "part.c",
+            "#include <only_crt.h>\n#include <only_ucrt.h>\n#include <only_um.h>\n#include <only_shared.h>\n#include <only_winrt.h>\n\
+             #if !defined HAS_crt || !defined HAS_ucrt || !defined HAS_um || !defined HAS_shared || !defined HAS_winrt\n#error headers\n#endif\n\
+             #if __has_include(<windows.h>)\n#error what the directory lacks is not taken from elsewhere\n#endif\n\
+             int from_ucrt(void), from_um(void);\nint part(void) { return from_ucrt() + from_um(); }\n",
+        )
+        .write(
+            "build.rs",
+            r#"
+            use std::{env, process::Command};
+            fn main() {
+                let (out, triple) = (env::var("OUT_DIR").unwrap(), env::var("TARGET").unwrap().replace('-', "_"));
+                let cl = env::var(format!("CC_{triple}")).unwrap();
+                let object = format!("{out}/part.obj");
+                assert!(Command::new(cl).args(["-nologo", "-c", "part.c", &format!("-Fo{object}")]).status().unwrap().success());
+                println!("cargo::rustc-link-arg={object}\ncargo::rustc-link-lib=only_ucrt\ncargo::rustc-link-lib=only_UM");
+            }
+        "#,
+        )
+        .write(
+            "src/lib.rs",
+            r#"
+            pub fn next(n: u32) -> u32 { n + 1 }
+            #[cfg(test)]
+            unsafe extern "C" { safe fn part() -> i32; }
+            #[test]
+            fn links() { assert_eq!(part(), 3) }
+        "#,
+        );
+    fixture.program(&["shell", "windows-x64-msvc", "--", "sh", "-eu", "make.sh"]).succeeds();
+    // The scripts of a row are named by it, and this row becomes another one.
+    let cache = Cache::empty().with(&[&COMPILER[..], &ZLIB, &["std", "packages", "wine"]].concat());
+    let with = |sdk: &str, command: &[&str]| {
+        fixture.write("targets.toml", &format!("[target.windows-x64-msvc]\nsdk = '{sdk}'\n"));
+        fixture.program(command).env("CROSS_FLAKE_CACHE", cache.root())
+    };
+    let test = ["test", "windows-x64-msvc", "--json"];
+    with("src", &test).ends_with(1).says(&["field `sdk`: there is no ", "which `xwin splat` makes"]);
+    let output = with("sdk", &test).succeeds();
+    let row = output.row("windows-x64-msvc");
+    assert_eq!(row["tests"]["passed"], 1, "{output}");
+    assert!(row["runner"].as_str().unwrap().ends_with(", Microsoft's SDK"), "{output}");
 }
 
 #[test]

@@ -195,14 +195,14 @@ impl<'a> Clang<'a> {
 
     /// Options for Microsoft's headers.
     fn options_for(&self, sdk: &Path) -> Vec<String> {
-        let path = |path: &Path| escape(&path.to_string_lossy());
-        let resource = path(&self.folder().join("resource"));
-        let mut lines = vec![format!("--target={}", self.target.triple), format!("-resource-dir={resource}")];
+        let resource = self.folder().join("resource");
+        let mut words =
+            vec![format!("--target={}", self.target.triple), format!("-resource-dir={}", resource.display())];
         for folder in HEADERS {
-            lines.extend(["-Xclang".to_owned(), "-internal-isystem".to_owned()]);
-            lines.extend(["-Xclang".to_owned(), path(&sdk.join(folder))]);
+            words.extend(["-Xclang", "-internal-isystem", "-Xclang"].map(str::to_owned));
+            words.push(sdk.join(folder).to_string_lossy().into_owned());
         }
-        lines
+        words
     }
 
     /// Options of the row: a configuration file of clang's, one a line.
@@ -210,7 +210,7 @@ impl<'a> Clang<'a> {
         let path = |path: &Path| escape(&path.to_string_lossy());
         let mut lines = match &self.target.sdk {
             None => vec![format!("@{}", path(&self.folder().join("clang.cfg")))],
-            Some(sdk) => self.options_for(sdk),
+            Some(sdk) => self.options_for(sdk).iter().map(|word| escape(word)).collect(),
         };
         // clang's driver for Microsoft's ABI has another option for it (cc.sh), and takes fewer when it plays Microsoft's.
         let msvc = self.target.is_msvc();
@@ -230,12 +230,18 @@ impl<'a> Clang<'a> {
     /// The toolchain is not there.
     pub fn libclang(&self) -> Result<Vec<String>> {
         let folder = self.folder();
-        let config = folder.join("clang.cfg");
-        let text = std::fs::read_to_string(&config).with_context(|| format!("cannot read {}", config.display()))?;
-        let own = text
-            .lines()
-            .filter(|line| !["-resource-dir", "--rtlib", "--unwindlib"].iter().any(|no| line.starts_with(no)));
-        let mut flags: Vec<String> = own.map(|line| line.replace("<CFGDIR>", &folder.to_string_lossy())).collect();
+        let own = match &self.target.sdk {
+            Some(sdk) => self.options_for(sdk),
+            None => {
+                let config = folder.join("clang.cfg");
+                let text =
+                    std::fs::read_to_string(&config).with_context(|| format!("cannot read {}", config.display()))?;
+                text.lines().map(|line| line.replace("<CFGDIR>", &folder.to_string_lossy())).collect()
+            }
+        };
+        let known_better = ["-resource-dir", "--rtlib", "--unwindlib"];
+        let mut flags = own;
+        flags.retain(|word| !known_better.iter().any(|option| word.starts_with(option)));
         flags.extend(self.target.cflags.iter().cloned());
         // Last, for a libclang that has headers of its own needs those; the one that pip installs has none.
         let after = self.prefixes().into_iter().chain([folder.join("resource")]).map(|p| p.join("include"));
