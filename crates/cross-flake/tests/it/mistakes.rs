@@ -18,7 +18,7 @@ fn an_unknown_target_is_refused_with_the_nearest_names() {
         &["test", "arch64-linux"],
         &["error: unknown target `arch64-linux`", "did you mean aarch64-linux"],
     );
-    is_refused(&fixture, &["build", "x86_64-pc-windows-gnullvm"], &["did you mean x86_64-pc-windows-gnu"]);
+    is_refused(&fixture, &["build", "x86_64-pc-windows-gnux"], &["did you mean x86_64-pc-windows-gnu"]);
     is_refused(
         &fixture,
         &["setup", "nothing-like-it"],
