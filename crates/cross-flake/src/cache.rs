@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use crate::settings;
 use anyhow::{Context, Result, anyhow};
 use etcetera::BaseStrategy;
-use tempfile::TempDir;
 
 /// The cache directory.
 #[derive(Clone, Debug)]
@@ -85,7 +84,7 @@ impl Cache {
             }
             Err(TryLockError::Error(e)) => return Err(e).with_context(unwritable),
         }
-        // But for those of runs, only the holder of the lock has temporary directories: what is there now was left by a killed one.
+        // But for those that say themselves if they are used, what is there now was left by a killed run.
         for leftover in fs::read_dir(self.path("tmp")).with_context(unwritable)?.flatten() {
             if !RunFolder::is_one(&leftover) {
                 remove(&leftover.path());
@@ -96,15 +95,15 @@ impl Cache {
         Ok(CacheLock { _file: file })
     }
 
-    /// A directory that vanishes when dropped, on the cache's own file system.
+    /// A directory that vanishes when dropped, on the cache's own file system. Nobody needs the lock for it.
     ///
     /// # Errors
     /// The directory cannot be written.
-    pub fn scratch(&self) -> Result<TempDir> {
-        let tmp = self.path("tmp");
-        fs::create_dir_all(&tmp)
-            .and_then(|()| tempfile::tempdir_in(&tmp))
-            .with_context(|| format!("cannot write {}", tmp.display()))
+    pub fn scratch(&self) -> Result<Scratch> {
+        let of_run = RunFolder::new(&self.path("tmp"))?;
+        let path = of_run.path().join("scratch");
+        fs::create_dir(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Scratch { path, _of_run: of_run })
     }
 
     /// A directory for the temporary files of a run; below the system's one if the cache cannot be written.
@@ -131,7 +130,11 @@ impl Cache {
         if let Some(parent) = place.parent() {
             fs::create_dir_all(parent).with_context(|| format!("cannot write {}", parent.display()))?;
         }
-        fs::rename(&new, &place).with_context(|| format!("cannot put {} in place", place.display()))?;
+        match fs::rename(&new, &place) {
+            // Another run was faster.
+            Err(_) if place.exists() => {}
+            result => result.with_context(|| format!("cannot put {} in place", place.display()))?,
+        }
         Ok(place)
     }
 
@@ -158,6 +161,21 @@ impl Cache {
         }
         write_whole(&path, content, executable)?;
         Ok(path)
+    }
+}
+
+/// An empty directory that lives as long as this value.
+#[derive(Debug)]
+pub struct Scratch {
+    path: PathBuf,
+    /// Keeps others from taking it for a leftover.
+    _of_run: RunFolder,
+}
+
+impl Scratch {
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 }
 

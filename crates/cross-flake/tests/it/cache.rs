@@ -1,7 +1,7 @@
 //! The cache: fetched into, filled up, half-written, shared, and in odd places.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 use std::time::SystemTime;
@@ -151,6 +151,17 @@ fn two_runs_at_once_on_one_cache_and_one_workspace_both_succeed() {
         }
     }
     fixture.assert_nothing_left();
+}
+
+#[test]
+fn a_run_that_lacks_nothing_does_not_wait_for_one_that_sets_up() {
+    let cache = Cache::ready();
+    let fixture = Fixture::new("small").with_cache(cache.root());
+    fixture.for_both("test", &[]).succeeds();
+    let lock = File::create(cache.root().join("lock")).unwrap();
+    lock.lock().unwrap();
+    let output = fixture.for_both("test", &[]).succeeds();
+    assert!(!output.err.contains("waiting"), "{output}");
 }
 
 #[test]

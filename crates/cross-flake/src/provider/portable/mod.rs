@@ -142,7 +142,9 @@ impl Provider for Portable {
     }
 
     fn prepare(&self, workspace: &Workspace, targets: &[Target], events: &Events) -> Result<Vec<Prepared>> {
-        let _lock = self.lock(events)?;
+        // Whoever lacks nothing waits for nobody: another run may be at std of other rows for minutes.
+        let is_ready = targets.iter().all(|target| self.is_ready(workspace, target));
+        let _lock = if is_ready { None } else { Some(self.lock(events)?) };
         let std = RustStd::new(&self.cache, &workspace.toolchain);
         let emulators = Emulators::new(&self.cache);
         // Building std takes some of them.
