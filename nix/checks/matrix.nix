@@ -38,7 +38,9 @@ let
         data + "/conformance/${source}"
       } ${lib.escapeShellArgs libraries} -o ${output}
     ''
-    + lib.optionalString (program.libc && program.run or true && runner.absent == null) "${runner.name} ./${output}\n";
+    + lib.optionalString (
+      program.libc && program.run or true && runner.absent == null
+    ) "${runner.name} ./${output}\n";
 in
 {
   # The package itself: its check phase runs its tests under emulation.
