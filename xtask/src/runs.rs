@@ -56,6 +56,8 @@ struct Record {
 struct Rows {
     always: Vec<String>,
     drawn: usize,
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test asks for it"))]
+    age: usize,
 }
 
 /// The last run in which a row passed.
@@ -213,5 +215,35 @@ mod tests {
         drawn.sort_unstable();
         drawn.dedup();
         assert_eq!(drawn.len(), table.rows().len());
+    }
+
+    /// A table that cannot lie: a row whose tests have not passed for long says so here.
+    #[test]
+    fn every_row_has_passed_within_the_last_commits() {
+        let (known, age) = (known().unwrap(), rows().unwrap().age);
+        let is_shallow = git(&["rev-parse", "--is-shallow-repository"]).unwrap() == "true";
+        if is_shallow {
+            eprintln!("git has not the whole history here: how old runs are is not known");
+        }
+        let table = Table::built_in().unwrap();
+        let old = |row: &&Target| {
+            let Some(run) = known.get(&row.name) else { return true };
+            let range = format!("{}..HEAD", run.commit);
+            let since = || git(&["rev-list", "--count", &range]).unwrap().parse::<usize>().unwrap();
+            !is_shallow && since() > age
+        };
+        let old: Vec<&str> = table
+            .rows()
+            .iter()
+            .filter(|row| row.level == Level::Run)
+            .filter(old)
+            .map(|row| row.name.as_str())
+            .collect();
+        assert!(
+            old.is_empty(),
+            "no passing run within {age} commits is known of {}\ntest them with --report json=FILE, and then \
+             `cargo xtask runs record FILE`",
+            old.join(", ")
+        );
     }
 }
