@@ -80,7 +80,7 @@ fn a_shell_completes_commands_options_and_the_rows_of_the_workspace() {
     };
     assert_eq!(completed("cargo-cross-flake test-all-t"), ["test-all-targets"]);
     assert_eq!(completed("cargo cross-flake test windows-arm"), ["windows-arm64", "windows-arm64-msvc"]);
-    assert_eq!(completed("cargo cross-flake run mi"), ["mine"]);
+    assert_eq!(completed("cargo cross-flake run min"), ["mine"]);
     assert_eq!(completed("cargo cross-flake test mine --rerun"), ["--rerun-failed"]);
     assert_eq!(completed("cargo build --rel"), ["cargos-own"]);
     for shell in ["zsh", "fish"] {
