@@ -10,10 +10,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use cross_flake::cache::write_whole;
+use cross_flake::host;
 use cross_flake::outcome::{Report, Status};
 use cross_flake::targets::{Level, Table, Target};
 use serde::{Deserialize, Serialize};
-use xshell::{Shell, cmd};
 
 /// Which rows CI tests, and what is known of each row's last passing run
 #[derive(Args)]
@@ -159,9 +159,7 @@ fn repository() -> &'static Path {
 }
 
 fn git(args: &[&str]) -> Result<String> {
-    let shell = Shell::new()?;
-    shell.change_dir(repository());
-    Ok(cmd!(shell, "git {args...}").quiet().read()?)
+    host::git::git(repository(), args)
 }
 
 fn rows() -> Result<Rows> {

@@ -106,8 +106,6 @@ const char *hello_arch(void) {
     return "aarch64";
 #elif defined(__arm__)
     return "arm";
-#elif defined(__mips_isa_rev) && __mips_isa_rev >= 6
-    return sizeof(long) == 8 ? "mips64r6" : "mips32r6";
 #elif defined(__mips64)
     return "mips64";
 #elif defined(__mips__)
@@ -118,14 +116,10 @@ const char *hello_arch(void) {
     return "riscv32";
 #elif defined(__powerpc64__)
     return "powerpc64";
-#elif defined(__powerpc__)
-    return "powerpc";
 #elif defined(__s390x__)
     return "s390x";
 #elif defined(__loongarch64)
     return "loongarch64";
-#elif defined(__hexagon__)
-    return "hexagon";
 #elif defined(__wasm32__)
     return "wasm32";
 #else

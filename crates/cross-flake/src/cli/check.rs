@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use super::options::{CargoOptions, carry_out, split};
-use super::{Place, events, find_targets};
+use super::{Place, events, find_or_usual_targets};
 use crate::engine::Request;
 use crate::engine::build::{Mode, given};
 use crate::outcome::Report;
@@ -87,10 +87,7 @@ impl CheckArguments {
             bail!("`check` starts no program that could take {}", test_args.join(" "));
         }
         let (mut selection, rest) = self.cargo.selection(cargo_rest);
-        let targets = match self.targets.as_slice() {
-            [] => workspace.all_targets(&Default::default(), &selection)?.0,
-            names => find_targets(&workspace, names)?,
-        };
+        let targets = find_or_usual_targets(&workspace, &self.targets, &selection)?;
         if targets.is_empty() {
             bail!("no target is for any package of {}", workspace.root().display());
         }

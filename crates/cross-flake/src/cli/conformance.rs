@@ -11,14 +11,14 @@ use serde::Deserialize;
 use super::{Place, events, find_targets, set_up};
 use crate::cache::write_whole;
 use crate::engine::build::seconds_since;
-use crate::engine::job::{Job, Owner, Program};
+use crate::engine::job::Job;
 use crate::engine::programs::{self, Limits};
 use crate::engine::rooms::Rooms;
 use crate::engine::{self};
 use crate::environment::{Environment, path_with};
 use crate::events::{Event, Events};
 use crate::host::capacity::in_parallel;
-use crate::host::child::{clean_command, inherited};
+use crate::host::child::clean_command;
 use crate::host::signals;
 use crate::outcome::{Outcome, ProgramResult, Report, Status};
 use crate::provider::Prepared;
@@ -204,16 +204,7 @@ fn build(target: &Target, environment: &Environment, cxx: bool, folder: &Path) -
 
 /// Runs one program in the directory of its target, where it may write.
 fn run(file: PathBuf, environment: &Environment, folder: &Path, limits: &Limits) -> ProgramResult {
-    let job = Job {
-        owner: Owner::Row(0),
-        step: None,
-        package: String::new(),
-        title: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-        harness: false,
-        program: Program::Test { file, runner: environment.runner.clone() },
-        args: Vec::new(),
-        env: inherited(),
-        cwd: folder.to_owned(),
-    };
+    let title = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let job = Job::alone(title, file, environment.runner.clone(), &[], folder);
     programs::run(&job, limits)
 }

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, ensure};
 use cargo_metadata::Package;
 use clap::Args;
 
-use super::options::CargoOptions;
-use super::{Place, events, find_targets, set_up};
+use super::options::{CargoOptions, TIMEOUT};
+use super::{Place, events, find_or_usual_targets, set_up};
 use crate::dist::archive::Form;
 use crate::dist::manifest::Manifest;
 use crate::dist::origin::EPOCH;
@@ -18,11 +18,11 @@ use crate::dist::{difference, reproducible};
 use crate::engine::build::Mode;
 use crate::engine::{self, Request, stale};
 use crate::events::Events;
-use crate::host::{capacity, signals};
+use crate::host::signals;
 use crate::outcome::{Report, Status};
 use crate::provider::Prepared;
 use crate::report::ReportOptions;
-use crate::targets::{Level, RowSelection, Target};
+use crate::targets::{Level, Target};
 use crate::workspace::{Selection, Workspace};
 
 /// Test, build and pack a release for many targets
@@ -82,9 +82,8 @@ impl Dist {
         let provider = self.place.provider(&workspace)?;
         let mut prepared = set_up(&*provider, &workspace, &targets, &events)?;
         signals::check()?;
-        for environment in prepared.iter_mut().filter_map(|row| row.environment.as_mut().ok()) {
-            reproducible::apply(environment, &workspace, release.origin.time);
-        }
+        let environments = prepared.iter_mut().filter_map(|row| row.environment.as_mut().ok());
+        reproducible::apply(environments, &workspace, release.origin.time);
         let environments: Vec<_> = prepared.iter().filter_map(|row| row.environment.as_ref().ok()).collect();
         stale::remove(&workspace, &environments, &[], &events)?;
         let run = |mode, rows: &[Prepared], events: &Events| {
@@ -122,16 +121,14 @@ impl Dist {
 
     /// The rows, less those that cannot be tested, unless that is allowed.
     fn rows(&self, workspace: &Workspace, selection: &Selection, events: &Events) -> Result<Vec<Target>> {
-        let (rows, usual) = match self.targets.as_slice() {
-            [] => (workspace.all_targets(&RowSelection::default(), selection)?.0, true),
-            names => (find_targets(workspace, names)?, false),
-        };
+        let rows = find_or_usual_targets(workspace, &self.targets, selection)?;
         let (run, linked): (Vec<Target>, Vec<Target>) = rows.iter().cloned().partition(|row| row.level == Level::Run);
         if linked.is_empty() || self.allow_untested || self.packs_alone {
             return Ok(rows);
         }
         let names: Vec<&str> = linked.iter().map(|row| row.name.as_str()).collect();
         let names = names.join(", ");
+        let usual = self.targets.is_empty();
         ensure!(usual, "tests for {names} cannot run here: --allow-untested packs without, and the manifest says so");
         events.note(&format!("left out, as their tests cannot run here: {names} (--allow-untested packs them)"));
         ensure!(!run.is_empty(), "no target is left");
@@ -162,8 +159,8 @@ impl Dist {
         let request = Request::without_tests(mode, selection, self.cargo.with_jobs(args, workspace));
         match mode {
             Mode::Test => Request {
-                timeout: Duration::from_secs(300),
-                jobs: capacity::jobs(None),
+                timeout: Duration::from_secs(TIMEOUT),
+                jobs: self.cargo.jobs(),
                 binfmt: true,
                 isolation: true,
                 ..request

@@ -37,8 +37,8 @@ use crate::host::signals;
 use crate::provider::{self, Choice, Download, Prepared, Provider, toolchain};
 use crate::report::live;
 use crate::settings;
-use crate::targets::Target;
-use crate::workspace::Workspace;
+use crate::targets::{RowSelection, Target};
+use crate::workspace::{Selection, Workspace};
 
 /// A command of cross-flake.
 #[derive(Subcommand)]
@@ -178,6 +178,17 @@ impl Place {
 /// An unknown name.
 pub fn find_targets(workspace: &Workspace, names: &[String]) -> Result<Vec<Target>> {
     Ok(workspace.table.select(names)?.into_iter().cloned().collect())
+}
+
+/// The rows of these names, triples and patterns, or those of `test-all-targets` where there are none.
+///
+/// # Errors
+/// An unknown name.
+fn find_or_usual_targets(workspace: &Workspace, names: &[String], selection: &Selection) -> Result<Vec<Target>> {
+    match names {
+        [] => Ok(workspace.all_targets(&RowSelection::default(), selection)?.0),
+        names => find_targets(workspace, names),
+    }
 }
 
 /// Progress on stderr.

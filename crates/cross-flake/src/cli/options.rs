@@ -136,12 +136,15 @@ impl CargoOptions {
     }
 }
 
+/// Seconds that a test program has where nobody says another number.
+pub(super) const TIMEOUT: u64 = 300;
+
 /// Options for tests.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Running tests")]
 pub(super) struct TestOptions {
     /// Seconds after which a test program is ended and counts as failed
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT)]
     timeout: u64,
     /// Test programs that run at once [default: the number of cores, or as many as fit into the memory]
     #[arg(long, value_name = "N")]

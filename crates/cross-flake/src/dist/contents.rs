@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use cargo_metadata::Package;
 
+use super::files_below;
 use crate::workspace::Workspace;
 
 /// The starts of names of files that say under which terms the program may be used.
 const LICENCES: [&str; 5] = ["license", "licence", "copying", "unlicense", "notice"];
-/// Others that people expect.
+/// Others that people expect; the manifest calls them so, too.
 const OTHERS: [&str; 2] = ["readme", "changelog"];
+/// The manifest's word for a licence.
+const LICENCE: &str = "license";
 
 /// A file of an archive.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,7 +63,7 @@ impl Contents {
         }
         let is_licence = |entry: &Entry| {
             let is_named = package.license_file.as_ref().is_some_and(|file| own.join(file) == entry.file);
-            is_named || LICENCES.iter().any(|start| entry.path.to_lowercase().starts_with(start))
+            is_named || kind_of(&entry.path) == LICENCE
         };
         if !entries.iter().any(is_licence) {
             bail!(
@@ -99,16 +102,25 @@ fn called(folder: &Path, start: &str) -> Vec<PathBuf> {
 
 /// Adds a file, or all that is below a folder.
 fn add(from: &Path, path: &str, entries: &mut Vec<Entry>) -> Result<()> {
-    if from.is_dir() {
-        for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
-            let entry = entry?;
-            add(&entry.path(), &format!("{path}/{}", entry.file_name().to_string_lossy()), entries)?;
+    let files = match from.is_dir() {
+        true => {
+            files_below(from)?.into_iter().map(|file| (format!("{path}/{}", file.display()), from.join(file))).collect()
         }
-        return Ok(());
+        false => vec![(path.to_owned(), from.to_owned())],
+    };
+    for (path, file) in files {
+        if !entries.iter().any(|entry| entry.path == path) {
+            entries.push(Entry { path, file, executable: false });
+        }
     }
-    if entries.iter().any(|entry| entry.path == path) {
-        return Ok(());
-    }
-    entries.push(Entry { path: path.to_owned(), file: from.to_owned(), executable: false });
     Ok(())
+}
+
+/// Returns the kind of a file that is no program, by its name: `license`, `readme`, `changelog` or `unknown`.
+pub fn kind_of(path: &str) -> &'static str {
+    let name = path.to_lowercase();
+    if LICENCES.iter().any(|start| name.starts_with(start)) {
+        return LICENCE;
+    }
+    OTHERS.into_iter().find(|start| name.starts_with(start)).unwrap_or("unknown")
 }

@@ -1,11 +1,12 @@
 //! The first difference of two archives that should be the same.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 
 use super::archive::{self, Form};
+use super::files_below;
 
 /// Bytes that are shown on each side of a difference.
 const AROUND: usize = 60;
@@ -21,9 +22,7 @@ pub fn first(one: &Path, other: &Path, form: Form) -> Result<Option<String>> {
     let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
     archive::unpack(one, form, folders[0].path())?;
     archive::unpack(other, form, folders[1].path())?;
-    let [mut left, mut right] = [files(folders[0].path())?, files(folders[1].path())?];
-    left.sort();
-    right.sort();
+    let [left, right] = [files_below(folders[0].path())?, files_below(folders[1].path())?];
     if left != right {
         let only: Vec<String> = left
             .iter()
@@ -53,21 +52,6 @@ fn words(content: &[u8], at: usize) -> String {
     let part = &content[at.saturating_sub(AROUND).min(content.len())..(at + AROUND).min(content.len())];
     let shown = |byte: &u8| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' };
     format!("`{}`", part.iter().map(shown).collect::<String>())
-}
-
-/// The files below a folder, relative to it.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let (mut found, mut todo) = (Vec::new(), vec![folder.to_owned()]);
-    while let Some(next) = todo.pop() {
-        for entry in fs::read_dir(&next)? {
-            let path = entry?.path();
-            match path.is_dir() {
-                true => todo.push(path),
-                false => found.push(path.strip_prefix(folder)?.to_owned()),
-            }
-        }
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

@@ -167,15 +167,3 @@ impl Manifest {
         Ok(text)
     }
 }
-
-/// The kind of a file that is no program, by its name.
-pub fn kind_of(path: &str) -> &'static str {
-    let name = path.to_lowercase();
-    let starts = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
-    match () {
-        () if starts(&["license", "licence", "copying", "unlicense", "notice"]) => "license",
-        () if starts(&["readme"]) => "readme",
-        () if starts(&["changelog"]) => "changelog",
-        () => "unknown",
-    }
-}

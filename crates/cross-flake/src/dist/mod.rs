@@ -16,4 +16,28 @@ pub mod release;
 pub mod reproducible;
 pub mod smoke;
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
 pub use origin::Origin;
+
+/// Returns the files below a folder, relative to it and sorted.
+///
+/// # Errors
+/// A folder cannot be read.
+fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let (mut found, mut todo) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(next) = todo.pop() {
+        for entry in fs::read_dir(&next).with_context(|| format!("cannot read {}", next.display()))? {
+            let path = entry?.path();
+            match path.is_dir() {
+                true => todo.push(path),
+                false => found.push(path.strip_prefix(folder)?.to_owned()),
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use cargo_metadata::Package;
-use xshell::{Shell, cmd};
+
+use crate::host::git::git;
 
 /// The variable that says what time a build shall be of, in seconds since 1970 (reproducible-builds.org, "SOURCE_DATE_EPOCH").
 pub const EPOCH: &str = "SOURCE_DATE_EPOCH";
@@ -29,9 +30,7 @@ impl Origin {
         let given = std::env::var(EPOCH).ok().filter(|text| !text.is_empty());
         let given =
             given.map(|text| text.parse().with_context(|| format!("{EPOCH} is no number: {text}"))).transpose()?;
-        let shell = Shell::new()?;
-        shell.change_dir(root);
-        let git = |args: &[&str]| cmd!(shell, "git {args...}").quiet().ignore_stderr().read();
+        let git = |args: &[&str]| git(root, args);
         let Ok(commit) = git(&["rev-parse", "HEAD"]) else {
             return Ok(Origin { commit: None, dirty: false, time: given.unwrap_or(0) });
         };

@@ -8,10 +8,11 @@ use anyhow::{Context, Result, bail};
 use cargo_metadata::Package;
 
 use super::archive::{self, Form};
-use super::contents::{Contents, Entry};
-use super::manifest::{Artifact, Asset, Manifest, Proof, kind_of};
+use super::contents::{Contents, Entry, kind_of};
+use super::manifest::{Artifact, Asset, Manifest, Proof};
 use super::{Origin, smoke};
 use crate::environment::Environment;
+use crate::host::git::git;
 use crate::outcome::{BuiltProgram, Outcome, Status};
 use crate::provider::Prepared;
 use crate::targets::{Level, StdKind};
@@ -129,9 +130,7 @@ impl Release {
 /// # Errors
 /// There is no git repository, or a file cannot be copied.
 pub fn copy_sources(from: &Path, to: &Path) -> Result<()> {
-    let shell = xshell::Shell::new()?;
-    shell.change_dir(from);
-    let list = xshell::cmd!(shell, "git ls-files -z --cached --others --exclude-standard").quiet().read();
+    let list = git(from, &["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
     let list = list.context("--check builds a copy of the files that git knows, and there is no git repository")?;
     for name in list.split('\0').filter(|name| from.join(name).is_file()) {
         let file = to.join(name);

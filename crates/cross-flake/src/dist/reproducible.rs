@@ -1,7 +1,5 @@
 //! Takes out of a build what belongs to one machine: paths, and the time.
 
-use std::path::Path;
-
 use super::origin::EPOCH;
 use crate::environment::Environment;
 use crate::workspace::{Workspace, cargo_home};
@@ -18,34 +16,33 @@ fn names(language: &str, triple: &str) -> [String; 4] {
 }
 
 /// Has rustc and C compilers write other words for the folders of this machine, and everything be of this time.
-pub fn apply(environment: &mut Environment, workspace: &Workspace, time: u64) {
+pub fn apply<'a>(environments: impl Iterator<Item = &'a mut Environment>, workspace: &Workspace, time: u64) {
     let target = workspace.metadata.target_directory.as_std_path();
-    let mut paths = vec![(workspace.root().to_owned(), ".".to_owned()), (target.to_owned(), "target".to_owned())];
+    let mut paths = vec![(workspace.root().to_owned(), "."), (target.to_owned(), "target")];
     if let Some(home) = cargo_home() {
-        paths.push((home.join("git/checkouts"), "git".to_owned()));
+        paths.push((home.join("git/checkouts"), "git"));
         // The name of a registry's folder holds a hash of its address, which is another where a mirror stands in for it.
         let registries = std::fs::read_dir(home.join("registry/src")).into_iter().flatten().flatten();
-        paths.extend(registries.map(|folder| (folder.path(), "registry".to_owned())));
+        paths.extend(registries.map(|folder| (folder.path(), "registry")));
     }
-    // Of several that fit, rustc takes the last (The rustc Book, "Remap source paths").
-    let shown = |path: &Path, word: &str| format!("{}={word}", path.display());
+    let words: Vec<String> = paths.iter().map(|(path, word)| format!("{}={word}", path.display())).collect();
     // Flags of a target keep those of `[build]` out.
-    environment.flags = workspace.build_rustflags();
-    environment.flags.extend(paths.iter().map(|(path, word)| format!("--remap-path-prefix={}", shown(path, word))));
-    for language in ["C", "CXX"] {
-        let names = names(language, &environment.triple);
-        let known = |name: &String| environment.scoped.get(name).cloned().or_else(|| std::env::var(name).ok());
-        let mut flags = names.iter().find_map(known).unwrap_or_default();
-        for (path, word) in &paths {
-            let mapped = shown(path, word);
-            // `cc` splits the variable at spaces.
-            if !mapped.contains(char::is_whitespace) {
-                flags.push_str(&format!(" -ffile-prefix-map={mapped}"));
-            }
+    let mut flags = workspace.build_rustflags();
+    // Of several that fit, rustc takes the last (The rustc Book, "Remap source paths").
+    flags.extend(words.iter().map(|word| format!("--remap-path-prefix={word}")));
+    // `cc` splits the variable at spaces.
+    let of_c = words.iter().filter(|word| !word.contains(char::is_whitespace));
+    let of_c: String = of_c.map(|word| format!(" -ffile-prefix-map={word}")).collect();
+    for environment in environments {
+        environment.flags.clone_from(&flags);
+        for language in ["C", "CXX"] {
+            let names = names(language, &environment.triple);
+            let known = |name: &String| environment.scoped.get(name).cloned().or_else(|| std::env::var(name).ok());
+            let users = names.iter().find_map(known).unwrap_or_default();
+            let [_, name, ..] = names;
+            environment.scoped.insert(name, format!("{users}{of_c}").trim().to_owned());
         }
-        let [_, name, ..] = names;
-        environment.scoped.insert(name, flags.trim().to_owned());
+        // clang takes it for __DATE__ and __TIME__, LLD for the header of Windows programs.
+        environment.scoped.insert(EPOCH.to_owned(), time.to_string());
     }
-    // clang takes it for __DATE__ and __TIME__, LLD for the header of Windows programs.
-    environment.scoped.insert(EPOCH.to_owned(), time.to_string());
 }

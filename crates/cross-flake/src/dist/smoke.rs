@@ -7,12 +7,11 @@ use anyhow::{Context, Result};
 
 use super::archive::{self, Form};
 use super::contents::Entry;
-use crate::engine::job::{Job, Owner, Program};
+use crate::engine::job::Job;
 use crate::engine::on_floor;
 use crate::engine::programs::{self, Limits};
 use crate::engine::rooms::Rooms;
 use crate::environment::Environment;
-use crate::host::child::inherited;
 use crate::provider::Prepared;
 
 /// The time that a program has to say which version it is.
@@ -51,17 +50,8 @@ pub fn start(
     let mut smoke =
         Smoke { by: environment.runner.as_ref().map(|runner| runner.label.clone()).unwrap_or_default(), failure: None };
     for program in programs {
-        let job = Job {
-            owner: Owner::Row(0),
-            step: None,
-            package: String::new(),
-            title: program.path.clone(),
-            harness: false,
-            program: Program::Test { file: root.join(&program.path), runner: environment.runner.clone() },
-            args: args.to_vec(),
-            env: inherited(),
-            cwd: root.clone(),
-        };
+        let file = root.join(&program.path);
+        let job = Job::alone(program.path.clone(), file, environment.runner.clone(), args, &root);
         let result = programs::run(&job, &limits);
         if let Some(failure) = result.failure {
             let words = args.join(" ");

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use cross_flake_inspect as inspect;
 use cross_flake_runner::RunnerSpec;
 
+use crate::host::child::inherited;
 use crate::outcome::ProgramResult;
 use crate::targets::Target;
 
@@ -90,6 +91,21 @@ pub struct Job {
 }
 
 impl Job {
+    /// A program of a row that is no part of a run, with the user's own variables and in a directory in which it may write.
+    pub fn alone(title: String, file: PathBuf, runner: Option<RunnerSpec>, args: &[String], cwd: &Path) -> Job {
+        Job {
+            owner: Owner::Row(0),
+            step: None,
+            package: String::new(),
+            title,
+            harness: false,
+            program: Program::Test { file, runner },
+            args: args.to_vec(),
+            env: inherited(),
+            cwd: cwd.to_owned(),
+        }
+    }
+
     pub(super) fn ended(&self, result: ProgramResult) -> Ended {
         Ended { owner: self.owner, step: self.step, result }
     }

@@ -3,4 +3,5 @@
 pub mod capacity;
 pub mod child;
 pub mod digest;
+pub mod git;
 pub mod signals;

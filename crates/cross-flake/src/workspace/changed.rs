@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use cargo_metadata::{Package, PackageId};
-use xshell::{Shell, cmd};
 
 use super::Workspace;
+use crate::host::git::git;
 
 impl Workspace {
     /// Returns the members with a file that is not as a commit of git has it, committed since or not, and the members that depend on such
@@ -16,9 +16,7 @@ impl Workspace {
     /// # Errors
     /// git does not know the commit, or the workspace is in no repository.
     pub fn changed_since(&self, commit: &str) -> Result<BTreeSet<PackageId>> {
-        let shell = Shell::new()?;
-        shell.change_dir(self.root());
-        let git = |args: &[&str]| cmd!(shell, "git {args...}").quiet().ignore_stderr().read();
+        let git = |args: &[&str]| git(self.root(), args);
         let failed = || format!("git cannot say what has changed since {commit} in {}", self.root().display());
         let base = git(&["merge-base", commit, "HEAD"]).with_context(failed)?;
         let listed = git(&["diff", "--name-only", "--relative", "-z", &base]).with_context(failed)?;

@@ -102,14 +102,6 @@ fn a_build_script_that_fails_and_a_lint_are_of_the_targets_that_have_them() {
 #[test]
 fn packages_that_have_not_changed_are_left_alone() {
     let fixture = Fixture::new("members");
-    let git = |args: &[&str]| {
-        let identity = ["-c", "user.name=cross-flake", "-c", "user.email=cross-flake@localhost"];
-        fixture.command("git", &[&identity, args].concat()).succeeds();
-    };
-    let commit = || {
-        git(&["add", "--all"]);
-        git(&["commit", "--quiet", "--message", "all"]);
-    };
     // What has not changed has an error; it depends on another.
     let wrong = "pub fn wrong() -> u32 { \"text\" }\n";
     fixture.write("arm-only/src/lib.rs", wrong);
@@ -117,19 +109,19 @@ fn packages_that_have_not_changed_are_left_alone() {
     fixture.write("arm-only/Cargo.toml", &format!("{manifest}\n[dependencies]\nnowhere.path = \"../nowhere\"\n"));
     fixture.write(".gitignore", "target\n");
     fixture.command("cargo", &["generate-lockfile", "--offline"]).succeeds();
-    git(&["init", "--quiet"]);
-    commit();
+    fixture.git(&["init", "--quiet"]);
+    fixture.commit();
     let check = |option: &str| fixture.program(&["check", option]);
     check("--changed").succeeds().says(&["no package that these targets are for has changed"]);
     fixture.write("everywhere/src/new.rs", "");
     check("--changed").succeeds();
-    commit();
+    fixture.commit();
     check("--changed").succeeds().says(&["has changed"]);
     check("--changed=HEAD~1").succeeds();
     // A dependency, and a file that is of no package.
     fixture.write("nowhere/src/lib.rs", "//! Other.\n");
     check("--changed").ends_with(1).says(&["mismatched types", "arm-only"]);
-    git(&["checkout", "--quiet", "nowhere"]);
+    fixture.git(&["checkout", "--quiet", "nowhere"]);
     fixture.write("Cargo.toml", &(fs::read_to_string(fixture.root().join("Cargo.toml")).unwrap() + "\n# Other.\n"));
     check("--changed").ends_with(1).says(&["built although the package lists no target"]);
     check("--changed=nowhere").ends_with(2).says(&["git cannot say what has changed since nowhere"]);

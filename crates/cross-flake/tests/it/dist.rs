@@ -23,19 +23,9 @@ fn released() -> Fixture {
     let place = "    println!(\"{}\", std::panic::Location::caller().file());\n    println!(\"{}\", concat!(env!(\"CARGO_PKG_NAME\")));";
     fixture.write("src/main.rs", &main.replacen("fn main() {", &format!("fn main() {{\n{place}"), 1));
     fixture.command("cargo", &["generate-lockfile", "--offline"]).succeeds();
-    git(&fixture, &["init", "--quiet"]);
-    commit(&fixture);
+    fixture.git(&["init", "--quiet"]);
+    fixture.commit();
     fixture
-}
-
-fn git(fixture: &Fixture, args: &[&str]) {
-    let identity = ["-c", "user.name=cross-flake", "-c", "user.email=cross-flake@localhost"];
-    fixture.command("git", &[&identity, args].concat()).succeeds();
-}
-
-fn commit(fixture: &Fixture) {
-    git(fixture, &["add", "--all"]);
-    git(fixture, &["commit", "--quiet", "--message", "all"]);
 }
 
 fn out(fixture: &Fixture) -> PathBuf {
@@ -139,19 +129,19 @@ fn what_is_not_fit_for_a_release_is_refused_before_anything_is_built() {
 
     fixture.write("new.txt", "");
     refused(&["not as the commit has them", "?? new.txt", "--allow-dirty"]);
-    commit(&fixture);
+    fixture.commit();
 
-    git(&fixture, &["tag", "v0.1.0"]);
+    fixture.git(&["tag", "v0.1.0"]);
     fixture.write("newer.txt", "");
-    commit(&fixture);
+    fixture.commit();
     refused(&["small 0.1.0 is released already: the tag v0.1.0 is at ", "raise the version in "]);
-    git(&fixture, &["tag", "--delete", "v0.1.0"]);
+    fixture.git(&["tag", "--delete", "v0.1.0"]);
 
     fs::remove_dir_all(fixture.root().join("manual")).unwrap();
-    commit(&fixture);
+    fixture.commit();
     refused(&["`include` names manual, which is not there"]);
 
     fs::remove_file(fixture.root().join("LICENSE")).unwrap();
-    commit(&fixture);
+    fixture.commit();
     refused(&["small has no licence file", "license-file"]);
 }

@@ -100,6 +100,18 @@ impl Fixture {
         }
     }
 
+    /// `git ARGS` in the workspace.
+    pub fn git(&self, args: &[&str]) {
+        let identity = ["-c", "user.name=cross-flake", "-c", "user.email=cross-flake@localhost"];
+        self.command("git", &[&identity, args].concat()).succeeds();
+    }
+
+    /// Commits everything in the workspace.
+    pub fn commit(&self) {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--message", "all"]);
+    }
+
     /// Processes that were started in this folder and still live: its path is in their environment.
     pub fn processes(&self) -> Vec<String> {
         let own = self.folder.path().to_str().unwrap().as_bytes();

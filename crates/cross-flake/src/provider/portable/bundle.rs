@@ -33,12 +33,8 @@ fn is_library(name: &str) -> bool {
 /// The origin of a bundle's packages.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// [`SUITE`]: what needs nothing of the machine.
+    /// [`SUITE`]: what needs nothing of the machine. Of a package with pieces for this bundle (`pieces.toml`), those alone.
     Newer,
-    /// The same, with pieces of the packages that are pinned for this bundle.
-    NewerPieces,
-    /// The same, and not only pieces.
-    NewerWhole,
     /// The machine's own release: programs that use its libraries.
     Own,
     /// A program of the machine's own release, with the libraries that it needs and that the machine lacks.
@@ -92,7 +88,7 @@ impl Bundle {
     /// The suites whose lists tell of its packages, for a machine of this release.
     fn suites(&self, own: &str) -> Vec<String> {
         match self.origin {
-            Origin::Newer | Origin::NewerPieces | Origin::NewerWhole | Origin::Apart => vec![SUITE.to_owned()],
+            Origin::Newer | Origin::Apart => vec![SUITE.to_owned()],
             Origin::ProgramOfBackports if own == OLD_RELEASE => vec![own.to_owned(), program_suite(own)],
             _ => vec![own.to_owned()],
         }
@@ -112,12 +108,10 @@ impl Bundle {
         let names = self.names_in(&archive.serving(SUITE));
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let packages = match self.origin {
-            Origin::Newer => archive.resolve(&names, SUITE)?,
-            Origin::NewerPieces => {
+            Origin::Newer => {
                 let packages = archive.resolve(&names, SUITE)?.into_iter();
                 packages.map(|package| package.for_bundle(&self.name)).collect()
             }
-            Origin::NewerWhole => archive.resolve(&names, SUITE)?.into_iter().map(Package::whole).collect(),
             Origin::Apart => {
                 let apart = archive.apart(SUITE);
                 let mut packages = apart.resolve(&names, SUITE)?;

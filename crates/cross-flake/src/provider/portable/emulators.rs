@@ -113,9 +113,9 @@ impl Emulators {
         let bundle = if COMMON_QEMU.contains(&arch) || is_here || cfg!(not(target_arch = "x86_64")) {
             Bundle::new("qemu-user", &["qemu-user"], Origin::Newer)
         } else if RARE_QEMU.contains(&arch) {
-            Bundle::new("qemu-user-rare", &["qemu-user"], Origin::NewerPieces)
+            Bundle::new("qemu-user-rare", &["qemu-user"], Origin::Newer)
         } else {
-            Bundle::new("qemu-user-all", &["qemu-user"], Origin::NewerWhole)
+            Bundle::new("qemu-user-all", &["qemu-user"], Origin::Newer)
         };
         Bundle { other_names: &QEMU_USER_STATIC, ..bundle }
     }

@@ -39,7 +39,7 @@ use crate::workspace::Workspace;
 use clang::CToolchains;
 use emulators::Emulators;
 use host_cc::HostCc;
-use part::{Part, Site};
+use part::{Failures, Part, Site};
 use plan::Plan;
 use rust_std::RustStd;
 use rust_std_parts::Std;
@@ -149,7 +149,10 @@ impl Provider for Portable {
         let emulators = Emulators::new(&self.cache);
         // Building std takes some of them.
         let wrappers = Wrappers::new(&self.cache, &workspace.toolchain)?;
-        let failures = self.at_site(workspace, events, |site| Plan::new(site, targets, |row| self.parts(row)).run());
+        let failures = match is_ready {
+            true => Failures::new(),
+            false => self.at_site(workspace, events, |site| Plan::new(site, targets, |row| self.parts(row)).run()),
+        };
         signals::check()?;
         let mut libraries = std.all();
         // Of several versions of a specification, the one that the row has now.

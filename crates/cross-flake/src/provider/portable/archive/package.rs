@@ -30,19 +30,18 @@ impl Package {
     /// The package of an entry whose file is an address.
     pub(super) fn new(entry: &Entry) -> Package {
         let first = |alternatives: &Vec<Dependency>| alternatives.first().map(|wanted| wanted.name.clone());
-        let known = pieces::find(&entry.name, &entry.version, &entry.arch, None);
-        let pieces = known.filter(|pieces| pieces.sha256 == entry.sha256);
-        Package {
+        let package = Package {
             name: entry.name.clone(),
             version: entry.version.clone(),
             arch: entry.arch.clone(),
-            bytes: pieces.map_or(entry.bytes, Pieces::bytes),
+            bytes: entry.bytes,
             whole_bytes: entry.bytes,
             url: entry.file.clone(),
             sha256: entry.sha256.clone(),
             needs: entry.depends.iter().filter_map(first).collect(),
-            pieces,
-        }
+            pieces: None,
+        };
+        package.with_pieces(None)
     }
 
     /// Tells if less than the whole is fetched.
@@ -50,14 +49,13 @@ impl Package {
         self.pieces.is_some()
     }
 
-    /// Without knowledge of any pieces.
-    pub fn whole(self) -> Package {
-        Package { bytes: self.whole_bytes, pieces: None, ..self }
+    /// With the pieces that this bundle takes of it, or whole if none are known.
+    pub fn for_bundle(self, bundle: &str) -> Package {
+        self.with_pieces(Some(bundle))
     }
 
-    /// With the pieces that this bundle takes of it.
-    pub fn for_bundle(self, bundle: &str) -> Package {
-        let known = pieces::find(&self.name, &self.version, &self.arch, Some(bundle));
+    fn with_pieces(self, bundle: Option<&str>) -> Package {
+        let known = pieces::find(&self.name, &self.version, &self.arch, bundle);
         let pieces = known.filter(|pieces| pieces.sha256 == self.sha256);
         Package { bytes: pieces.map_or(self.whole_bytes, Pieces::bytes), pieces, ..self }
     }

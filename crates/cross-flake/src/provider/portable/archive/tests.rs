@@ -137,7 +137,7 @@ fn a_pin_that_is_out_of_date_costs_bytes_and_nothing_else() {
     let mut package = archive.resolve(&["library"], NEWER_SUITE).unwrap().remove(0);
     let pin = "name = 'library'\nversion = '1'\narch = 'arm64'\nsha256 = ''\nranges = [[0, 9, 'other']]\n";
     package.pieces = Some(Box::leak(Box::new(toml::from_str(pin).unwrap())));
-    assert!(package.is_part() && !package.clone().whole().is_part());
+    assert!(package.is_part() && !package.clone().for_bundle("of no pieces").is_part());
     let dir = tempfile::tempdir().unwrap();
     archive.unpack(&[package], dir.path()).unwrap();
     assert_eq!(fs::read_to_string(dir.path().join("usr/lib/library.so")).unwrap(), "library");
