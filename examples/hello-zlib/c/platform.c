@@ -116,6 +116,8 @@ const char *hello_arch(void) {
     return "riscv32";
 #elif defined(__powerpc64__)
     return "powerpc64";
+#elif defined(__powerpc__)
+    return "powerpc";
 #elif defined(__s390x__)
     return "s390x";
 #elif defined(__loongarch64)

@@ -62,8 +62,11 @@ musl() {
     # Position-independent, so that they serve programs of each kind; musl's own start files differ in nothing else.
     said=$(call -lunwind -static -fPIE)
     place "$said" rcrt1.o "$usr_lib/rcrt1.o"
-    compiler_libraries "$said"
     place "$said" libc.a part1.a
+    # In position-independent code for MIPS, zig 0.17's LLVM calls private functions by names that they have not. Programs there are linked
+    # at fixed addresses, and can do without.
+    case $target in mips*) said=$(call -lunwind -static) ;; esac
+    compiler_libraries "$said"
     place "$said" libzigc.a part2.a
     # memcpy and its kin are in zig's compiler-rt, and who links without it, as rustc does, expects them here.
     place "$said" libcompiler_rt.a part3.a
