@@ -34,6 +34,8 @@ pub struct Dist {
     pub include: Vec<String>,
     /// The arguments with which a program that was unpacked is started; `--version` if nothing is said, and none are given with `[]`.
     pub smoke: Option<Vec<String>>,
+    /// The place from which users fetch archives, with `{version}` for the version; an installer is written for it.
+    pub url: Option<String>,
 }
 
 /// The network that tests have.

@@ -98,6 +98,16 @@ pub fn is_program(path: &Path) -> bool {
     matches!(&head, b"\x7fELF" | b"\0asm" | b"\xce\xfa\xed\xfe" | b"\xcf\xfa\xed\xfe") || head.starts_with(b"MZ")
 }
 
+/// Returns the content of a section of a program; `None` if it has no such section.
+///
+/// # Errors
+/// The file cannot be read, or is no program.
+pub fn section(path: &Path, name: &str) -> Result<Option<Vec<u8>>> {
+    let shown = path.display();
+    let content = fs::read(path).with_context(|| format!("cannot read {shown}"))?;
+    read::section_of(&content, name).with_context(|| format!("{shown} is damaged, or is no program"))
+}
+
 /// Checks that a program is for the machine that a triple means, and runs with the oldest glibc that its row promises.
 ///
 /// # Errors

@@ -278,3 +278,9 @@ fn read_wasm<'d, R: ReadRef<'d>>(path: &Path, data: R) -> Result<Inspection> {
     found.stripped = !has("name") && !has("linking");
     Ok(found)
 }
+
+/// Returns the content of a section.
+pub(super) fn section_of(data: &[u8], name: &str) -> Result<Option<Vec<u8>>> {
+    let file = object::File::parse(data)?;
+    Ok(file.section_by_name(name).map(|section| section.data().map(<[u8]>::to_vec)).transpose()?)
+}

@@ -144,6 +144,7 @@ fn test_programs(bench: &Bench, rows: &[Row]) -> Result<Vec<Option<PathBuf>>> {
         packages: vec!["ledger-core".to_owned()],
         cargo_args: vec!["--lib".into(), "--target-dir".into(), folder.to_string_lossy().into_owned()],
         test_args: Vec::new(),
+        objects: None,
     };
     let ready: Vec<Ready<'_>> = rows.iter().map(|(target, environment)| Ready { target, environment }).collect();
     let mut programs = vec![None; rows.len()];

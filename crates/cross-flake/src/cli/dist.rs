@@ -1,6 +1,6 @@
 //! `dist`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
@@ -10,18 +10,20 @@ use clap::Args;
 
 use super::options::{CargoOptions, TIMEOUT};
 use super::{Place, events, find_or_usual_targets, set_up};
-use crate::dist::archive::Form;
+use crate::dist::evidence::Evidence;
 use crate::dist::manifest::Manifest;
 use crate::dist::origin::EPOCH;
-use crate::dist::release::{Release, copy_sources};
-use crate::dist::{difference, reproducible};
+use crate::dist::provenance::{self, Key};
+use crate::dist::release::{Fit, Release, copy_sources};
+use crate::dist::{difference, reproducible, sizes};
 use crate::engine::build::Mode;
 use crate::engine::{self, Request, stale};
 use crate::events::Events;
+use crate::host::git::git;
 use crate::host::signals;
-use crate::outcome::{Report, Status};
+use crate::outcome::{Outcome, Report, Status};
 use crate::provider::Prepared;
-use crate::report::ReportOptions;
+use crate::report::{ReportOptions, table};
 use crate::targets::{Level, Target};
 use crate::workspace::{Selection, Workspace};
 
@@ -32,7 +34,9 @@ use crate::workspace::{Selection, Workspace};
 /// started there, on the oldest processor that the target promises.
 ///
 /// An archive, NAME-VERSION-TRIPLE.tar.xz or .zip for Windows, holds the programs of one package, its licence, README and changelog, and
-/// what `[package.metadata.cross-flake.dist] include` names. Beside them stand dist-manifest.json, sha256.sum and release-notes.md.
+/// what `[package.metadata.cross-flake.dist] include` names. Each program holds the list of its packages, as cargo-auditable writes it.
+/// Beside the archives stand bills of materials (CycloneDX and SPDX), a statement of provenance, an installer where `url` says from where,
+/// dist-manifest.json, sha256.sum and release-notes.md.
 /// Packages with programs are meant; the targets are those of `test-all-targets` if none is named.
 ///
 /// The bytes of an archive depend on the sources, the Rust release and cross-flake alone; `--check` builds twice to see that.
@@ -56,6 +60,12 @@ pub struct Dist {
     /// jobs, and fail if an archive differs
     #[arg(long)]
     check: bool,
+    /// Sign the provenance with this Ed25519 key, as `openssl genpkey -algorithm ed25519` writes it
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Pack nothing: print what strip, opt-level, panic and lto would make of the programs' sizes
+    #[arg(long, conflicts_with_all = ["check", "key", "out"])]
+    sizes: bool,
     /// Pack without tests: the second build of --check
     #[arg(long, hide = true)]
     packs_alone: bool,
@@ -74,6 +84,7 @@ impl Dist {
     /// The sources or the options are not fit for a release, or something cannot be written.
     pub fn run(self) -> Result<ExitCode> {
         self.report.check()?;
+        let key = self.key.as_deref().map(Key::read).transpose()?;
         let workspace = self.place.workspace()?;
         let selection = self.cargo.selection(Vec::new()).0;
         let events = events();
@@ -82,12 +93,20 @@ impl Dist {
         let provider = self.place.provider(&workspace)?;
         let mut prepared = set_up(&*provider, &workspace, &targets, &events)?;
         signals::check()?;
-        let environments = prepared.iter_mut().filter_map(|row| row.environment.as_mut().ok());
-        reproducible::apply(environments, &workspace, release.origin.time);
+        let objects = tempfile::Builder::new().prefix("dist-objects-").tempdir().context("cannot make a directory")?;
+        let evidence = self.evidence(&release, &workspace, &mut prepared, objects.path())?;
         let environments: Vec<_> = prepared.iter().filter_map(|row| row.environment.as_ref().ok()).collect();
         stale::remove(&workspace, &environments, &[], &events)?;
+        let request =
+            |mode| Request { objects: Some(objects.path().to_owned()), ..self.request(mode, &release, &workspace) };
+        if self.sizes {
+            let request = request(Mode::Build);
+            let lines = sizes::measure(&release, &workspace, &request, &prepared, provider.name(), &events)?;
+            println!("{}", table::markdown(&lines));
+            return Ok(ExitCode::SUCCESS);
+        }
         let run = |mode, rows: &[Prepared], events: &Events| {
-            engine::run(&workspace, &self.request(mode, &release, &workspace), rows, provider.name(), events)
+            engine::run(&workspace, &request(mode), rows, provider.name(), events)
         };
         let (tested, others): (Vec<_>, Vec<_>) = prepared.into_iter().partition(|row| self.is_tested(&row.target));
         let mut report = Report { provider: provider.name().to_owned(), ..Report::default() };
@@ -99,14 +118,19 @@ impl Dist {
         };
         let fit: Vec<Prepared> = tested.into_iter().filter(passed).chain(others).collect();
         let built = if fit.is_empty() { Report::default() } else { run(Mode::Build, &fit, &Events::none())? };
-        let manifest = self.pack(&release, &workspace, &fit, built, &mut report, &events)?;
+        let manifest = self.pack(&release, &evidence, &fit, built, &mut report, &events)?;
         let differs = match self.check && !manifest.artifacts.is_empty() {
             true => self.differences(&release, &workspace, &fit, &manifest, &events)?,
             false => Vec::new(),
         };
+        if !manifest.artifacts.is_empty() {
+            let remote = git(workspace.root(), &["remote", "get-url", "origin"]).ok();
+            let statement = provenance::statement(&manifest, remote.as_deref());
+            manifest.write(&release.out, &key.map_or(statement.clone(), |key| key.sign(&statement)))?;
+        }
         let code = self.report.finish(&report)?;
         if !manifest.artifacts.is_empty() {
-            eprintln!("{} archives in {}", manifest.artifacts.len(), release.out.display());
+            eprintln!("{} archives in {}", manifest.archives().count(), release.out.display());
         }
         for difference in &differs {
             eprintln!("not reproducible: {difference}");
@@ -123,7 +147,7 @@ impl Dist {
     fn rows(&self, workspace: &Workspace, selection: &Selection, events: &Events) -> Result<Vec<Target>> {
         let rows = find_or_usual_targets(workspace, &self.targets, selection)?;
         let (run, linked): (Vec<Target>, Vec<Target>) = rows.iter().cloned().partition(|row| row.level == Level::Run);
-        if linked.is_empty() || self.allow_untested || self.packs_alone {
+        if linked.is_empty() || self.allow_untested || self.packs_alone || self.sizes {
             return Ok(rows);
         }
         let names: Vec<&str> = linked.iter().map(|row| row.name.as_str()).collect();
@@ -135,7 +159,7 @@ impl Dist {
         Ok(run)
     }
 
-    fn release(&self, workspace: &Workspace, targets: &[Target], selection: &Selection) -> Result<Release> {
+    fn release<'a>(&self, workspace: &'a Workspace, targets: &[Target], selection: &Selection) -> Result<Release<'a>> {
         let mut packages: Vec<&Package> = Vec::new();
         for target in targets {
             for package in workspace.packages_for(target, selection)? {
@@ -147,15 +171,33 @@ impl Dist {
         }
         let out = self.out.clone().unwrap_or_else(|| workspace.metadata.target_directory.join("dist").into());
         let profile = self.cargo.profile().map_or_else(|| own_profile(workspace), Ok)?;
-        Release::of(workspace, &packages, profile, out, self.allow_dirty || self.packs_alone)
+        Release::of(workspace, &packages, profile, out, self.allow_dirty || self.packs_alone || self.sizes)
     }
 
-    fn request(&self, mode: Mode, release: &Release, workspace: &Workspace) -> Request {
+    /// Takes what belongs to this machine out of the environments, and has the programs hold the lists of their packages.
+    fn evidence(
+        &self,
+        release: &Release<'_>,
+        workspace: &Workspace,
+        prepared: &mut [Prepared],
+        objects: &Path,
+    ) -> Result<Evidence> {
+        let environments = prepared.iter_mut().filter_map(|row| row.environment.as_mut().ok());
+        reproducible::apply(environments, workspace, release.origin.time);
+        let evidence = Evidence::gather(workspace, prepared, &self.request(Mode::Build, release, workspace), objects)?;
+        let without_debug = prepared.iter_mut().filter(|row| !evidence.has_debug_information(&row.target.name));
+        reproducible::without_pdb(without_debug);
+        Ok(evidence)
+    }
+
+    fn request(&self, mode: Mode, release: &Release<'_>, workspace: &Workspace) -> Request {
         let mut args = self.cargo.args();
         if self.cargo.profile().is_none() {
             args.extend(["--profile".to_owned(), release.profile.clone()]);
         }
-        let selection = Selection { packages: release.names(), ..Selection::default() };
+        // Of what the user has chosen, what has programs.
+        let only = release.packages().iter().map(|package| package.id.clone()).collect();
+        let selection = Selection { only: Some(only), ..self.cargo.selection(Vec::new()).0 };
         let request = Request::without_tests(mode, selection, self.cargo.with_jobs(args, workspace));
         match mode {
             Mode::Test => Request {
@@ -169,41 +211,50 @@ impl Dist {
         }
     }
 
-    /// Packs what was built and starts it, then writes the manifest; the report learns what became of each row.
+    /// Packs what was built and starts it; the report learns what became of each row.
     fn pack(
         &self,
-        release: &Release,
-        workspace: &Workspace,
-        fit: &[Prepared],
+        release: &Release<'_>,
+        evidence: &Evidence,
+        rows: &[Prepared],
         built: Report,
         report: &mut Report,
         events: &Events,
     ) -> Result<Manifest> {
-        let rust = &workspace.toolchain.release;
+        let rust = &release.workspace.toolchain.release;
         let mut manifest = Manifest::new(&release.origin, rust, &release.profile, &report.provider);
-        for (row, made) in fit.iter().zip(built.targets) {
+        let tested = report.targets.clone();
+        let outcome_of =
+            |made: &Outcome| tested.iter().find(|outcome| outcome.name == made.name).unwrap_or(made).clone();
+        let outcomes: Vec<Outcome> = built.targets.iter().map(outcome_of).collect();
+        let mut packed = Vec::new();
+        for ((row, made), tested) in rows.iter().zip(&built.targets).zip(&outcomes) {
             signals::check()?;
-            let at = report.targets.iter().position(|outcome| outcome.name == row.target.name);
-            let mut outcome = at.map_or_else(|| made.clone(), |at| report.targets[at].clone());
+            let mut outcome = tested.clone();
+            let fit = Fit { row, made, tested, starts: !self.packs_alone };
             if made.status == Status::Linked {
-                match release.pack(row, &made, &outcome, !self.packs_alone, &mut manifest)? {
-                    Ok(names) => events.note(&format!("{}: {}", row.target, names.join(", "))),
+                match release.pack(&fit, evidence, &mut manifest)? {
+                    Ok(names) => {
+                        events.note(&format!("{}: {}", row.target, names.join(", ")));
+                        packed.push(fit);
+                    }
                     Err(failure) => {
                         outcome.status = Status::Failed;
-                        outcome.reason = Some(format!("unpacked: {}", failure.lines().next().unwrap_or_default()));
+                        outcome.reason = Some(format!("packed: {}", failure.lines().next().unwrap_or_default()));
                         outcome.build_output = Some(failure);
                     }
                 }
             } else {
-                outcome = made;
+                outcome = made.clone();
             }
-            match at {
-                Some(at) => report.targets[at] = outcome,
+            match report.targets.iter_mut().find(|known| known.name == outcome.name) {
+                Some(known) => *known = outcome,
                 None => report.targets.push(outcome),
             }
         }
-        if !manifest.artifacts.is_empty() {
-            manifest.write(&release.out)?;
+        let more = [release.pack_universal(&packed, &mut manifest)?, release.write_installers(&mut manifest)?].concat();
+        if !more.is_empty() {
+            events.note(&format!("and {}", more.join(", ")));
         }
         Ok(manifest)
     }
@@ -211,7 +262,7 @@ impl Dist {
     /// Builds all of it once more under other circumstances, and says what differs.
     fn differences(
         &self,
-        release: &Release,
+        release: &Release<'_>,
         workspace: &Workspace,
         fit: &[Prepared],
         manifest: &Manifest,
@@ -226,8 +277,13 @@ impl Dist {
         let mut command = Command::new("sh");
         command.args(["-c", "umask 077 && exec \"$0\" \"$@\""]).arg(program).arg("dist");
         command.args(fit.iter().map(|row| &row.target.name)).arg("--packs-alone").arg("--out").arg(&out);
-        command.arg("--manifest-path").arg(copy.join("Cargo.toml")).args(["--profile", &release.profile]);
-        command.args(release.names().iter().flat_map(|name| ["--package", name])).args(["--jobs", "1"]);
+        let here = workspace.folder.ancestors().find(|folder| folder.join("Cargo.toml").is_file());
+        let here = here.and_then(|here| here.strip_prefix(workspace.root()).ok()).unwrap_or(Path::new(""));
+        command
+            .arg("--manifest-path")
+            .arg(copy.join(here).join("Cargo.toml"))
+            .args(["--provider", &manifest.source.provider]);
+        command.args(self.cargo.again(&release.profile));
         command.env(EPOCH, release.origin.time.to_string()).env("CARGO_TARGET_DIR", directory.path().join("built"));
         command.envs([("LC_ALL", "C"), ("TZ", "Pacific/Chatham")]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -236,12 +292,11 @@ impl Dist {
         ensure!(output.status.success(), "the second build failed\n{}", String::from_utf8_lossy(&output.stderr).trim());
         let mut differs = Vec::new();
         for name in manifest.artifacts.keys() {
-            let form = if name.ends_with(Form::Zip.suffix()) { Form::Zip } else { Form::Tar };
-            let difference = difference::first(&release.out.join(name), &out.join(name), form)?;
+            let difference = difference::first(&release.out.join(name), &out.join(name))?;
             differs.extend(difference.map(|difference| format!("{name}: {difference}")));
         }
         if differs.is_empty() {
-            events.note(&format!("{} archives are the same, byte for byte", manifest.artifacts.len()));
+            events.note(&format!("{} archives are the same, byte for byte", manifest.archives().count()));
         }
         Ok(differs)
     }

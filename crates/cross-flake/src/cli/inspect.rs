@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::print_json;
-use cross_flake_inspect::inspect;
+use cross_flake_inspect::{Inspection, inspect_all};
 
 /// Say what a program is: format, machine, interpreter, libraries, glibc, static or not, stripped or not, how large
 ///
@@ -31,9 +31,9 @@ impl Inspect {
         let mut code = ExitCode::SUCCESS;
         let mut inspections = Vec::new();
         for file in &self.files {
-            match inspect(file) {
-                Ok(inspection) => {
-                    let missing = inspection.missing_libraries();
+            match inspect_all(file) {
+                Ok(all) => {
+                    let missing: Vec<String> = all.iter().flat_map(Inspection::missing_libraries).collect();
                     if let Some(first) = missing.first() {
                         let names = missing.join(", ");
                         eprintln!(
@@ -43,7 +43,7 @@ impl Inspect {
                         );
                         code = ExitCode::from(1);
                     }
-                    inspections.push(inspection);
+                    inspections.extend(all);
                 }
                 Err(error) => {
                     eprintln!("error: {error:#}");

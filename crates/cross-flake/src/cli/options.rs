@@ -122,6 +122,16 @@ impl CargoOptions {
         (selection, rest)
     }
 
+    /// The same for another call of this program, with this profile and one job.
+    pub(super) fn again(&self, profile: &str) -> Vec<String> {
+        let again = CargoOptions { jobs: Some(1), release: false, profile: Some(profile.to_owned()), ..self.clone() };
+        let each = |option: &str, specs: &[String]| -> Vec<String> {
+            specs.iter().flat_map(|spec| [option.to_owned(), spec.clone()]).collect()
+        };
+        let workspace = self.workspace.then(|| "--workspace".to_owned()).into_iter().collect();
+        [again.args(), each("--package", &self.packages), each("--exclude", &self.exclude), workspace].concat()
+    }
+
     /// Adds the number of jobs where nobody else has chosen it. Not as `--jobs`, of which cargo takes one only.
     pub(super) fn with_jobs(&self, mut args: Vec<String>, workspace: &Workspace) -> Vec<String> {
         if self.memory.is_some() || (self.jobs.is_none() && !workspace.chooses_jobs()) {
@@ -293,6 +303,7 @@ impl TestArguments {
             floor: self.tests.floor,
             suites,
             part,
+            objects: None,
         };
         finish(&self.place, workspace, &targets, &request, &self.report, events)
     }

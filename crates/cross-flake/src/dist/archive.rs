@@ -30,6 +30,12 @@ impl Form {
         if target.platform().suffix == ".exe" { Form::Zip } else { Form::Tar }
     }
 
+    /// Returns that of a file, by its name.
+    pub fn of_file(file: &Path) -> Option<Form> {
+        let name = file.file_name()?.to_string_lossy().into_owned();
+        [Form::Tar, Form::Zip].into_iter().find(|form| name.ends_with(&format!(".{}", form.suffix())))
+    }
+
     /// Its suffix.
     pub fn suffix(self) -> &'static str {
         match self {
@@ -42,6 +48,8 @@ impl Form {
 /// An archive that was written.
 #[derive(Clone, Debug)]
 pub struct Written {
+    /// Its file's name.
+    pub name: String,
     /// Its size in bytes.
     pub bytes: u64,
     /// Its SHA-256, in hexadecimal digits.
@@ -77,7 +85,8 @@ pub fn write(to: &Path, form: Form, folder: &str, entries: &[Entry], time: u64) 
     set_mode(temporary.as_file(), 0o644).with_context(failed)?;
     let content = fs::read(temporary.path()).with_context(failed)?;
     temporary.persist(to).with_context(failed)?;
-    Ok(Written { bytes: content.len() as u64, sha256: sha256(&content) })
+    let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Written { name, bytes: content.len() as u64, sha256: sha256(&content) })
 }
 
 /// Returns a SHA-256 in hexadecimal digits.

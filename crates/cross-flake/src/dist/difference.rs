@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::archive::{self, Form};
 use super::files_below;
@@ -11,14 +11,17 @@ use super::files_below;
 /// Bytes that are shown on each side of a difference.
 const AROUND: usize = 60;
 
-/// Says in which file two archives differ first, where, and what stands there; `None` if they are the same.
+/// Says where two archives, or other files of a release, differ first, and what stands there; `None` if they are the same.
 ///
 /// # Errors
-/// One cannot be unpacked.
-pub fn first(one: &Path, other: &Path, form: Form) -> Result<Option<String>> {
-    if fs::read(one)? == fs::read(other)? {
+/// One cannot be read.
+pub fn first(one: &Path, other: &Path) -> Result<Option<String>> {
+    let read = |file: &Path| fs::read(file).with_context(|| format!("cannot read {}", file.display()));
+    let [a, b] = [read(one)?, read(other)?];
+    if a == b {
         return Ok(None);
     }
+    let Some(form) = Form::of_file(one) else { return Ok(Some(of_bytes(&a, &b))) };
     let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
     archive::unpack(one, form, folders[0].path())?;
     archive::unpack(other, form, folders[1].path())?;
@@ -71,8 +74,8 @@ mod tests {
             archive
         };
         let one = pack("one", "begin /build/one/src end");
-        assert_eq!(first(&one, &pack("same", "begin /build/one/src end"), Form::Zip).unwrap(), None);
-        let said = first(&one, &pack("two", "begin /build/two/src end"), Form::Zip).unwrap().unwrap();
+        assert_eq!(first(&one, &pack("same", "begin /build/one/src end")).unwrap(), None);
+        let said = first(&one, &pack("two", "begin /build/two/src end")).unwrap().unwrap();
         assert!(said.starts_with("x-1/program differs at byte 0xd: "), "{said}");
         assert!(said.contains("/build/one/src") && said.contains("/build/two/src"), "{said}");
     }

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::origin::Origin;
 use crate::cache::write_whole;
@@ -56,12 +57,12 @@ pub struct Source {
     pub provider: String,
 }
 
-/// One archive.
+/// One file of a release.
 #[derive(Clone, Debug, Serialize)]
 pub struct Artifact {
     /// Its file's name.
     pub name: String,
-    /// `executable-zip`, which is cargo-dist's word for all forms.
+    /// cargo-dist's word: `executable-zip` for archives of programs in all forms, `symbols`, `sbom`, `installer`.
     pub kind: &'static str,
     /// The triples that it is for.
     pub target_triples: Vec<String>,
@@ -69,9 +70,22 @@ pub struct Artifact {
     pub assets: Vec<Asset>,
     /// Its hashes: `sha256`.
     pub checksums: BTreeMap<&'static str, String>,
-    /// Its size and its proof.
-    #[serde(rename = "cross-flake")]
-    pub proof: Proof,
+    /// Its size and its proof; none for what only goes with an archive.
+    #[serde(rename = "cross-flake", skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
+}
+
+impl Artifact {
+    /// A file of which no more is known.
+    pub fn new(name: String, kind: &'static str, sha256: String) -> Artifact {
+        let checksums = BTreeMap::from([("sha256", sha256)]);
+        Artifact { name, kind, target_triples: Vec::new(), assets: Vec::new(), checksums, proof: None }
+    }
+
+    /// Its SHA-256.
+    pub fn sha256(&self) -> &str {
+        self.checksums.get("sha256").map_or("", String::as_str)
+    }
 }
 
 /// A file in an archive.
@@ -104,6 +118,8 @@ pub struct Proof {
     pub glibc: Option<String>,
     /// The origin of Rust's std.
     pub std: Option<StdOrigin>,
+    /// Its programs hold the list of their packages, as cargo-auditable writes it.
+    pub auditable: bool,
     /// The reason for which tests were not run.
     pub reason: Option<String>,
 }
@@ -137,16 +153,21 @@ impl Manifest {
         self.artifacts.insert(name, artifact);
     }
 
-    /// Writes dist-manifest.json, sha256.sum and release-notes.md.
+    /// The archives of programs.
+    pub fn archives(&self) -> impl Iterator<Item = &Artifact> {
+        self.artifacts.values().filter(|one| one.proof.is_some())
+    }
+
+    /// Writes dist-manifest.json, sha256.sum, release-notes.md, and the statement of where all of it comes from.
     ///
     /// # Errors
     /// One cannot be written.
-    pub fn write(&self, folder: &Path) -> Result<()> {
+    pub fn write(&self, folder: &Path, statement: &Value) -> Result<()> {
         // As `sha256sum --check` reads it.
-        let sums: String =
-            self.artifacts.values().map(|one| format!("{}  {}\n", one.checksums["sha256"], one.name)).collect();
+        let sums: String = self.artifacts.values().map(|one| format!("{}  {}\n", one.sha256(), one.name)).collect();
         write_whole(&folder.join("sha256.sum"), sums.as_bytes(), false)?;
         write_whole(&folder.join("release-notes.md"), self.notes()?.as_bytes(), false)?;
+        write_whole(&folder.join("provenance.intoto.jsonl"), format!("{statement}\n").as_bytes(), false)?;
         let text = serde_json::to_string_pretty(self)? + "\n";
         write_whole(&folder.join("dist-manifest.json"), text.as_bytes(), false)
     }
@@ -154,8 +175,8 @@ impl Manifest {
     /// The table of the release's notes.
     fn notes(&self) -> Result<String> {
         let mut text = "| download | for | tested | needs |\n| --- | --- | --- | --- |\n".to_owned();
-        for one in self.artifacts.values() {
-            let proof = &one.proof;
+        for one in self.archives() {
+            let Some(proof) = &one.proof else { continue };
             let tested = match (&proof.started_by, proof.tested) {
                 (Some(by), true) => format!("{} tests by {}, started by {by}", proof.tests.passed, proof.runner),
                 (None, true) => format!("{} tests by {}", proof.tests.passed, proof.runner),

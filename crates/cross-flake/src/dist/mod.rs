@@ -4,17 +4,28 @@
 //!
 //! 1. [`Origin`] says which commit is packed, and refuses what is of none.
 //! 2. [`contents`] finds what goes with the programs, before anything is built.
-//! 3. [`reproducible`] takes out of the build what belongs to one machine alone.
-//! 4. [`archive`] packs, [`smoke`] starts what was packed, and [`manifest`] tells of both.
+//! 3. [`reproducible`] takes out of the build what belongs to one machine alone, and [`evidence`] puts the list of packages in.
+//! 4. [`symbols`] are parted from the programs, [`archive`] packs, [`smoke`] starts what was packed, [`universal`] makes one program of
+//!    macOS's two.
+//! 5. [`manifest`], [`sbom`] and [`provenance`] tell of it, and an [`installer`] brings it to users.
 
 pub mod archive;
+pub mod auditable;
 pub mod contents;
+pub mod dependencies;
 pub mod difference;
+pub mod evidence;
+pub mod installer;
 pub mod manifest;
 pub mod origin;
+pub mod provenance;
 pub mod release;
 pub mod reproducible;
+pub mod sbom;
+pub mod sizes;
 pub mod smoke;
+pub mod symbols;
+pub mod universal;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -7,10 +7,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use cargo_metadata::Package;
 
-use super::archive::{self, Form};
+use super::archive::{self, Form, Written};
 use super::contents::{Contents, Entry, kind_of};
+use super::evidence::{Evidence, Known};
 use super::manifest::{Artifact, Asset, Manifest, Proof};
-use super::{Origin, smoke};
+use super::sbom::Bill;
+use super::symbols::{self, Parted};
+use super::{Origin, installer, smoke, universal};
+use crate::cache::write_whole;
 use crate::environment::Environment;
 use crate::host::git::git;
 use crate::outcome::{BuiltProgram, Outcome, Status};
@@ -19,35 +23,52 @@ use crate::targets::{Level, StdKind};
 use crate::workspace::Workspace;
 
 /// What a release is made of.
-pub struct Release {
+pub struct Release<'a> {
     /// The sources.
     pub origin: Origin,
     /// The folder of the archives.
     pub out: PathBuf,
     /// The profile of cargo's.
     pub profile: String,
-    packages: Vec<Packed>,
+    /// The workspace.
+    pub workspace: &'a Workspace,
+    packages: Vec<Packed<'a>>,
 }
 
 /// A package with programs.
-struct Packed {
+struct Packed<'a> {
+    package: &'a Package,
     contents: Contents,
     /// The arguments with which an unpacked program is started; with none at all it is not.
     smoke: Vec<String>,
+    /// The place that users fetch archives from.
+    url: Option<String>,
 }
 
-impl Release {
+/// A row whose programs are to be packed.
+pub struct Fit<'a> {
+    /// The row and its environment.
+    pub row: &'a Prepared,
+    /// Its programs.
+    pub made: &'a Outcome,
+    /// Its tests.
+    pub tested: &'a Outcome,
+    /// Its programs are started before their archive gets its name.
+    pub starts: bool,
+}
+
+impl<'a> Release<'a> {
     /// Finds what goes with the programs of these packages, and where they come from.
     ///
     /// # Errors
     /// There is no program, two have one name, or a licence is missing; and see [`Origin::of`].
     pub fn of(
-        workspace: &Workspace,
-        packages: &[&Package],
+        workspace: &'a Workspace,
+        packages: &[&'a Package],
         profile: String,
         out: PathBuf,
         allow_dirty: bool,
-    ) -> Result<Release> {
+    ) -> Result<Release<'a>> {
         if packages.is_empty() {
             bail!("no package here has a program to pack: name one with -p");
         }
@@ -60,16 +81,18 @@ impl Release {
             }
         }
         let origin = Origin::of(workspace.root(), packages, allow_dirty)?;
-        let packed = |package: &&Package| {
-            let smoke = workspace.dist(package)?.smoke.unwrap_or_else(|| vec!["--version".to_owned()]);
-            anyhow::Ok(Packed { contents: Contents::of(workspace, package)?, smoke })
+        let packed = |package: &&'a Package| {
+            let settings = workspace.dist(package)?;
+            let smoke = settings.smoke.unwrap_or_else(|| vec!["--version".to_owned()]);
+            anyhow::Ok(Packed { package, contents: Contents::of(workspace, package)?, smoke, url: settings.url })
         };
-        Ok(Release { origin, out, profile, packages: packages.iter().map(packed).collect::<Result<_>>()? })
+        let packages = packages.iter().map(packed).collect::<Result<_>>()?;
+        Ok(Release { origin, out, profile, workspace, packages })
     }
 
-    /// Returns the names of the packages.
-    pub fn names(&self) -> Vec<String> {
-        self.packages.iter().map(|package| package.contents.package.clone()).collect()
+    /// Returns the packages.
+    pub fn packages(&self) -> Vec<&'a Package> {
+        self.packages.iter().map(|packed| packed.package).collect()
     }
 
     /// Packs the programs of a row and, if they are to be, starts them from the archive, which gets its own name after that. Returns the
@@ -79,50 +102,175 @@ impl Release {
     /// An archive cannot be written.
     pub fn pack(
         &self,
-        row: &Prepared,
-        made: &Outcome,
-        tested: &Outcome,
-        starts: bool,
+        fit: &Fit<'_>,
+        evidence: &Evidence,
         manifest: &mut Manifest,
     ) -> Result<std::result::Result<Vec<String>, String>> {
         let mut names = Vec::new();
-        for Packed { contents, smoke: args } in &self.packages {
-            let is_own = |program: &&BuiltProgram| program.package == contents.package;
-            let programs: Vec<Entry> = made.built.iter().filter(is_own).map(entry).collect();
-            if programs.is_empty() {
+        for packed in &self.packages {
+            let is_own = |program: &&BuiltProgram| program.package == packed.contents.package;
+            let built: Vec<&BuiltProgram> = fit.made.built.iter().filter(is_own).collect();
+            if built.is_empty() {
                 continue;
             }
-            let form = Form::of(&row.target);
-            let folder = format!("{}-{}-{}", contents.package, contents.version, row.target.triple);
-            let name = format!("{folder}.{}", form.suffix());
-            let entries = [programs.clone(), contents.entries.clone()].concat();
-            fs::create_dir_all(&self.out).with_context(|| format!("cannot make {}", self.out.display()))?;
-            let directory = tempfile::tempdir_in(&self.out).context("cannot make a directory")?;
-            let new = directory.path().join(&name);
-            let written = archive::write(&new, form, &folder, &entries, self.origin.time)?;
-            let mut started_by = None;
-            if starts && row.target.level == Level::Run && row.target.std == StdKind::Std {
-                let smoke = smoke::start(&new, form, &folder, &programs, args, row)?;
-                if let Some(failure) = smoke.failure {
-                    return Ok(Err(failure));
-                }
-                started_by = Some(smoke.by);
+            match self.pack_one(packed, &built, fit, evidence, manifest)? {
+                Ok(name) => names.push(name),
+                Err(failure) => return Ok(Err(failure)),
             }
-            let to = self.out.join(&name);
-            fs::rename(&new, &to).with_context(|| format!("cannot write {}", to.display()))?;
-            let artifact = Artifact {
-                name: name.clone(),
-                kind: "executable-zip",
-                target_triples: vec![row.target.triple.clone()],
-                assets: assets(&programs, &entries),
-                checksums: BTreeMap::from([("sha256", written.sha256)]),
-                proof: Proof { bytes: written.bytes, ..proof(row, tested, started_by) },
-            };
-            manifest.add(&contents.package, &contents.version, artifact);
-            names.push(name);
         }
         Ok(Ok(names))
     }
+
+    fn pack_one(
+        &self,
+        packed: &Packed<'_>,
+        built: &[&BuiltProgram],
+        fit: &Fit<'_>,
+        evidence: &Evidence,
+        manifest: &mut Manifest,
+    ) -> Result<std::result::Result<String, String>> {
+        let (target, contents) = (&fit.row.target, &packed.contents);
+        let known = evidence.of(&target.name, &contents.package);
+        let holds_list = |program: &&BuiltProgram| known.map_or(Ok(()), |known| known.check(&program.file));
+        if let Err(error) = built.iter().try_for_each(holds_list) {
+            return Ok(Err(format!("{error:#}")));
+        }
+        fs::create_dir_all(&self.out).with_context(|| format!("cannot make {}", self.out.display()))?;
+        let directory = tempfile::tempdir_in(&self.out).context("cannot make a directory")?;
+        let has_pdb = evidence.has_debug_information(&target.name);
+        let Parted { programs, symbols } = symbols::part(built, has_pdb, &self.workspace.toolchain, directory.path())?;
+        let (form, folder) = (Form::of(target), folder_of(contents, &target.triple));
+        let entries = [programs.clone(), contents.entries.clone()].concat();
+        let archive = self.archive(directory.path(), form, &folder, &entries)?;
+        let mut started_by = None;
+        if fit.starts && target.level == Level::Run && target.std == StdKind::Std {
+            let smoke =
+                smoke::start(&directory.path().join(&archive.name), form, &folder, &programs, &packed.smoke, fit.row)?;
+            if let Some(failure) = smoke.failure {
+                return Ok(Err(failure));
+            }
+            started_by = Some(smoke.by);
+        }
+        let proof = Proof { bytes: archive.bytes, ..proof(fit, started_by, known.is_some_and(Known::is_inside)) };
+        let artifact = Artifact {
+            target_triples: vec![target.triple.clone()],
+            assets: assets(&programs, &entries),
+            proof: Some(proof),
+            ..Artifact::new(archive.name.clone(), "executable-zip", archive.sha256.clone())
+        };
+        self.keep(directory.path(), &archive.name)?;
+        manifest.add(&contents.package, &contents.version, artifact);
+        if !symbols.is_empty() {
+            let more = self.archive(directory.path(), form, &format!("{folder}-symbols"), &symbols)?;
+            self.keep(directory.path(), &more.name)?;
+            let artifact = Artifact {
+                target_triples: vec![target.triple.clone()],
+                assets: assets(&[], &symbols),
+                ..Artifact::new(more.name, "symbols", more.sha256)
+            };
+            manifest.add(&contents.package, &contents.version, artifact);
+        }
+        if let Some(known) = known {
+            let (rust, time) = (&self.workspace.toolchain.release, self.origin.time);
+            let bill = Bill { archive: &folder, dependencies: &known.dependencies, rust, time };
+            for (suffix, bill) in [("cdx", bill.cyclone_dx()), ("spdx", bill.spdx())] {
+                let text = serde_json::to_string_pretty(&bill)? + "\n";
+                self.add(manifest, contents, &format!("{folder}.{suffix}.json"), "sbom", &text, Some(&target.triple))?;
+            }
+        }
+        Ok(Ok(archive.name))
+    }
+
+    /// Merges the programs for macOS's two processors, where both are packed. Returns the archives' names.
+    ///
+    /// # Errors
+    /// They cannot be merged, or an archive cannot be written.
+    pub fn pack_universal(&self, fits: &[Fit<'_>], manifest: &mut Manifest) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        let [Some(one), Some(other)] =
+            universal::PARTS.map(|triple| fits.iter().find(|fit| fit.row.target.triple == triple))
+        else {
+            return Ok(names);
+        };
+        for Packed { contents, .. } in &self.packages {
+            let directory = tempfile::tempdir_in(&self.out).context("cannot make a directory")?;
+            let programs = |fit: &Fit<'_>| -> Vec<Entry> {
+                let own = fit.made.built.iter().filter(|program| program.package == contents.package);
+                own.map(|program| symbols::entry(&program.file)).collect()
+            };
+            let merged = universal::merge([&programs(one), &programs(other)], directory.path())?;
+            if merged.is_empty() {
+                continue;
+            }
+            let (form, folder) = (Form::of(&one.row.target), folder_of(contents, universal::TRIPLE));
+            let entries = [merged.clone(), contents.entries.clone()].concat();
+            let archive = self.archive(directory.path(), form, &folder, &entries)?;
+            self.keep(directory.path(), &archive.name)?;
+            let proof = Proof { bytes: archive.bytes, target: "macos".to_owned(), ..proof(other, None, true) };
+            let artifact = Artifact {
+                target_triples: vec![universal::TRIPLE.to_owned()],
+                assets: assets(&merged, &entries),
+                proof: Some(proof),
+                ..Artifact::new(archive.name.clone(), "executable-zip", archive.sha256)
+            };
+            manifest.add(&contents.package, &contents.version, artifact);
+            names.push(archive.name);
+        }
+        Ok(names)
+    }
+
+    /// Writes an installer for each package that says where its archives will be. Returns their names.
+    ///
+    /// # Errors
+    /// One cannot be written.
+    pub fn write_installers(&self, manifest: &mut Manifest) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for Packed { package, contents, url, .. } in &self.packages {
+            let programs: Vec<&str> =
+                package.targets.iter().filter(|target| target.is_bin()).map(|target| target.name.as_str()).collect();
+            let script = url.as_ref().and_then(|url| installer::script(manifest, &contents.package, url, &programs));
+            if let Some(script) = script {
+                let name = format!("{}-install.sh", contents.package);
+                self.add(manifest, contents, &name, "installer", &script, None)?;
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn archive(&self, directory: &Path, form: Form, folder: &str, entries: &[Entry]) -> Result<Written> {
+        archive::write(&directory.join(format!("{folder}.{}", form.suffix())), form, folder, entries, self.origin.time)
+    }
+
+    /// Gives a file its place.
+    fn keep(&self, directory: &Path, name: &str) -> Result<()> {
+        let to = self.out.join(name);
+        fs::rename(directory.join(name), &to).with_context(|| format!("cannot write {}", to.display()))
+    }
+
+    /// Writes a file that goes with the archives.
+    fn add(
+        &self,
+        manifest: &mut Manifest,
+        contents: &Contents,
+        name: &str,
+        kind: &'static str,
+        text: &str,
+        triple: Option<&str>,
+    ) -> Result<()> {
+        write_whole(&self.out.join(name), text.as_bytes(), false)?;
+        let artifact = Artifact {
+            target_triples: triple.into_iter().map(str::to_owned).collect(),
+            ..Artifact::new(name.to_owned(), kind, archive::sha256(text.as_bytes()))
+        };
+        manifest.add(&contents.package, &contents.version, artifact);
+        Ok(())
+    }
+}
+
+/// The one folder of an archive, which is its name without the suffix.
+fn folder_of(contents: &Contents, triple: &str) -> String {
+    format!("{}-{}-{triple}", contents.package, contents.version)
 }
 
 /// Copies the files that git has or would take.
@@ -140,12 +288,6 @@ pub fn copy_sources(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A program as the archive has it.
-fn entry(program: &BuiltProgram) -> Entry {
-    let path = program.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Entry { path, file: program.file.clone(), executable: true }
-}
-
 fn assets(programs: &[Entry], entries: &[Entry]) -> Vec<Asset> {
     let programs: BTreeSet<&str> = programs.iter().map(|entry| entry.path.as_str()).collect();
     let asset = |entry: &Entry| Asset {
@@ -157,18 +299,19 @@ fn assets(programs: &[Entry], entries: &[Entry]) -> Vec<Asset> {
 }
 
 /// What is known of a row, but for the archive's size.
-fn proof(row: &Prepared, tested: &Outcome, started_by: Option<String>) -> Proof {
-    let environment: Option<&Environment> = row.environment.as_ref().ok();
-    let is_tested = tested.status == Status::Passed;
+fn proof(fit: &Fit<'_>, started_by: Option<String>, lists_packages: bool) -> Proof {
+    let environment: Option<&Environment> = fit.row.environment.as_ref().ok();
+    let is_tested = fit.tested.status == Status::Passed;
     Proof {
-        target: row.target.name.clone(),
+        target: fit.row.target.name.clone(),
         bytes: 0,
         tested: is_tested,
-        tests: tested.tests,
-        runner: tested.runner.clone(),
+        tests: fit.tested.tests,
+        runner: fit.tested.runner.clone(),
         started_by,
         glibc: environment.and_then(|environment| environment.glibc.clone()),
         std: environment.and_then(|environment| environment.std),
-        reason: tested.reason.clone().filter(|_| !is_tested),
+        auditable: lists_packages,
+        reason: fit.tested.reason.clone().filter(|_| !is_tested),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::origin::EPOCH;
 use crate::environment::Environment;
+use crate::provider::Prepared;
 use crate::workspace::{Workspace, cargo_home};
 
 /// The flags of C compilers, from the most special name to the most general, as the crate `cc` looks for them.
@@ -44,5 +45,16 @@ pub fn apply<'a>(environments: impl Iterator<Item = &'a mut Environment>, worksp
         }
         // clang takes it for __DATE__ and __TIME__, LLD for the header of Windows programs.
         environment.scoped.insert(EPOCH.to_owned(), time.to_string());
+    }
+}
+
+/// Has no .pdb made for programs of Microsoft's ABI that have no debug information. It would hold names of functions alone, and whether it is
+/// packed or not, the program names it by a hash, of which the linker makes the folders of its object files a part.
+pub fn without_pdb<'a>(rows: impl Iterator<Item = &'a mut Prepared>) {
+    for row in rows.filter(|row| row.target.is_msvc()) {
+        if let Ok(environment) = &mut row.environment {
+            // rustc asks for one first, and the last word counts.
+            environment.flags.push("-Clink-arg=/DEBUG:NONE".to_owned());
+        }
     }
 }

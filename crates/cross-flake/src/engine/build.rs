@@ -1,6 +1,7 @@
 //! One cargo invocation for many targets, and what it reports.
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use cargo_metadata::{Artifact, BuildScript, Message};
 use serde_json::Value;
 
 use super::recorder::{Recorded, Recorder};
-use super::{BUILD_MACHINE, diagnostics};
+use super::{BUILD_MACHINE, diagnostics, objects};
 use crate::environment::{Environment, path_with};
 use crate::host::child::clean_command;
 use crate::settings;
@@ -57,6 +58,8 @@ pub struct BuildRequest {
     pub cargo_args: Vec<String>,
     /// Arguments for the test programs, or for clippy.
     pub test_args: Vec<String>,
+    /// The directory of objects for programs; see [`objects`].
+    pub objects: Option<PathBuf>,
 }
 
 /// A row and its environment, ready to be built.
@@ -218,11 +221,15 @@ pub fn build(
         recorder.record(&mut command, rows.chain(own))?;
     }
     let format = if request.mode.only_checks() {
-        diagnostics::mark(&mut command, workspace, recorder.wrapper());
+        diagnostics::wrap(&mut command, workspace, recorder.wrapper());
         "json-diagnostic-rendered-ansi"
     } else {
         "json-render-diagnostics"
     };
+    if let Some(folder) = &request.objects {
+        diagnostics::wrap(&mut command, workspace, recorder.wrapper());
+        objects::link(&mut command, folder);
+    }
     command.args(["--message-format", format]);
     if matches!(request.mode, Mode::Test | Mode::Clippy) {
         command.arg("--").args(&request.test_args);

@@ -18,6 +18,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::objects;
 use crate::outcome::Diagnostic;
 use crate::workspace::Workspace;
 
@@ -28,8 +29,9 @@ const USERS_WRAPPER: &str = "CROSS_FLAKE_RUSTC_WRAPPER";
 /// The triple in a diagnostic; empty where the code is for the host.
 const TRIPLE: &str = "cross_flake_triple";
 
-/// Has this cargo's diagnostics say for which triple they are. Nothing is compiled again for it: cargo takes no account of a wrapper.
-pub fn mark(cargo: &mut Command, workspace: &Workspace, wrapper: &Path) {
+/// Has this cargo call the wrapper, which says in diagnostics for which triple they are. Nothing is compiled again for it: cargo takes no
+/// account of a wrapper.
+pub fn wrap(cargo: &mut Command, workspace: &Workspace, wrapper: &Path) {
     cargo.env("RUSTC_WRAPPER", wrapper);
     if let Some(users) = workspace.rustc_wrapper() {
         cargo.env(USERS_WRAPPER, users);
@@ -47,7 +49,8 @@ fn compile(args: Vec<OsString>) -> Result<ExitCode> {
     let is_json = |arg: &OsString| arg.to_str().is_some_and(|arg| arg.starts_with("--error-format=json"));
     let (marked, triple) = (args.iter().any(is_json), triple_of(&args));
     let users = env::var_os(USERS_WRAPPER).filter(|users| !users.is_empty());
-    let mut line = users.into_iter().chain(args);
+    let object = objects::flag(&args, &triple);
+    let mut line = users.into_iter().chain(args).chain(object);
     let program = line.next().context("cargo named no compiler")?;
     let mut command = Command::new(&program);
     command.args(line);

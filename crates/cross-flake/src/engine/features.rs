@@ -8,13 +8,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use super::units::{Graph, graph_of};
 use crate::cache::write_whole;
 use crate::host::capacity;
 use crate::workspace::{Workspace, cargo_home};
@@ -25,31 +26,6 @@ type Crate = (String, bool, String);
 /// The features that each crate is built with. One crate may be built in several ways, for the host and as a build
 /// script's dependency, say.
 type Features = BTreeMap<Crate, BTreeSet<Vec<String>>>;
-
-/// Cargo's unit graph (The Cargo Book, "Unstable features", `unit-graph`), as far as it matters here.
-#[derive(Deserialize)]
-struct Graph {
-    version: u32,
-    units: Vec<Unit>,
-}
-
-#[derive(Deserialize)]
-struct Unit {
-    pkg_id: String,
-    /// The triple; none for the host.
-    platform: Option<String>,
-    target: UnitTarget,
-    features: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct UnitTarget {
-    kind: Vec<String>,
-    name: String,
-}
-
-/// The version of the unit graph that is known here.
-const VERSION: u32 = 1;
 
 /// Parts rows, given by one command each that would build the row alone, into groups for one cargo invocation each. Rows keep
 /// their order, and a row joins the first group that it fits.
@@ -95,7 +71,8 @@ fn ask(commands: Vec<Command>) -> Result<Vec<Features>> {
             scope.spawn(|| {
                 while let Some(index) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|i| *i < commands.len()) {
                     let mut command = commands[index].lock().unwrap_or_else(PoisonError::into_inner);
-                    *answers[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(features_of(&mut command));
+                    *answers[index].lock().unwrap_or_else(PoisonError::into_inner) =
+                        Some(graph_of(&mut command).map(features_of));
                 }
             });
         }
@@ -104,22 +81,7 @@ fn ask(commands: Vec<Command>) -> Result<Vec<Features>> {
     taken.map(|answer| answer.context("cargo was not asked")?).collect()
 }
 
-fn features_of(command: &mut Command) -> Result<Features> {
-    // The graph is unstable, and a stable cargo gives it to whoever says so.
-    command.args(["--unit-graph", "-Zunstable-options"]).env("RUSTC_BOOTSTRAP", "1");
-    command.stdin(Stdio::null());
-    let output = command.output().context("cannot start cargo")?;
-    if !output.status.success() {
-        bail!("{}", String::from_utf8_lossy(&output.stderr).trim().to_owned());
-    }
-    read(&output.stdout)
-}
-
-fn read(json: &[u8]) -> Result<Features> {
-    let graph: Graph = serde_json::from_slice(json).context("cannot read cargo's unit graph")?;
-    if graph.version != VERSION {
-        bail!("cargo's unit graph has version {}, and {VERSION} is known here", graph.version);
-    }
+fn features_of(graph: Graph) -> Features {
     let mut features = Features::new();
     for unit in graph.units {
         let key =
@@ -128,7 +90,7 @@ fn read(json: &[u8]) -> Result<Features> {
         of_unit.sort();
         features.entry(key).or_default().insert(of_unit);
     }
-    Ok(features)
+    features
 }
 
 /// Answers of earlier runs, in the workspace's target directory: nothing is asked again while no manifest, lock file,
@@ -216,6 +178,7 @@ fn folder_of(id: &str) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::units;
     use super::*;
 
     fn unit(id: &str, platform: Option<&str>, features: &[&str]) -> serde_json::Value {
@@ -225,7 +188,8 @@ mod tests {
     }
 
     fn features(units: &[serde_json::Value]) -> Features {
-        read(serde_json::json!({ "version": 1, "units": units, "roots": [] }).to_string().as_bytes()).unwrap()
+        let json = serde_json::json!({ "version": 1, "units": units, "roots": [] }).to_string();
+        features_of(units::read(json.as_bytes()).unwrap())
     }
 
     #[test]
@@ -238,11 +202,6 @@ mod tests {
         // For the host a package may have other features than for a row.
         assert!(agree(&linux, &features(&[unit("b", Some("windows"), &[])])));
         assert!(!agree(&linux, &features(&[unit("b", None, &[])])));
-    }
-
-    #[test]
-    fn another_version_of_the_graph_is_refused() {
-        assert!(read(br#"{"version": 2, "units": []}"#).unwrap_err().to_string().contains("version 2"));
     }
 
     #[test]

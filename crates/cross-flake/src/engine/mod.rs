@@ -10,6 +10,7 @@ pub mod job;
 mod judge;
 pub mod last;
 pub mod libtest;
+pub mod objects;
 pub mod part;
 pub mod programs;
 mod queue;
@@ -20,6 +21,7 @@ pub mod shard;
 pub mod stale;
 pub mod suites;
 mod timings;
+pub mod units;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -92,6 +94,8 @@ pub struct Request {
     pub suites: Vec<suites::Chosen>,
     /// The test programs and suites that are run; others are built alone.
     pub part: Part,
+    /// The directory of objects for programs; see [`objects`].
+    pub objects: Option<PathBuf>,
 }
 
 impl Request {
@@ -109,6 +113,7 @@ impl Request {
             floor: false,
             suites: Vec::new(),
             part: Part::All,
+            objects: None,
         }
     }
 
@@ -348,6 +353,7 @@ impl<'a> Run<'a> {
             packages: self.rows[group[0]].packages.iter().map(|package| spec_of(package)).collect(),
             cargo_args: self.request.cargo_args.clone(),
             test_args: self.request.test_args.clone(),
+            objects: self.request.objects.clone(),
         }
     }
 

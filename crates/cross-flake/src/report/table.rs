@@ -1,6 +1,6 @@
 //! The table at the end of a run.
 
-use comfy_table::presets::NOTHING;
+use comfy_table::presets::{ASCII_MARKDOWN, NOTHING};
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use owo_colors::{OwoColorize, Stream, Style};
 
@@ -28,6 +28,15 @@ pub fn ran(outcome: &Outcome, tests: usize) -> String {
 pub fn plain(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header.to_vec());
+    table
+}
+
+/// A table for markdown, of its lines; the first is the head.
+pub fn markdown(lines: &[Vec<String>]) -> Table {
+    let mut table = Table::new();
+    table.load_style(ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(lines.first().cloned().unwrap_or_default());
+    table.add_rows(lines.iter().skip(1).cloned());
     table
 }
 

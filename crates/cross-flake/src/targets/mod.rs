@@ -2,7 +2,7 @@
 
 mod drafts;
 mod near;
-mod platform;
+pub mod platform;
 mod rules;
 mod select;
 mod table;

@@ -74,6 +74,7 @@ impl Fixture {
 
     /// Writes a file of the workspace.
     pub fn write(&self, name: &str, text: &str) -> &Fixture {
+        fs::create_dir_all(self.root().join(name).parent().unwrap()).unwrap();
         fs::write(self.root.join(name), text).unwrap();
         self
     }
