@@ -3,8 +3,10 @@
 //! Everything in it is installed by a rename of a finished directory, so a killed run leaves nothing half-written that a
 //! later run would trust.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::settings;
 use anyhow::{Context, Result, anyhow};
@@ -14,6 +16,8 @@ use etcetera::BaseStrategy;
 #[derive(Clone, Debug)]
 pub struct Cache {
     root: PathBuf,
+    /// The paths that it was asked for, if somebody wants to know.
+    asked: Option<Arc<Mutex<BTreeSet<PathBuf>>>>,
 }
 
 /// Held while the cache is changed; other runs wait for it.
@@ -29,22 +33,22 @@ impl Cache {
     pub fn locate() -> Result<Cache> {
         if let Some(root) = &settings::get().cache {
             let root = std::path::absolute(PathBuf::from(root)).context("cannot make the cache's path absolute")?;
-            return Ok(Cache { root });
+            return Ok(Cache { root, asked: None });
         }
         let base = etcetera::choose_base_strategy()
             .map_err(|_| anyhow!("no home folder: set {} to a folder that can be written", settings::CACHE))?;
-        Ok(Cache { root: base.cache_dir().join("cross-flake") })
+        Ok(Cache { root: base.cache_dir().join("cross-flake"), asked: None })
     }
 
     /// A cache where nothing is, for a user without a home.
     pub fn none() -> Cache {
-        Cache { root: PathBuf::from("/nonexistent/cross-flake") }
+        Cache { root: PathBuf::from("/nonexistent/cross-flake"), asked: None }
     }
 
     /// A cache at this directory.
     #[cfg(test)]
     pub fn at(root: &Path) -> Cache {
-        Cache { root: root.to_owned() }
+        Cache { root: root.to_owned(), asked: None }
     }
 
     /// The directory itself.
@@ -54,7 +58,21 @@ impl Cache {
 
     /// A path below the directory.
     pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
+        if let Some(asked) = &self.asked {
+            asked.lock().unwrap_or_else(PoisonError::into_inner).insert(relative.as_ref().to_owned());
+        }
         self.root.join(relative)
+    }
+
+    /// The same cache, which remembers the paths that it is asked for.
+    pub fn watched(&self) -> Cache {
+        Cache { root: self.root.clone(), asked: Some(Arc::default()) }
+    }
+
+    /// The relative paths that a watched cache was asked for.
+    pub fn asked(&self) -> BTreeSet<PathBuf> {
+        let asked = self.asked.as_ref().map(|asked| asked.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        asked.unwrap_or_default()
     }
 
     /// Tells if `install` has put this name in place.

@@ -7,17 +7,26 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 
-use super::print_json;
+use super::{Place, print_json};
 use crate::cache::{Cache, disk_usage};
 use crate::events::human_bytes;
+use crate::provider::portable::Portable;
 use crate::settings;
 
-/// Show what the cache holds and how large it is; remove it with --all
+/// Show what the cache holds and how large it is; remove it, or a part of it
+///
+/// What was removed is fetched or made again when it is needed.
 #[derive(Args)]
 pub struct Clean {
     /// Remove the whole cache
     #[arg(long)]
     all: bool,
+    /// Remove what no target here needs: compilers, C libraries, emulators and std of other versions of cross-flake or of Rust than those
+    /// that this workspace uses now
+    #[arg(long, conflicts_with = "all")]
+    unused: bool,
+    #[command(flatten)]
+    place: Place,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -44,6 +53,9 @@ impl Clean {
     /// The cache cannot be read or removed.
     pub fn run(self) -> Result<ExitCode> {
         let cache = Cache::locate()?;
+        if self.unused {
+            return self.remove_unused(&cache);
+        }
         let contents = read(cache.root(), self.all);
         if self.all && cache.root().exists() {
             // Other runs must not lose it under their feet.
@@ -68,6 +80,42 @@ impl Clean {
         Ok(ExitCode::SUCCESS)
     }
 }
+
+impl Clean {
+    fn remove_unused(&self, cache: &Cache) -> Result<ExitCode> {
+        let workspace = self.place.workspace()?;
+        let _lock = cache.lock(|| eprintln!("waiting for another run that is setting up"))?;
+        let places = Portable::new(cache.clone()).places(&workspace);
+        let mut entries = Vec::new();
+        for store in STORES {
+            for entry in std::fs::read_dir(cache.path(store)).into_iter().flatten().flatten() {
+                let name = Path::new(store).join(entry.file_name());
+                // A place may be more than one name deep.
+                if places.iter().any(|place| place.starts_with(&name)) {
+                    continue;
+                }
+                entries.push(Entry { name: name.display().to_string(), bytes: disk_usage(&entry.path()) });
+                make_writable(&entry.path());
+                std::fs::remove_dir_all(entry.path())
+                    .with_context(|| format!("cannot remove {}", entry.path().display()))?;
+            }
+        }
+        let bytes = entries.iter().map(|entry| entry.bytes).sum();
+        let contents = Contents { folder: cache.root().display().to_string(), bytes, entries, removed: true };
+        if self.json {
+            print_json(&contents)?;
+        } else {
+            for entry in &contents.entries {
+                println!("{:>9}  {}", human_bytes(entry.bytes), entry.name);
+            }
+            println!("{} removed of {}", human_bytes(bytes), contents.folder);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The directories of the cache in which there is one thing for each version.
+const STORES: [&str; 8] = ["clang", "packages", "prefix", "rust-src", "spawn", "std", "wheels", "zlib-source"];
 
 fn read(root: &Path, removed: bool) -> Contents {
     let mut entries: Vec<Entry> = std::fs::read_dir(root)

@@ -27,6 +27,9 @@ mod wanted;
 mod wasi;
 mod wine;
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use super::{Download, Prepared, Provider, Reason, toolchain};
@@ -80,6 +83,21 @@ impl Portable {
             parts.extend(Emulators::new(&self.cache).parts(row));
         }
         parts
+    }
+
+    /// Returns the paths in the cache that the parts of a workspace's rows, of those that it names and of all others, have or would have.
+    pub fn places(&self, workspace: &Workspace) -> BTreeSet<PathBuf> {
+        fn visit(part: &dyn Part, site: &Site<'_>, row: &Target) {
+            part.is_here(site, row);
+            part.needs(site, row).iter().for_each(|need| visit(&**need, site, row));
+        }
+        let watched = Portable::new(self.cache.watched());
+        watched.at_site(workspace, &Events::none(), |site| {
+            for row in workspace.table.rows() {
+                watched.parts(row).iter().for_each(|part| visit(&**part, site, row));
+            }
+        });
+        watched.cache.asked()
     }
 
     /// Does something with the place where parts are installed.
