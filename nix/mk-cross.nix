@@ -107,7 +107,11 @@ let
     # packages, by name
     packages =
       assert needSource "packages" != "";
-      view "package";
+      builtins.mapAttrs (_: one: one.package // { inherit (one) archive; }) all;
+    # The archives of the rows whose tests ran, with their hashes; dist.<name> is that of any row.
+    dist =
+      assert needSource "dist" != "";
+      scope.call ./dist.nix { scopes = all; };
     # packages with the environment documents: env-<name>
     environments = documents all;
     # { <name> = { test, conformance, portable, shell }; }, and a derivation that holds them all

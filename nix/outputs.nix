@@ -39,7 +39,7 @@ in
     cross.allEnvironments
     // cross.triples
     // {
-      inherit (cross) matrix notRun;
+      inherit (cross) dist matrix notRun;
       # `strategy.matrix` of a workflow with one job for each target.
       githubMatrix.target = builtins.attrNames cross.rows;
     };

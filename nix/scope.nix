@@ -110,6 +110,7 @@ let
         environment = call ./environment.nix { };
         shell = call ./shell.nix { };
         package = call ./package.nix { };
+        archive = call ./archive.nix { };
         matrix = call ./checks/matrix.nix { };
       };
     in

@@ -32,6 +32,7 @@
                   }
                   // arguments
                   // {
+                    inherit pname version;
                     passthru = args.passthru or { };
                     meta = args.meta or { };
                     nativeBuildInputs = (args.nativeBuildInputs or [ ]) ++ [

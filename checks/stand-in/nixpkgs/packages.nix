@@ -246,6 +246,7 @@ in
   pkg-config-unwrapped = tools "pkg-config" "0" { pkg-config = start machine.tools.pkg-config; };
   patchelf = tools "patchelf" "0" { patchelf = start machine.tools.patchelf; };
   python3 = tools "python3" "0" { python3 = start machine.tools.python3; };
+  zip = tools "zip" "0" { zip = start machine.tools.zip; };
   nixfmt = tools "nixfmt" "0" { nixfmt = start machine.tools.nixfmt; };
   nixfmt-tree = tools "treefmt" "0" { treefmt = start machine.tools.nixfmt; };
 }

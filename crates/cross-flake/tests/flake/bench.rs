@@ -216,6 +216,7 @@ impl Bench {
                 "patchelf": which(&["patchelf"]),
                 "pkg-config": which(&["pkg-config"]),
                 "python3": which(&["python3"]),
+                "zip": which(&["zip"]),
             },
         })
     }

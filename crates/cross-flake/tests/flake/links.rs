@@ -73,6 +73,39 @@ fn c_plus_plus_behind_rust_needs_no_library_of_the_build_machine() {
     nix(&folder, &["build", "--no-link", "--print-build-logs", ".#matrix.aarch64-linux.portable"]);
 }
 
+/// As people download it, of one row and of all; the bytes follow from the content.
+#[test]
+#[ignore = "needs Nix: checks/nix runs it"]
+fn a_release_holds_the_archives_of_the_rows_whose_tests_ran() {
+    let folder = project("release", "[ \"aarch64-linux\" \"windows-x64\" \"macos-arm64\" ]");
+    bench().git(&folder);
+    bench().lock(&folder, "cross-flake/");
+    let failed = run(bench().command("nix").args(["build", "--no-link", ".#windows-x64.archive"]).current_dir(&folder));
+    failed.fails_with(&["the workspace has no licence file: put one, such as LICENSE, beside its Cargo.toml"]);
+    fs::write(folder.join("LICENSE"), "Do as you like.\n").unwrap();
+    bench().git(&folder);
+    let built = nix(&folder, &["build", "--no-link", "--print-out-paths", "--print-build-logs", ".#dist"]);
+    let out = PathBuf::from(built.out.trim());
+    let names = ["with-cpp-0.1.0-aarch64-unknown-linux-gnu.tar.xz", "with-cpp-0.1.0-x86_64-pc-windows-gnu.zip"];
+    let script =
+        "sha256sum --check --quiet sha256.sum && tar -tvf with*.tar.xz && python3 -m zipfile -l with*.zip && ls";
+    let said = run(bench().command("sh").args(["-ec", script]).current_dir(&out)).succeeds();
+    assert!(said.out.contains("-rwxr-xr-x 0/0") && said.out.contains("/with-cpp\n"), "{said}");
+    assert!(said.out.contains("with-cpp.exe") && said.out.contains("1980-01-01 00:00:00"), "{said}");
+    assert!(said.out.ends_with(&format!("dist-manifest.json\nsha256.sum\n{}\n", names.join("\n"))), "{said}");
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&fs::read(out.join("dist-manifest.json")).unwrap()).unwrap();
+    let sums = fs::read_to_string(out.join("sha256.sum")).unwrap();
+    for name in names {
+        let sum = manifest["artifacts"][name]["checksums"]["sha256"].as_str().unwrap();
+        assert!(sums.contains(&format!("{sum}  {name}\n")), "{manifest}");
+    }
+    // One that cannot be tested here is built by its name alone. What is built again has the same bytes.
+    let args = ["build", "--no-link", "--rebuild", ".#aarch64-linux.archive", ".#windows-x64.archive"];
+    nix(&folder, &args);
+    nix(&folder, &["build", "--no-link", ".#dist.macos-arm64"]);
+}
+
 /// Their loader is that of the store, which is where they are built and tested; what is handed out names the distribution's.
 #[test]
 #[ignore = "needs Nix: checks/nix runs it"]
