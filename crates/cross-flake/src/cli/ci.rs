@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::{Place, find_targets};
 use crate::settings;
+use crate::targets::Level;
 use crate::workspace::{Selection, Workspace};
 
 /// Print a workflow for CI that builds and tests for every target
@@ -24,6 +25,9 @@ pub struct Ci {
     /// Names or triples of targets [default: all that `test-all-targets` means]
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
+    /// A workflow that tests, packs and publishes when a version is tagged; targets whose tests cannot run are packed if they are named
+    #[arg(long, conflicts_with = "shards")]
+    release: bool,
     /// Jobs that share the work
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..), default_value_t = 1)]
     shards: u8,
@@ -40,19 +44,21 @@ enum Service {
     Gitlab,
 }
 
-/// The workflows: for one job, for several, and for Nix. What is between `@` is filled in; the line of `@install@` goes where a
+/// The workflows: for one job, for several, for Nix, and for a release. What is between `@` is filled in; the line of `@install@` goes where a
 /// workspace has the program itself.
-const fn workflows(service: Service) -> [&'static str; 3] {
+const fn workflows(service: Service) -> [&'static str; 4] {
     match service {
         Service::Github => [
             include_str!("../../data/ci/github.yml"),
             include_str!("../../data/ci/github-shards.yml"),
             include_str!("../../data/ci/github-nix.yml"),
+            include_str!("../../data/ci/github-release.yml"),
         ],
         Service::Gitlab => [
             include_str!("../../data/ci/gitlab.yml"),
             include_str!("../../data/ci/gitlab-shards.yml"),
             include_str!("../../data/ci/gitlab-nix.yml"),
+            include_str!("../../data/ci/gitlab-release.yml"),
         ],
     }
 }
@@ -68,14 +74,15 @@ impl Ci {
     pub fn run(self) -> Result<ExitCode> {
         let workspace = self.place.workspace()?;
         let targets = find_targets(&workspace, &self.targets)?;
-        let [one, several, nix] = workflows(self.service);
-        let is_nix = self.place.provider(&workspace)?.name() == "nix";
+        let [one, several, nix, release] = workflows(self.service);
+        let is_nix = !self.release && self.place.provider(&workspace)?.name() == "nix";
         if is_nix && (self.shards > 1 || (!targets.is_empty() && self.service == Service::Github)) {
             bail!(
                 "with Nix there is a job for each target that the flake names; --provider portable takes targets and shards"
             );
         }
         let workflow = match self.shards {
+            _ if self.release => release,
             _ if is_nix => nix,
             1 => one,
             _ => several,
@@ -84,7 +91,13 @@ impl Ci {
         let tests = if names.is_empty() { "test-all-targets".to_owned() } else { format!("test {}", names.join(" ")) };
         let numbers: Vec<String> = (1..=self.shards).map(|number| number.to_string()).collect();
         let rows = if names.is_empty() { all(&workspace)? } else { names.join(", ") };
-        print!("{}", fill(workflow, settings::program(), &tests, &numbers, &rows));
+        let dist = ["dist"].iter().chain(&names).copied().collect::<Vec<_>>().join(" ");
+        let untested = if targets.iter().any(|target| target.level != Level::Run) { " --allow-untested" } else { "" };
+        let dist = dist + untested;
+        print!(
+            "{}",
+            fill(workflow, settings::program(), &Parts { tests: &tests, dist: &dist, numbers: &numbers, rows: &rows })
+        );
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -96,12 +109,23 @@ fn all(workspace: &Workspace) -> Result<String> {
     Ok(names.join(", "))
 }
 
-fn fill(workflow: &str, program: &str, tests: &str, numbers: &[String], rows: &str) -> String {
+/// What a workflow is filled in with.
+#[derive(Clone, Copy)]
+struct Parts<'a> {
+    tests: &'a str,
+    dist: &'a str,
+    numbers: &'a [String],
+    rows: &'a str,
+}
+
+fn fill(workflow: &str, program: &str, parts: &Parts<'_>) -> String {
+    let Parts { tests, dist, numbers, rows } = *parts;
     // An xtask is built with the workspace, and `nix run` brings the program.
     let is_installed = program != "cargo cross-flake";
     let lines = workflow.lines().filter(|line| !(is_installed && line.contains("@install@")));
     let filled = lines.map(|line| {
         let line = line.replace("@install@", INSTALL).replace("@program@", program).replace("@tests@", tests);
+        let line = line.replace("@dist@", dist);
         let line = line.replace("@numbers@", &numbers.join(", ")).replace("@shards@", &numbers.len().to_string());
         line.replace("@rows@", rows) + "\n"
     });
@@ -115,12 +139,13 @@ mod tests {
     #[test]
     fn every_workflow_is_filled_in_whole() {
         let numbers = ["1".to_owned(), "2".to_owned()];
+        let parts = Parts { tests: "test-all-targets", dist: "dist", numbers: &numbers, rows: "a, b" };
         for workflow in [Service::Github, Service::Gitlab].into_iter().flat_map(workflows) {
-            let text = fill(workflow, "cargo cross-flake", "test-all-targets", &numbers, "a, b");
-            let marks = ["@install@", "@program@", "@tests@", "@numbers@", "@shards@", "@rows@"];
+            let text = fill(workflow, "cargo cross-flake", &parts);
+            let marks = ["@install@", "@program@", "@tests@", "@dist@", "@numbers@", "@shards@", "@rows@"];
             assert!(marks.iter().all(|mark| !text.contains(mark)), "{text}");
             assert_eq!(text.matches(INSTALL).count(), workflow.matches("@install@").count());
-            let xtask = fill(workflow, "cargo xtask", "test-all-targets", &numbers, "a, b");
+            let xtask = fill(workflow, "cargo xtask", &parts);
             assert!(!xtask.contains("cross-flake cross-flake") && !xtask.contains("cargo install"), "{xtask}");
         }
     }
