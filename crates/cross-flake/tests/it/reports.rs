@@ -190,6 +190,33 @@ fn the_cache_is_measured_and_removed_only_when_asked() {
 }
 
 #[test]
+fn what_other_versions_have_left_in_the_cache_is_removed_and_nothing_else() {
+    let cache = Cache::empty().with_copies(&["packages/libc6-arm64-cross", "zlib-source", "clang", "prefix", "std"]);
+    let fixture = Fixture::new("small").with_cache(cache.root());
+    let all = || -> Vec<String> {
+        let stores = ["packages", "zlib-source", "clang", "prefix", "std", "wheels"];
+        stores
+            .into_iter()
+            .flat_map(|store| names(&cache.path(store)).into_iter().map(move |name| format!("{store}/{name}")))
+            .collect()
+    };
+    // The normal cache may hold some of other versions, too.
+    fixture.program(&["clean", "--unused"]).succeeds();
+    let own = all();
+    assert!(own.iter().any(|name| name.starts_with("clang/aarch64-linux-gnu.2.28-zig-")), "{own:?}");
+    let old = ["clang/aarch64-linux-gnu.2.17-zig-0.1.0-00000000", "std/1.0.0-000000000", "wheels/ziglang-0.1.0"];
+    for name in old {
+        fs::create_dir_all(cache.path(name).join("in/it")).unwrap();
+    }
+    let json = fixture.program(&["clean", "--unused", "--json"]).succeeds().json();
+    let removed: Vec<&str> =
+        json["entries"].as_array().unwrap().iter().map(|entry| entry["name"].as_str().unwrap()).collect();
+    assert_eq!(removed, old);
+    assert_eq!(all(), own);
+    fixture.program(&["clean", "--unused", "--all"]).ends_with(2);
+}
+
+#[test]
 fn a_program_that_was_built_is_what_its_row_promises() {
     let fixture = Fixture::new("small");
     let output = fixture.for_both("build", &["--json", "--release"]).succeeds();
@@ -295,6 +322,11 @@ fn a_workflow_does_what_it_says() {
     assert!(run(merge, 0).out.ends_with("\n2 passed\n"));
     run(summary, 0);
     assert!(fs::read_to_string(fixture.path("summary")).unwrap().starts_with("**2 passed** (portable)"));
+
+    let release = ci(&["github", "--release", BOTH[0], "macos-arm64"]);
+    let dist = "cargo cross-flake dist x86_64-linux macos-arm64 --allow-untested --check";
+    assert!(commands(&release).contains(&dist), "{release}");
+    assert!(ci(&["gitlab", "--release"]).contains("    - cargo cross-flake dist --check\n"));
 
     assert!(ci(&["gitlab", "--shards", "3"]).contains("  parallel: 3\n"));
     assert!(ci(&["gitlab"]).contains("    - cargo cross-flake test-all-targets --report junit=junit.xml\n"));
