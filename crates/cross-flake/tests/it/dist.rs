@@ -226,7 +226,6 @@ fn debug_information_is_packed_apart_and_the_statement_is_signed() {
 
     fs::write(&key, "none").unwrap();
     fixture.program(&args).ends_with(2).says(&["key.pem holds no Ed25519 key", "openssl genpkey"]);
-    fixture.assert_nothing_left();
 }
 
 #[test]
