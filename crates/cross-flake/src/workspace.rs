@@ -32,10 +32,20 @@ pub struct Dist {
     /// More files for the archive, or directories, relative to the package's own.
     #[serde(default)]
     pub include: Vec<String>,
-    /// The arguments with which a program that was unpacked is started; `--version` if nothing is said, and none are given with `[]`.
-    pub smoke: Option<Vec<String>>,
+    /// How a program that was unpacked is started; with `--version` if nothing is said.
+    pub smoke: Option<Smoke>,
     /// The place from which users fetch archives, with `{version}` for the version; an installer is written for it.
     pub url: Option<String>,
+}
+
+/// How a program that was unpacked is started.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Smoke {
+    /// With these arguments.
+    With(Vec<String>),
+    /// `false`: not at all.
+    Started(bool),
 }
 
 /// The network that tests have.

@@ -20,7 +20,7 @@ use crate::host::git::git;
 use crate::outcome::{BuiltProgram, Outcome, Status};
 use crate::provider::Prepared;
 use crate::targets::{Level, StdKind};
-use crate::workspace::Workspace;
+use crate::workspace::{Smoke, Workspace};
 
 /// What a release is made of.
 pub struct Release<'a> {
@@ -39,8 +39,8 @@ pub struct Release<'a> {
 struct Packed<'a> {
     package: &'a Package,
     contents: Contents,
-    /// The arguments with which an unpacked program is started; with none at all it is not.
-    smoke: Vec<String>,
+    /// The arguments with which an unpacked program is started; none if it is not.
+    smoke: Option<Vec<String>>,
     /// The place that users fetch archives from.
     url: Option<String>,
 }
@@ -83,7 +83,11 @@ impl<'a> Release<'a> {
         let origin = Origin::of(workspace.root(), packages, allow_dirty)?;
         let packed = |package: &&'a Package| {
             let settings = workspace.dist(package)?;
-            let smoke = settings.smoke.unwrap_or_else(|| vec!["--version".to_owned()]);
+            let smoke = match settings.smoke {
+                Some(Smoke::With(args)) => Some(args),
+                Some(Smoke::Started(false)) => None,
+                Some(Smoke::Started(true)) | None => Some(vec!["--version".to_owned()]),
+            };
             anyhow::Ok(Packed { package, contents: Contents::of(workspace, package)?, smoke, url: settings.url })
         };
         let packages = packages.iter().map(packed).collect::<Result<_>>()?;
@@ -143,9 +147,10 @@ impl<'a> Release<'a> {
         let entries = [programs.clone(), contents.entries.clone()].concat();
         let archive = self.archive(directory.path(), form, &folder, &entries)?;
         let mut started_by = None;
-        if fit.starts && target.level == Level::Run && target.std == StdKind::Std {
-            let smoke =
-                smoke::start(&directory.path().join(&archive.name), form, &folder, &programs, &packed.smoke, fit.row)?;
+        let is_started = fit.starts && target.level == Level::Run && target.std == StdKind::Std;
+        if let Some(args) = packed.smoke.as_ref().filter(|_| is_started) {
+            let file = directory.path().join(&archive.name);
+            let smoke = smoke::start(&file, form, &folder, &programs, args, fit.row)?;
             if let Some(failure) = smoke.failure {
                 return Ok(Err(failure));
             }
