@@ -7,6 +7,7 @@
 }:
 let
   tested = lib.filterAttrs (_: one: one.package.notRun == null && one.row.std == "std") scopes;
+  first = (builtins.head (builtins.attrValues tested)).package;
   artifact = name: one: {
     inherit name;
     value = {
@@ -25,8 +26,8 @@ let
   manifest = {
     releases = [
       {
-        app_name = (builtins.head (builtins.attrValues tested)).package.pname;
-        app_version = (builtins.head (builtins.attrValues tested)).package.version;
+        app_name = first.pname;
+        app_version = first.version;
         artifacts = map (archive: archive.name) archives;
       }
     ];

@@ -46,6 +46,14 @@ struct Contents {
     removed: bool,
 }
 
+impl Contents {
+    fn list(&self) {
+        for entry in &self.entries {
+            println!("{:>9}  {}", human_bytes(entry.bytes), entry.name);
+        }
+    }
+}
+
 impl Clean {
     /// Runs the command.
     ///
@@ -68,9 +76,7 @@ impl Clean {
         if self.json {
             print_json(&contents)?;
         } else {
-            for entry in &contents.entries {
-                println!("{:>9}  {}", human_bytes(entry.bytes), entry.name);
-            }
+            contents.list();
             let verb = if contents.removed { "removed" } else { "holds" };
             println!("{} {verb} {}", contents.folder, human_bytes(contents.bytes));
             if !contents.removed && contents.bytes > 0 {
@@ -79,9 +85,7 @@ impl Clean {
         }
         Ok(ExitCode::SUCCESS)
     }
-}
 
-impl Clean {
     fn remove_unused(&self, cache: &Cache) -> Result<ExitCode> {
         let workspace = self.place.workspace()?;
         let _lock = cache.lock(|| eprintln!("waiting for another run that is setting up"))?;
@@ -105,9 +109,7 @@ impl Clean {
         if self.json {
             print_json(&contents)?;
         } else {
-            for entry in &contents.entries {
-                println!("{:>9}  {}", human_bytes(entry.bytes), entry.name);
-            }
+            contents.list();
             println!("{} removed of {}", human_bytes(bytes), contents.folder);
         }
         Ok(ExitCode::SUCCESS)

@@ -21,7 +21,7 @@ use crate::engine::{self, Request, stale};
 use crate::events::Events;
 use crate::host::git::git;
 use crate::host::signals;
-use crate::outcome::{Outcome, Report, Status};
+use crate::outcome::{Report, Status};
 use crate::provider::Prepared;
 use crate::report::{ReportOptions, table};
 use crate::targets::{Level, Target};
@@ -94,14 +94,13 @@ impl Dist {
         let mut prepared = set_up(&*provider, &workspace, &targets, &events)?;
         signals::check()?;
         let objects = tempfile::Builder::new().prefix("dist-objects-").tempdir().context("cannot make a directory")?;
-        let evidence = self.evidence(&release, &workspace, &mut prepared, objects.path())?;
+        let evidence = self.evidence(&release, &mut prepared, objects.path())?;
         let environments: Vec<_> = prepared.iter().filter_map(|row| row.environment.as_ref().ok()).collect();
         stale::remove(&workspace, &environments, &[], &events)?;
-        let request =
-            |mode| Request { objects: Some(objects.path().to_owned()), ..self.request(mode, &release, &workspace) };
+        let request = |mode| Request { objects: Some(objects.path().to_owned()), ..self.request(mode, &release) };
         if self.sizes {
             let request = request(Mode::Build);
-            let lines = sizes::measure(&release, &workspace, &request, &prepared, provider.name(), &events)?;
+            let lines = sizes::measure(&release, &request, &prepared, provider.name(), &events)?;
             println!("{}", table::markdown(&lines));
             return Ok(ExitCode::SUCCESS);
         }
@@ -118,9 +117,9 @@ impl Dist {
         };
         let fit: Vec<Prepared> = tested.into_iter().filter(passed).chain(others).collect();
         let built = if fit.is_empty() { Report::default() } else { run(Mode::Build, &fit, &Events::none())? };
-        let manifest = self.pack(&release, &evidence, &fit, built, &mut report, &events)?;
+        let manifest = self.pack(&release, &evidence, &fit, &built, &mut report, &events)?;
         let differs = match self.check && !manifest.artifacts.is_empty() {
-            true => self.differences(&release, &workspace, &fit, &manifest, &events)?,
+            true => self.differences(&release, &fit, &manifest, &events)?,
             false => Vec::new(),
         };
         if !manifest.artifacts.is_empty() {
@@ -175,22 +174,17 @@ impl Dist {
     }
 
     /// Takes what belongs to this machine out of the environments, and has the programs hold the lists of their packages.
-    fn evidence(
-        &self,
-        release: &Release<'_>,
-        workspace: &Workspace,
-        prepared: &mut [Prepared],
-        objects: &Path,
-    ) -> Result<Evidence> {
+    fn evidence(&self, release: &Release<'_>, prepared: &mut [Prepared], objects: &Path) -> Result<Evidence> {
         let environments = prepared.iter_mut().filter_map(|row| row.environment.as_mut().ok());
-        reproducible::apply(environments, workspace, release.origin.time);
-        let evidence = Evidence::gather(workspace, prepared, &self.request(Mode::Build, release, workspace), objects)?;
+        reproducible::apply(environments, release.workspace, release.origin.time);
+        let request = self.request(Mode::Build, release);
+        let evidence = Evidence::gather(release.workspace, prepared, &request, objects)?;
         let without_debug = prepared.iter_mut().filter(|row| !evidence.has_debug_information(&row.target.name));
         reproducible::without_pdb(without_debug);
         Ok(evidence)
     }
 
-    fn request(&self, mode: Mode, release: &Release<'_>, workspace: &Workspace) -> Request {
+    fn request(&self, mode: Mode, release: &Release<'_>) -> Request {
         let mut args = self.cargo.args();
         if self.cargo.profile().is_none() {
             args.extend(["--profile".to_owned(), release.profile.clone()]);
@@ -198,7 +192,7 @@ impl Dist {
         // Of what the user has chosen, what has programs.
         let only = release.packages().iter().map(|package| package.id.clone()).collect();
         let selection = Selection { only: Some(only), ..self.cargo.selection(Vec::new()).0 };
-        let request = Request::without_tests(mode, selection, self.cargo.with_jobs(args, workspace));
+        let request = Request::without_tests(mode, selection, self.cargo.with_jobs(args, release.workspace));
         match mode {
             Mode::Test => Request {
                 timeout: Duration::from_secs(TIMEOUT),
@@ -217,19 +211,17 @@ impl Dist {
         release: &Release<'_>,
         evidence: &Evidence,
         rows: &[Prepared],
-        built: Report,
+        built: &Report,
         report: &mut Report,
         events: &Events,
     ) -> Result<Manifest> {
         let rust = &release.workspace.toolchain.release;
         let mut manifest = Manifest::new(&release.origin, rust, &release.profile, &report.provider);
         let tested = report.targets.clone();
-        let outcome_of =
-            |made: &Outcome| tested.iter().find(|outcome| outcome.name == made.name).unwrap_or(made).clone();
-        let outcomes: Vec<Outcome> = built.targets.iter().map(outcome_of).collect();
         let mut packed = Vec::new();
-        for ((row, made), tested) in rows.iter().zip(&built.targets).zip(&outcomes) {
+        for (row, made) in rows.iter().zip(&built.targets) {
             signals::check()?;
+            let tested = tested.iter().find(|outcome| outcome.name == made.name).unwrap_or(made);
             let mut outcome = tested.clone();
             let fit = Fit { row, made, tested, starts: !self.packs_alone };
             if made.status == Status::Linked {
@@ -263,12 +255,12 @@ impl Dist {
     fn differences(
         &self,
         release: &Release<'_>,
-        workspace: &Workspace,
         fit: &[Prepared],
         manifest: &Manifest,
         events: &Events,
     ) -> Result<Vec<String>> {
         events.note("building a second time, to compare");
+        let workspace = release.workspace;
         let directory = tempfile::Builder::new().prefix("dist-check-").tempdir().context("cannot make a directory")?;
         let (copy, out) = (directory.path().join("another/place/sources"), directory.path().join("out"));
         copy_sources(workspace.root(), &copy)?;

@@ -58,8 +58,7 @@ pub fn list(dependencies: &Dependencies) -> Result<Vec<u8>> {
 /// # Errors
 /// The compiler makes none of the list.
 pub fn make_object(row: &Target, environment: &Environment, package: &str, list: &[u8], folder: &Path) -> Result<bool> {
-    let lower = row.triple.replace(['-', '.'], "_");
-    let Some(compiler) = environment.scoped.get(&format!("CC_{lower}")) else { return Ok(false) };
+    let Some(compiler) = environment.scoped.get(&format!("CC_{}", row.lower())) else { return Ok(false) };
     let failed = || format!("cannot write below {}", folder.display());
     let folder = folder.join(&row.triple);
     fs::create_dir_all(&folder).with_context(failed)?;
@@ -80,10 +79,10 @@ pub fn make_object(row: &Target, environment: &Environment, package: &str, list:
 /// Assembly, for C knows no file that is taken as it is. No linker may leave the section out, although nobody refers to it.
 fn code(format: Format, content: &Path) -> String {
     let section = match format {
-        Format::Elf => "\\\".dep-v0\\\",\\\"aR\\\",%progbits",
-        Format::Pe => "\\\".dep-v0\\\",\\\"dr\\\"",
-        Format::MachO => "__DATA,.dep-v0,regular,no_dead_strip",
-        Format::Wasm => "\\\".custom_section..dep-v0\\\",\\\"\\\",@",
+        Format::Elf => format!(r#"\"{SECTION}\",\"aR\",%progbits"#),
+        Format::Pe => format!(r#"\"{SECTION}\",\"dr\""#),
+        Format::MachO => format!("__DATA,{SECTION},regular,no_dead_strip"),
+        Format::Wasm => format!(r#"\".custom_section.{SECTION}\",\"\",@"#),
     };
     format!("__asm__(\".section {section}\\n.incbin \\\"{}\\\"\\n\");\n", content.display())
 }

@@ -59,8 +59,8 @@ impl Dependencies {
     /// Finds what the programs of a package are made of.
     ///
     /// # Errors
-    /// The lock file cannot be read, or the graph has no program of the package.
-    pub fn of(graph: &Graph, workspace: &Workspace, package: &Package) -> Result<Dependencies> {
+    /// The graph has no program of the package.
+    pub fn of(graph: &Graph, workspace: &Workspace, package: &Package, sums: &Checksums) -> Result<Dependencies> {
         let id = &package.id.repr;
         let mut units: BTreeSet<usize> = BTreeSet::new();
         let mut todo: Vec<usize> = graph.programs_of(id).collect();
@@ -74,10 +74,9 @@ impl Dependencies {
             let unit = &graph.units[index];
             packages.entry(&unit.pkg_id).or_default().push(unit);
         }
-        let sums = checksums(workspace)?;
         let mut found = packages
             .iter()
-            .map(|(id, units)| (*id, describe(id, units, workspace, &sums)))
+            .map(|(id, units)| (*id, describe(id, units, workspace, sums)))
             .collect::<Vec<(&str, Dependency)>>();
         found.sort_by(|(_, a), (_, b)| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
         let places: BTreeMap<&str, usize> = found.iter().enumerate().map(|(place, (id, _))| (*id, place)).collect();
@@ -94,7 +93,7 @@ impl Dependencies {
 }
 
 /// What is known of a package by its id (The Cargo Book, "Package ID Specifications"), its manifest and the lock file.
-fn describe(id: &str, units: &[&Unit], workspace: &Workspace, sums: &BTreeMap<(String, String), String>) -> Dependency {
+fn describe(id: &str, units: &[&Unit], workspace: &Workspace, sums: &Checksums) -> Dependency {
     let (url, fragment) = id.split_once('#').unwrap_or((id, ""));
     let last = url.split('?').next().unwrap_or(url).rsplit('/').next().unwrap_or_default();
     // Without a name it is that of the directory.
@@ -129,8 +128,14 @@ fn license_beside(source: &Path) -> Option<String> {
     Some(manifest.get("package")?.get("license")?.as_str()?.to_owned())
 }
 
-/// The SHA-256 of each package of a registry, by name and version, as Cargo.lock has them.
-fn checksums(workspace: &Workspace) -> Result<BTreeMap<(String, String), String>> {
+/// The SHA-256 of each package of a registry, by name and version.
+pub type Checksums = BTreeMap<(String, String), String>;
+
+/// Reads the hashes that Cargo.lock has.
+///
+/// # Errors
+/// It cannot be read.
+pub fn checksums(workspace: &Workspace) -> Result<Checksums> {
     #[derive(Deserialize)]
     struct Lock {
         #[serde(default)]

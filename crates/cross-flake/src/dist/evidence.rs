@@ -2,19 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::LazyLock;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use cargo_metadata::Package;
 
 use super::auditable;
-use super::dependencies::Dependencies;
-
+use super::dependencies::{Dependencies, checksums};
 use crate::engine::Request;
-use crate::engine::build::{self, BuildRequest, Mode, Ready};
+use crate::engine::build::{self, Ready};
 use crate::engine::units::graph_of;
 use crate::host::capacity::in_parallel;
 use crate::provider::Prepared;
-use crate::workspace::{Workspace, spec_of};
+use crate::workspace::Workspace;
 use cross_flake_inspect::section;
 
 /// What is known of the programs of one package for one row.
@@ -58,21 +58,18 @@ impl Evidence {
     /// Asks cargo what the programs of an order are made of, and makes the objects that are linked into them, below a directory.
     ///
     /// # Errors
-    /// Cargo cannot resolve the workspace, or the C compiler of a row makes no object.
+    /// Cargo cannot resolve the workspace, its lock file cannot be read, or the C compiler of a row makes no object.
     pub fn gather(workspace: &Workspace, rows: &[Prepared], request: &Request, folder: &Path) -> Result<Evidence> {
+        // Once for all, and when cargo has written the file where there was none.
+        let sums = LazyLock::new(|| checksums(workspace));
         let of_row = |row: &Prepared| -> Result<Evidence> {
             let Ok(environment) = &row.environment else { return Ok(Evidence::default()) };
             let packages = workspace.packages_for(&row.target, &request.selection)?;
-            let order = BuildRequest {
-                mode: Mode::Build,
-                packages: packages.iter().map(|package| spec_of(package)).collect(),
-                cargo_args: request.cargo_args.clone(),
-                test_args: Vec::new(),
-                objects: None,
-            };
-            let graph = graph_of(&mut build::alone(workspace, &order, Ready { target: &row.target, environment })?)?;
+            let ready = Ready { target: &row.target, environment };
+            let graph = graph_of(&mut build::alone(workspace, &request.order(&packages), ready)?)?;
+            let sums = sums.as_ref().map_err(|error| anyhow!("{error:#}"))?;
             let known = |package: &&Package| {
-                let dependencies = Dependencies::of(&graph, workspace, package)?;
+                let dependencies = Dependencies::of(&graph, workspace, package, sums)?;
                 let list = auditable::list(&dependencies)?;
                 let is_inside = auditable::make_object(&row.target, environment, &package.name, &list, folder)?;
                 let known = Known { dependencies, list: is_inside.then_some(list) };

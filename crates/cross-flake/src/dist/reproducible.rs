@@ -3,11 +3,12 @@
 use super::origin::EPOCH;
 use crate::environment::Environment;
 use crate::provider::Prepared;
+use crate::targets::lower;
 use crate::workspace::{Workspace, cargo_home};
 
 /// The flags of C compilers, from the most special name to the most general, as the crate `cc` looks for them.
 fn names(language: &str, triple: &str) -> [String; 4] {
-    let triple_name = triple.replace(['-', '.'], "_");
+    let triple_name = lower(triple);
     [
         format!("{language}FLAGS_{triple}"),
         format!("{language}FLAGS_{triple_name}"),

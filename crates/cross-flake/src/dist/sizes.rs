@@ -9,7 +9,6 @@ use crate::engine::{self, Request};
 use crate::events::Events;
 use crate::outcome::Status;
 use crate::provider::Prepared;
-use crate::workspace::Workspace;
 
 /// A choice: its name in the table, and settings of the profile.
 struct Choice {
@@ -36,7 +35,6 @@ const CHOICES: [Choice; 6] = [
 /// Something cannot be built.
 pub fn measure(
     release: &Release<'_>,
-    workspace: &Workspace,
     request: &Request,
     rows: &[Prepared],
     provider: &str,
@@ -45,12 +43,12 @@ pub fn measure(
     let mut columns: Vec<Vec<(String, u64)>> = Vec::new();
     for choice in CHOICES {
         events.note(&format!("building with {}", choice.name));
-        let folder = workspace.metadata.target_directory.join("sizes").join(columns.len().to_string());
+        let folder = release.workspace.metadata.target_directory.join("sizes").join(columns.len().to_string());
         let mut request = request.clone();
         let setting = |setting: &&str| ["--config".to_owned(), format!("profile.{}.{setting}", release.profile)];
         request.cargo_args.extend(choice.settings.iter().flat_map(setting));
         request.cargo_args.extend(["--target-dir".to_owned(), folder.to_string()]);
-        let report = engine::run(workspace, &request, rows, provider, &Events::none())?;
+        let report = engine::run(release.workspace, &request, rows, provider, &Events::none())?;
         let mut sizes = Vec::new();
         for outcome in &report.targets {
             if outcome.status != Status::Linked {

@@ -117,6 +117,17 @@ impl Request {
         }
     }
 
+    /// Returns the order to cargo for these packages.
+    pub fn order(&self, packages: &[&Package]) -> BuildRequest {
+        BuildRequest {
+            mode: self.mode,
+            packages: packages.iter().map(|package| spec_of(package)).collect(),
+            cargo_args: self.cargo_args.clone(),
+            test_args: self.test_args.clone(),
+            objects: self.objects.clone(),
+        }
+    }
+
     /// Returns the reason for which test programs are to have no rooms, if there is one.
     fn rooms(&self) -> std::result::Result<(), &'static str> {
         match (self.isolation, self.binfmt) {
@@ -348,13 +359,7 @@ impl<'a> Run<'a> {
 
     /// Returns the order to cargo for the rows of one group.
     fn build_request(&self, group: &[usize]) -> BuildRequest {
-        BuildRequest {
-            mode: self.request.mode,
-            packages: self.rows[group[0]].packages.iter().map(|package| spec_of(package)).collect(),
-            cargo_args: self.request.cargo_args.clone(),
-            test_args: self.request.test_args.clone(),
-            objects: self.request.objects.clone(),
-        }
+        self.request.order(&self.rows[group[0]].packages)
     }
 
     fn build_group(&self, group: &[usize]) -> Result<()> {

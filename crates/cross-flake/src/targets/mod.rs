@@ -197,7 +197,12 @@ pub struct Target {
 
 /// A triple as environment variables of cargo spell it: `AARCH64_UNKNOWN_LINUX_GNU`.
 pub fn upper(triple: &str) -> String {
-    triple.replace(['-', '.'], "_").to_uppercase()
+    lower(triple).to_uppercase()
+}
+
+/// Returns a triple in the form that names of variables of the crate `cc` and others have.
+pub fn lower(triple: &str) -> String {
+    triple.replace(['-', '.'], "_")
 }
 
 impl Target {
@@ -208,7 +213,7 @@ impl Target {
 
     /// The triple as the `cc` crate and its kin spell it: `aarch64_unknown_linux_gnu`.
     pub fn lower(&self) -> String {
-        self.triple.replace(['-', '.'], "_")
+        lower(&self.triple)
     }
 
     /// The processor architecture of the triple.
