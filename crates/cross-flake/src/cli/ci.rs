@@ -12,7 +12,7 @@ use crate::workspace::{Selection, Workspace};
 
 /// Print a workflow for CI that builds and tests for every target
 ///
-/// Without Nix it is one job, or as many as `--shards` says with another that makes one report of theirs; what is fetched is
+/// Without Nix it is one job, or as many as `--shards` says with another that makes one report, or one release, of theirs; what is fetched is
 /// kept from run to run. With a flake it is a job for each target.
 #[derive(Args)]
 #[command(
@@ -26,7 +26,7 @@ pub struct Ci {
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
     /// A workflow that tests, packs and publishes when a version is tagged; targets whose tests cannot run are packed if they are named
-    #[arg(long, conflicts_with = "shards")]
+    #[arg(long)]
     release: bool,
     /// Jobs that share the work
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..), default_value_t = 1)]
@@ -44,21 +44,23 @@ enum Service {
     Gitlab,
 }
 
-/// The workflows: for one job, for several, for Nix, and for a release. What is between `@` is filled in; the line of `@install@` goes where a
+/// The workflows: for one job, for several, for Nix, and for a release by one job and by several. What is between `@` is filled in; the line of `@install@` goes where a
 /// workspace has the program itself.
-const fn workflows(service: Service) -> [&'static str; 4] {
+const fn workflows(service: Service) -> [&'static str; 5] {
     match service {
         Service::Github => [
             include_str!("../../data/ci/github.yml"),
             include_str!("../../data/ci/github-shards.yml"),
             include_str!("../../data/ci/github-nix.yml"),
             include_str!("../../data/ci/github-release.yml"),
+            include_str!("../../data/ci/github-release-shards.yml"),
         ],
         Service::Gitlab => [
             include_str!("../../data/ci/gitlab.yml"),
             include_str!("../../data/ci/gitlab-shards.yml"),
             include_str!("../../data/ci/gitlab-nix.yml"),
             include_str!("../../data/ci/gitlab-release.yml"),
+            include_str!("../../data/ci/gitlab-release-shards.yml"),
         ],
     }
 }
@@ -74,7 +76,7 @@ impl Ci {
     pub fn run(self) -> Result<ExitCode> {
         let workspace = self.place.workspace()?;
         let targets = find_targets(&workspace, &self.targets)?;
-        let [one, several, nix, release] = workflows(self.service);
+        let [one, several, nix, release, parts] = workflows(self.service);
         let is_nix = !self.release && self.place.provider(&workspace)?.name() == "nix";
         if is_nix && (self.shards > 1 || (!targets.is_empty() && self.service == Service::Github)) {
             bail!(
@@ -82,7 +84,8 @@ impl Ci {
             );
         }
         let workflow = match self.shards {
-            _ if self.release => release,
+            1 if self.release => release,
+            _ if self.release => parts,
             _ if is_nix => nix,
             1 => one,
             _ => several,

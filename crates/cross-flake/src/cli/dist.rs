@@ -1,12 +1,14 @@
 //! `dist`.
 
+mod merge;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use cargo_metadata::Package;
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::options::{CargoOptions, TIMEOUT};
 use super::{Place, events, find_or_usual_targets, set_up};
@@ -17,11 +19,12 @@ use crate::dist::provenance::{self, Key};
 use crate::dist::release::{Fit, Release, copy_sources};
 use crate::dist::{difference, reproducible, sizes};
 use crate::engine::build::Mode;
+use crate::engine::shard::ShardId;
 use crate::engine::{self, Request, stale};
 use crate::events::Events;
 use crate::host::git::git;
 use crate::host::signals;
-use crate::outcome::{Report, Status};
+use crate::outcome::{Report, Share, Status};
 use crate::provider::Prepared;
 use crate::report::{ReportOptions, table};
 use crate::targets::{Level, Target};
@@ -41,9 +44,14 @@ use crate::workspace::{Selection, Workspace};
 ///
 /// The bytes of an archive depend on the sources, the Rust release and cross-flake alone; `--check` builds twice to see that.
 ///
+/// Several machines share a release by `--shard`, and `dist merge` makes one of their parts.
+///
 /// Exits with 0 only if every target was packed, and with --check was the same twice.
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Dist {
+    #[command(subcommand)]
+    command: Option<DistCommand>,
     /// Names, triples or patterns of targets, `common` or `all` [default: those that the workspace lists, else the common ones]
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
@@ -60,6 +68,9 @@ pub struct Dist {
     /// jobs, and fail if an archive differs
     #[arg(long)]
     check: bool,
+    /// Pack for one part of the targets, as one of several machines; `dist merge` joins the parts
+    #[arg(long, value_name = "K/N", conflicts_with = "sizes")]
+    shard: Option<ShardId>,
     /// Sign the provenance with this Ed25519 key, as `openssl genpkey -algorithm ed25519` writes it
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
@@ -77,18 +88,26 @@ pub struct Dist {
     report: ReportOptions,
 }
 
+#[derive(Subcommand)]
+enum DistCommand {
+    Merge(merge::Merge),
+}
+
 impl Dist {
     /// Runs the command.
     ///
     /// # Errors
     /// The sources or the options are not fit for a release, or something cannot be written.
-    pub fn run(self) -> Result<ExitCode> {
+    pub fn run(mut self) -> Result<ExitCode> {
+        if let Some(DistCommand::Merge(merge)) = self.command.take() {
+            return merge.run();
+        }
         self.report.check()?;
         let key = self.key.as_deref().map(Key::read).transpose()?;
         let workspace = self.place.workspace()?;
         let selection = self.cargo.selection(Vec::new()).0;
         let events = events();
-        let targets = self.rows(&workspace, &selection, &events)?;
+        let (targets, share) = self.rows(&workspace, &selection, &events)?;
         let release = self.release(&workspace, &targets, &selection)?;
         let provider = self.place.provider(&workspace)?;
         let mut prepared = set_up(&*provider, &workspace, &targets, &events)?;
@@ -117,19 +136,24 @@ impl Dist {
         };
         let fit: Vec<Prepared> = tested.into_iter().filter(passed).chain(others).collect();
         let built = if fit.is_empty() { Report::default() } else { run(Mode::Build, &fit, &Events::none())? };
-        let manifest = self.pack(&release, &evidence, &fit, &built, &mut report, &events)?;
+        let mut manifest = self.pack(&release, &evidence, &fit, &built, &mut report, &events)?;
+        match share {
+            // What is made of several archives is made of all parts.
+            Some(_) => manifest.source.shard = share,
+            None => {
+                let more = release.pack_for_all(&mut manifest)?;
+                if !more.is_empty() {
+                    events.note(&format!("and {}", more.join(", ")));
+                }
+            }
+        }
         let differs = match self.check && !manifest.artifacts.is_empty() {
             true => self.differences(&release, &fit, &manifest, &events)?,
             false => Vec::new(),
         };
-        if !manifest.artifacts.is_empty() {
-            let remote = git(workspace.root(), &["remote", "get-url", "origin"]).ok();
-            let statement = provenance::statement(&manifest, remote.as_deref());
-            manifest.write(&release.out, &key.map_or(statement.clone(), |key| key.sign(&statement)))?;
-        }
         let code = self.report.finish(&report)?;
         if !manifest.artifacts.is_empty() {
-            eprintln!("{} archives in {}", manifest.archives().count(), release.out.display());
+            publish(&release, &manifest, key.as_ref())?;
         }
         for difference in &differs {
             eprintln!("not reproducible: {difference}");
@@ -142,8 +166,22 @@ impl Dist {
         row.level == Level::Run && !self.packs_alone
     }
 
+    /// The rows of this machine, and which part of all they are.
+    fn rows(
+        &self,
+        workspace: &Workspace,
+        selection: &Selection,
+        events: &Events,
+    ) -> Result<(Vec<Target>, Option<Share>)> {
+        let rows = self.all_rows(workspace, selection, events)?;
+        Ok(match self.shard.map(|shard| shard.whole_rows(&rows)).transpose()? {
+            Some((own, share)) => (own, Some(share)),
+            None => (rows, None),
+        })
+    }
+
     /// The rows, less those that cannot be tested, unless that is allowed.
-    fn rows(&self, workspace: &Workspace, selection: &Selection, events: &Events) -> Result<Vec<Target>> {
+    fn all_rows(&self, workspace: &Workspace, selection: &Selection, events: &Events) -> Result<Vec<Target>> {
         let rows = find_or_usual_targets(workspace, &self.targets, selection)?;
         let (run, linked): (Vec<Target>, Vec<Target>) = rows.iter().cloned().partition(|row| row.level == Level::Run);
         if linked.is_empty() || self.allow_untested || self.packs_alone || self.sizes {
@@ -168,7 +206,7 @@ impl Dist {
                 }
             }
         }
-        let out = self.out.clone().unwrap_or_else(|| workspace.metadata.target_directory.join("dist").into());
+        let out = out_of(self.out.clone(), workspace);
         let profile = self.cargo.profile().map_or_else(|| own_profile(workspace), Ok)?;
         Release::of(workspace, &packages, profile, out, self.allow_dirty || self.packs_alone || self.sizes)
     }
@@ -218,7 +256,6 @@ impl Dist {
         let rust = &release.workspace.toolchain.release;
         let mut manifest = Manifest::new(&release.origin, rust, &release.profile, &report.provider);
         let tested = report.targets.clone();
-        let mut packed = Vec::new();
         for (row, made) in rows.iter().zip(&built.targets) {
             signals::check()?;
             let tested = tested.iter().find(|outcome| outcome.name == made.name).unwrap_or(made);
@@ -226,10 +263,7 @@ impl Dist {
             let fit = Fit { row, made, tested, starts: !self.packs_alone };
             if made.status == Status::Linked {
                 match release.pack(&fit, evidence, &mut manifest)? {
-                    Ok(names) => {
-                        events.note(&format!("{}: {}", row.target, names.join(", ")));
-                        packed.push(fit);
-                    }
+                    Ok(names) => events.note(&format!("{}: {}", row.target, names.join(", "))),
                     Err(failure) => {
                         outcome.status = Status::Failed;
                         outcome.reason = Some(format!("packed: {}", failure.lines().next().unwrap_or_default()));
@@ -243,10 +277,6 @@ impl Dist {
                 Some(known) => *known = outcome,
                 None => report.targets.push(outcome),
             }
-        }
-        let more = [release.pack_universal(&packed, &mut manifest)?, release.write_installers(&mut manifest)?].concat();
-        if !more.is_empty() {
-            events.note(&format!("and {}", more.join(", ")));
         }
         Ok(manifest)
     }
@@ -292,6 +322,20 @@ impl Dist {
         }
         Ok(differs)
     }
+}
+
+/// The folder for archives.
+fn out_of(chosen: Option<PathBuf>, workspace: &Workspace) -> PathBuf {
+    chosen.unwrap_or_else(|| workspace.metadata.target_directory.join("dist").into())
+}
+
+/// Writes what tells of a release, which is the last of it.
+fn publish(release: &Release<'_>, manifest: &Manifest, key: Option<&Key>) -> Result<()> {
+    let remote = git(release.workspace.root(), &["remote", "get-url", "origin"]).ok();
+    let statement = provenance::statement(manifest, remote.as_deref());
+    manifest.write(&release.out, &key.map_or(statement.clone(), |key| key.sign(&statement)))?;
+    eprintln!("{} archives in {}", manifest.archives().count(), release.out.display());
+    Ok(())
 }
 
 /// The profile for releases: `dist` where the workspace has one.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use cargo_metadata::Package;
 
 use super::files_below;
@@ -81,7 +81,10 @@ impl Contents {
             add(&from, include.trim_start_matches("./").trim_end_matches('/'), &mut entries)?;
         }
         for entry in &entries {
-            fs::File::open(&entry.file).with_context(|| format!("cannot read {}", entry.file.display()))?;
+            let failed = || format!("cannot read {}", entry.file.display());
+            // Whoever opens a pipe waits.
+            ensure!(fs::metadata(&entry.file).with_context(failed)?.is_file(), "{} is no file", entry.file.display());
+            fs::File::open(&entry.file).with_context(failed)?;
         }
         Ok(Contents { package: package.name.to_string(), version: package.version.to_string(), entries })
     }

@@ -5,18 +5,22 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs;
 use std::path::Path;
 
-use anyhow::Result;
-use serde::Serialize;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::origin::Origin;
 use crate::cache::write_whole;
-use crate::outcome::{Counts, StdOrigin};
+use crate::outcome::{Counts, Share, StdOrigin};
+
+/// Its file.
+const MANIFEST: &str = "dist-manifest.json";
 
 /// The manifest.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Manifest {
     /// The packages.
     pub releases: Vec<Release>,
@@ -28,7 +32,7 @@ pub struct Manifest {
 }
 
 /// One package.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Release {
     /// Its name.
     pub app_name: String,
@@ -39,10 +43,10 @@ pub struct Release {
 }
 
 /// The source of a release.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// The version of cross-flake.
-    pub version: &'static str,
+    pub version: String,
     /// The commit; none where there is no git repository.
     pub commit: Option<String>,
     /// Files differed from it.
@@ -55,31 +59,34 @@ pub struct Source {
     pub profile: String,
     /// The provider of the environments.
     pub provider: String,
+    /// The part of the release that this is, where several machines share one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Share>,
 }
 
 /// One file of a release.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Artifact {
     /// Its file's name.
     pub name: String,
     /// cargo-dist's word: `executable-zip` for archives of programs in all forms, `symbols`, `sbom`, `installer`.
-    pub kind: &'static str,
+    pub kind: String,
     /// The triples that it is for.
     pub target_triples: Vec<String>,
     /// What is in it.
     pub assets: Vec<Asset>,
     /// Its hashes: `sha256`.
-    pub checksums: BTreeMap<&'static str, String>,
+    pub checksums: BTreeMap<String, String>,
     /// Its size and its proof; none for what only goes with an archive.
-    #[serde(rename = "cross-flake", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "cross-flake", default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
 }
 
 impl Artifact {
     /// A file of which no more is known.
-    pub fn new(name: String, kind: &'static str, sha256: String) -> Artifact {
-        let checksums = BTreeMap::from([("sha256", sha256)]);
-        Artifact { name, kind, target_triples: Vec::new(), assets: Vec::new(), checksums, proof: None }
+    pub fn new(name: String, kind: &str, sha256: String) -> Artifact {
+        let checksums = BTreeMap::from([("sha256".to_owned(), sha256)]);
+        Artifact { name, kind: kind.to_owned(), target_triples: Vec::new(), assets: Vec::new(), checksums, proof: None }
     }
 
     /// Its SHA-256.
@@ -89,18 +96,18 @@ impl Artifact {
 }
 
 /// A file in an archive.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Asset {
     /// Its name.
     pub name: String,
     /// Its path below the archive's folder.
     pub path: String,
     /// `executable`, `license`, `readme`, `changelog` or `unknown`.
-    pub kind: &'static str,
+    pub kind: String,
 }
 
 /// What was done with the programs of an archive before it was written.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Proof {
     /// The row's name.
     pub target: String,
@@ -128,22 +135,37 @@ impl Manifest {
     /// A manifest without archives.
     pub fn new(origin: &Origin, rust: &str, profile: &str, provider: &str) -> Manifest {
         let source = Source {
-            version: env!("CARGO_PKG_VERSION"),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             commit: origin.commit.clone(),
             dirty: origin.dirty,
             source_date_epoch: origin.time,
             rust: rust.to_owned(),
             profile: profile.to_owned(),
             provider: provider.to_owned(),
+            shard: None,
         };
         Manifest { releases: Vec::new(), artifacts: BTreeMap::new(), source }
+    }
+
+    /// Reads the manifest of a release.
+    ///
+    /// # Errors
+    /// The folder has none, or it is not one of ours.
+    pub fn read(folder: &Path) -> Result<Manifest> {
+        let file = folder.join(MANIFEST);
+        let text = fs::read(&file).with_context(|| format!("{} holds no release", folder.display()))?;
+        serde_json::from_slice(&text).with_context(|| format!("{} is no manifest of `dist`", file.display()))
     }
 
     /// Adds an archive of this package.
     pub fn add(&mut self, package: &str, version: &str, artifact: Artifact) {
         let name = artifact.name.clone();
         match self.releases.iter_mut().find(|release| release.app_name == package) {
-            Some(release) => release.artifacts.push(name.clone()),
+            // The same order whichever machine packed which.
+            Some(release) => {
+                let place = release.artifacts.binary_search(&name).unwrap_or_else(|place| place);
+                release.artifacts.insert(place, name.clone());
+            }
             None => self.releases.push(Release {
                 app_name: package.to_owned(),
                 app_version: version.to_owned(),
@@ -169,7 +191,7 @@ impl Manifest {
         write_whole(&folder.join("release-notes.md"), self.notes()?.as_bytes(), false)?;
         write_whole(&folder.join("provenance.intoto.jsonl"), format!("{statement}\n").as_bytes(), false)?;
         let text = serde_json::to_string_pretty(self)? + "\n";
-        write_whole(&folder.join("dist-manifest.json"), text.as_bytes(), false)
+        write_whole(&folder.join(MANIFEST), text.as_bytes(), false)
     }
 
     /// The table of the release's notes.

@@ -8,6 +8,8 @@
 //! 4. [`symbols`] are parted from the programs, [`archive`] packs, [`smoke`] starts what was packed, [`universal`] makes one program of
 //!    macOS's two.
 //! 5. [`manifest`], [`sbom`] and [`provenance`] tell of it, and an [`installer`] brings it to users.
+//!
+//! Where several machines share the work, [`join`] makes one release of their parts.
 
 pub mod archive;
 pub mod auditable;
@@ -16,6 +18,7 @@ pub mod dependencies;
 pub mod difference;
 pub mod evidence;
 pub mod installer;
+pub mod join;
 pub mod manifest;
 pub mod origin;
 pub mod provenance;

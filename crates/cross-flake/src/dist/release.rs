@@ -22,6 +22,11 @@ use crate::provider::Prepared;
 use crate::targets::{Level, StdKind};
 use crate::workspace::{Smoke, Workspace};
 
+/// The manifest's word for an archive of programs.
+const PROGRAMS: &str = "executable-zip";
+/// The manifest's word for a program.
+const EXECUTABLE: &str = "executable";
+
 /// What a release is made of.
 pub struct Release<'a> {
     /// The sources.
@@ -161,7 +166,7 @@ impl<'a> Release<'a> {
             target_triples: vec![target.triple.clone()],
             assets: assets(&programs, &entries),
             proof: Some(proof),
-            ..Artifact::new(archive.name.clone(), "executable-zip", archive.sha256.clone())
+            ..Artifact::new(archive.name.clone(), PROGRAMS, archive.sha256.clone())
         };
         self.keep(directory.path(), &archive.name)?;
         manifest.add(&contents.package, &contents.version, artifact);
@@ -186,37 +191,44 @@ impl<'a> Release<'a> {
         Ok(Ok(archive.name))
     }
 
+    /// Adds what is made of several archives: programs for both processors of macOS, and installers. Returns the files' names.
+    ///
+    /// # Errors
+    /// One cannot be made or written.
+    pub fn pack_for_all(&self, manifest: &mut Manifest) -> Result<Vec<String>> {
+        Ok([self.pack_universal(manifest)?, self.write_installers(manifest)?].concat())
+    }
+
     /// Merges the programs for macOS's two processors, where both are packed. Returns the archives' names.
     ///
     /// # Errors
     /// They cannot be merged, or an archive cannot be written.
-    pub fn pack_universal(&self, fits: &[Fit<'_>], manifest: &mut Manifest) -> Result<Vec<String>> {
+    fn pack_universal(&self, manifest: &mut Manifest) -> Result<Vec<String>> {
         let mut names = Vec::new();
-        let [Some(one), Some(other)] =
-            universal::PARTS.map(|triple| fits.iter().find(|fit| fit.row.target.triple == triple))
-        else {
-            return Ok(names);
-        };
         for Packed { contents, .. } in &self.packages {
+            let folders = universal::PARTS.map(|triple| folder_of(contents, triple));
+            let known =
+                folders.each_ref().map(|folder| manifest.artifacts.get(&format!("{folder}.{}", Form::Tar.suffix())));
+            let [Some(one), Some(other)] = known else { continue };
             let directory = tempfile::tempdir_in(&self.out).context("cannot make a directory")?;
-            let programs = |fit: &Fit<'_>| -> Vec<Entry> {
-                let own = fit.made.built.iter().filter(|program| program.package == contents.package);
-                own.map(|program| symbols::entry(&program.file)).collect()
-            };
-            let merged = universal::merge([&programs(one), &programs(other)], directory.path())?;
-            if merged.is_empty() {
-                continue;
+            let mut programs = Vec::new();
+            for (artifact, folder) in [one, other].into_iter().zip(&folders) {
+                archive::unpack(&self.out.join(&artifact.name), Form::Tar, directory.path())?;
+                let own = artifact.assets.iter().filter(|asset| asset.kind == EXECUTABLE);
+                let entry = |asset: &Asset| symbols::entry(&directory.path().join(folder).join(&asset.path));
+                programs.push(own.map(entry).collect::<Vec<_>>());
             }
-            let (form, folder) = (Form::of(&one.row.target), folder_of(contents, universal::TRIPLE));
+            let proof = other.proof.clone();
+            let merged = universal::merge([&programs[0], &programs[1]], directory.path())?;
+            let folder = folder_of(contents, universal::TRIPLE);
             let entries = [merged.clone(), contents.entries.clone()].concat();
-            let archive = self.archive(directory.path(), form, &folder, &entries)?;
+            let archive = self.archive(directory.path(), Form::Tar, &folder, &entries)?;
             self.keep(directory.path(), &archive.name)?;
-            let proof = Proof { bytes: archive.bytes, target: "macos".to_owned(), ..proof(other, None, true) };
             let artifact = Artifact {
                 target_triples: vec![universal::TRIPLE.to_owned()],
                 assets: assets(&merged, &entries),
-                proof: Some(proof),
-                ..Artifact::new(archive.name.clone(), "executable-zip", archive.sha256)
+                proof: proof.map(|proof| Proof { bytes: archive.bytes, target: "macos".to_owned(), ..proof }),
+                ..Artifact::new(archive.name.clone(), PROGRAMS, archive.sha256)
             };
             manifest.add(&contents.package, &contents.version, artifact);
             names.push(archive.name);
@@ -228,7 +240,7 @@ impl<'a> Release<'a> {
     ///
     /// # Errors
     /// One cannot be written.
-    pub fn write_installers(&self, manifest: &mut Manifest) -> Result<Vec<String>> {
+    fn write_installers(&self, manifest: &mut Manifest) -> Result<Vec<String>> {
         let mut names = Vec::new();
         for Packed { package, contents, url, .. } in &self.packages {
             let programs: Vec<&str> =
@@ -259,7 +271,7 @@ impl<'a> Release<'a> {
         manifest: &mut Manifest,
         contents: &Contents,
         name: &str,
-        kind: &'static str,
+        kind: &str,
         text: &str,
         triple: Option<&str>,
     ) -> Result<()> {
@@ -298,7 +310,7 @@ fn assets(programs: &[Entry], entries: &[Entry]) -> Vec<Asset> {
     let asset = |entry: &Entry| Asset {
         name: entry.path.rsplit('/').next().unwrap_or_default().to_owned(),
         path: entry.path.clone(),
-        kind: if programs.contains(entry.path.as_str()) { "executable" } else { kind_of(&entry.path) },
+        kind: if programs.contains(entry.path.as_str()) { EXECUTABLE } else { kind_of(&entry.path) }.to_owned(),
     };
     entries.iter().map(asset).collect()
 }

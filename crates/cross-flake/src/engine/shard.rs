@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::suites::Chosen;
 use super::timings::{BUILD, Timings};
@@ -39,6 +39,26 @@ impl FromStr for ShardId {
             Some((number, of)) if (1..=of).contains(&number) => Ok(ShardId { number, of }),
             _ => Err("expected K/N, such as 2/5 for the second of five".to_owned()),
         }
+    }
+}
+
+impl ShardId {
+    /// Parts rows that are built and run as a whole, whatever they cost: every machine must know of the same parts without any past.
+    /// Returns this machine's, and what is said of it.
+    ///
+    /// # Errors
+    /// There are more parts than rows.
+    pub fn whole_rows(self, rows: &[Target]) -> Result<(Vec<Target>, Share)> {
+        ensure!(self.of <= rows.len(), "{} parts are more than the {} targets", self.of, rows.len());
+        let own = rows.iter().skip(self.number - 1).step_by(self.of).cloned().collect();
+        Ok((own, self.share(rows.iter().map(|row| row.name.clone()).collect(), &rows.len())))
+    }
+
+    /// What is said of it, with a hash of the plan.
+    fn share(self, rows: Vec<String>, plan: &impl Hash) -> Share {
+        let mut hasher = StableHasher::default();
+        (self.of, plan).hash(&mut hasher);
+        Share { number: self.number, of: self.of, plan: format!("{:016x}", hasher.finish()), rows }
     }
 }
 
@@ -196,14 +216,7 @@ impl Shard {
 
     /// What a report says of it.
     pub fn share(&self) -> Share {
-        let mut hasher = StableHasher::default();
-        (self.id.of, &self.rows).hash(&mut hasher);
-        Share {
-            number: self.id.number,
-            of: self.id.of,
-            plan: format!("{:016x}", hasher.finish()),
-            rows: self.rows.iter().map(|row| row.name.clone()).collect(),
-        }
+        self.id.share(self.rows.iter().map(|row| row.name.clone()).collect(), &self.rows)
     }
 
     fn place(&self) -> usize {

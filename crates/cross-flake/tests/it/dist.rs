@@ -17,7 +17,7 @@ const LICENCE: &str = "Do as you like.\n";
 
 /// The fixture with a licence, a manual and a path of its own in the program, a dependency, and another of its build script, all of it in
 /// a commit.
-fn released() -> Fixture {
+pub fn released() -> Fixture {
     let fixture = Fixture::new("small");
     for name in ["inner", "helper"] {
         fixture.write(
@@ -49,11 +49,11 @@ fn released() -> Fixture {
     fixture
 }
 
-fn out(fixture: &Fixture) -> PathBuf {
+pub fn out(fixture: &Fixture) -> PathBuf {
     fixture.path("target").join("dist")
 }
 
-fn manifest(folder: &Path) -> Value {
+pub fn manifest(folder: &Path) -> Value {
     serde_json::from_slice(&fs::read(folder.join("dist-manifest.json")).unwrap()).unwrap()
 }
 
@@ -379,6 +379,16 @@ fn what_is_not_fit_for_a_release_is_refused_before_anything_is_built() {
     fixture.commit();
     refused(&["small 0.1.0 is released already: the tag v0.1.0 is at ", "raise the version in "]);
     fixture.git(&["tag", "--delete", "v0.1.0"]);
+
+    let link = fixture.root().join("manual/other.1");
+    std::os::unix::fs::symlink("nowhere", &link).unwrap();
+    fixture.commit();
+    refused(&["cannot read ", "manual/other.1: No such file"]);
+    fs::remove_file(&link).unwrap();
+    fixture.commit();
+    // Of which git knows nothing.
+    fixture.command("mkfifo", &[link.to_str().unwrap()]).succeeds();
+    refused(&["manual/other.1 is no file"]);
 
     fs::remove_dir_all(fixture.root().join("manual")).unwrap();
     fixture.commit();

@@ -10,6 +10,7 @@ mod company;
 mod compilers;
 mod costs;
 mod dist;
+mod dist_parts;
 mod doors;
 mod environments;
 mod failures;

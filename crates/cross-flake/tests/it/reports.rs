@@ -326,6 +326,13 @@ fn a_workflow_does_what_it_says() {
     let release = ci(&["github", "--release", BOTH[0], "macos-arm64"]);
     let dist = "cargo cross-flake dist x86_64-linux macos-arm64 --allow-untested --check";
     assert!(commands(&release).contains(&dist), "{release}");
+    let release = ci(&["github", "--release", "--shards", "2"]);
+    let part = "cargo cross-flake dist --check --shard ${{ matrix.shard }}/2 --out target/part-${{ matrix.shard }}";
+    assert!(commands(&release).contains(&part), "{release}");
+    assert!(commands(&release).contains(&"cargo cross-flake dist merge target/part-*"), "{release}");
+    assert!(
+        ci(&["gitlab", "--release", "--shards", "2"]).contains("    - cargo cross-flake dist merge target/part-*\n")
+    );
     assert!(ci(&["gitlab", "--release"]).contains("    - cargo cross-flake dist --check\n"));
 
     assert!(ci(&["gitlab", "--shards", "3"]).contains("  parallel: 3\n"));
