@@ -23,6 +23,10 @@ let
   # For Microsoft's ABI clang looks for one of this name.
   linker = if row.isMsvc then "lld-link" else "${row.name}-ld";
 
+  # Microsoft's ABI has a C++ library of its own.
+  hasCxx = row.hasLibc && !row.isMsvc;
+
+  # With libc++ as an output of its own: what is built with it would else compile it each time.
   toolchain =
     let
       recipe = builtins.path {
@@ -39,10 +43,11 @@ let
           ];
       };
     in
-    runCommand "toolchain-for-${row.name}" { } ''
+    runCommand "toolchain-for-${row.name}" { outputs = [ "out" ] ++ lib.optional hasCxx "cxx"; } ''
       export ZIG_GLOBAL_CACHE_DIR=$TMPDIR/zig
-      mkdir $out
-      sh ${recipe}/sysroot.sh ${lib.getExe zig} ${zigTarget} "${row.zig-cpu or ""}" $out
+      make() { mkdir "$1" && sh ${recipe}/sysroot.sh ${lib.getExe zig} ${zigTarget} "${row.zig-cpu or ""}" "$@"; }
+      make $out
+      ${lib.optionalString hasCxx "make $cxx c++"}
     '';
 in
 {
@@ -102,7 +107,7 @@ in
             "@SDK@" = "${toolchain}/sysroot/usr/lib";
             "@DEBIAN@" = row.debian or "";
             "@CACHE@" = zigCache;
-            "@CXX@" = ''"$ZIG_GLOBAL_CACHE_DIR/c++-${baseNameOf "${toolchain}"}"'';
+            "@CXX@" = "${if hasCxx then toolchain.cxx else toolchain}";
             "@PREFIXES@" = lib.escapeShellArgs (map toString libraries);
           }
         );

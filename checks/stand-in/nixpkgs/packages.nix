@@ -22,10 +22,11 @@ let
         // {
           inherit name system;
           # `nix develop` reads the variable.
-          outputs = [ "out" ];
+          outputs = attrs.outputs or [ "out" ];
           builder = "/bin/bash";
           args = [ ./setup.sh ];
           PATH = machine.path;
+          zigCache = machine.zig-cache;
         }
       );
     in

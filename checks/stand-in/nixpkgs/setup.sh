@@ -5,6 +5,8 @@ for package in ${nativeBuildInputs-} ${packages-}; do
 done
 export PATH TMPDIR="${TMPDIR:-$NIX_BUILD_TOP}"
 cd "$NIX_BUILD_TOP"
+# Where builds have zig keep what it compiles: the C libraries of the rows are there, as the portable provider has made them.
+ln -s "$zigCache" zig
 
 if [ "${buildCommand-}" ]; then
     eval "$buildCommand"

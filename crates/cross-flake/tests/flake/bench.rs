@@ -199,6 +199,7 @@ impl Bench {
             "rust": any["path"][0],
             "cargo-home": std::env::var_os("CARGO_HOME").map_or_else(|| home().join(".cargo"), PathBuf::from),
             "zlib-source": found("zlib-source/*/src/zlib"),
+            "zig-cache": cache.join("zig-cache"),
             "targets": targets,
             "tools": {
                 "cc": which(&["cc"]),
