@@ -1,5 +1,6 @@
 //! The time that xtask itself takes: to say something, and to start a program of a target.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -145,6 +146,7 @@ fn test_programs(bench: &Bench, rows: &[Row]) -> Result<Vec<Option<PathBuf>>> {
         cargo_args: vec!["--lib".into(), "--target-dir".into(), folder.to_string_lossy().into_owned()],
         test_args: Vec::new(),
         objects: None,
+        beside: BTreeMap::new(),
     };
     let ready: Vec<Ready<'_>> = rows.iter().map(|(target, environment)| Ready { target, environment }).collect();
     let mut programs = vec![None; rows.len()];

@@ -1,5 +1,6 @@
 //! One cargo invocation for many targets, and what it reports.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -60,6 +61,9 @@ pub struct BuildRequest {
     pub test_args: Vec<String>,
     /// The directory of objects for programs; see [`objects`].
     pub objects: Option<PathBuf>,
+    /// Variables of the host's own row, where the run has it but these rows do not: cargo links crates for the host by that row's linker,
+    /// and their build scripts read what has its triple. With others, cargo would build all of them again.
+    pub beside: BTreeMap<String, String>,
 }
 
 /// A row and its environment, ready to be built.
@@ -158,6 +162,7 @@ pub fn given(args: &[String], options: &[&str]) -> bool {
 fn cargo(workspace: &Workspace, request: &BuildRequest, ready: &[Ready<'_>], verb: &[&str]) -> Result<Command> {
     let environments: Vec<&Environment> = ready.iter().map(|r| r.environment).collect();
     let mut command = cargo_in(&environments)?;
+    command.envs(&request.beside);
     command.args(verb);
     for package in &request.packages {
         command.args(["--package", package]);

@@ -23,7 +23,7 @@ pub mod suites;
 mod timings;
 pub mod units;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -125,6 +125,7 @@ impl Request {
             cargo_args: self.cargo_args.clone(),
             test_args: self.test_args.clone(),
             objects: self.objects.clone(),
+            beside: BTreeMap::new(),
         }
     }
 
@@ -359,7 +360,15 @@ impl<'a> Run<'a> {
 
     /// Returns the order to cargo for the rows of one group.
     fn build_request(&self, group: &[usize]) -> BuildRequest {
-        self.request.order(&self.rows[group[0]].packages)
+        let mut request = self.request.order(&self.rows[group[0]].packages);
+        let is_own = |index: &usize| self.rows[*index].target.triple == self.workspace.toolchain.host;
+        if let Some(own) = (0..self.rows.len()).find(is_own).filter(|own| !group.contains(own)) {
+            // The linker is for what the host starts, too: cargo knows no other. Runner and flags are for the row alone.
+            let is_for_both = |name: &str| !name.starts_with("CARGO_") || name.ends_with("_LINKER");
+            let variables = self.rows[own].environment.scoped.iter().filter(|(name, _)| is_for_both(name));
+            request.beside = variables.map(|(name, value)| (name.clone(), value.clone())).collect();
+        }
+        request
     }
 
     fn build_group(&self, group: &[usize]) -> Result<()> {

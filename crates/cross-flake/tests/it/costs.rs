@@ -29,6 +29,27 @@ fn another_target_adds_its_own_crates_only_and_what_is_there_is_not_built_again(
     assert_eq!(crates(&report), (for_build_machine, vec![rows[0], rows[0]]));
 }
 
+/// Two invocations of cargo for one workspace, of which one has the host's own row: what both compile for the host is linked by that row's
+/// linker, or neither.
+#[test]
+fn what_is_there_is_not_built_again_where_rows_have_packages_of_their_own() {
+    let fixture = Fixture::new("with-c");
+    let manifest = fs::read_to_string(fixture.root().join("Cargo.toml")).unwrap();
+    fixture.write("Cargo.toml", &manifest.replace("\nmembers = [\"answer\"]", "\nmembers = [\"answer\", \"more\"]"));
+    fixture.write(
+        "more/Cargo.toml",
+        "[package]\nname = \"more\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[package.metadata.cross-flake]\n\
+         targets = [\"aarch64-linux\"]\n\n[build-dependencies]\ncc = \"1\"\n",
+    );
+    fixture.write("more/build.rs", "fn main() { println!(\"{:?}\", cc::Build::new().get_files().count()) }\n");
+    fixture.write("more/src/lib.rs", "#[test]\nfn passes() {}\n");
+    let both = || fixture.for_both("test", &["--json"]).succeeds().json();
+    let first = both();
+    assert_eq!(first["groups"].as_array().unwrap().len(), 2, "{first}");
+    let second = both();
+    assert_eq!(crates(&second), (0, vec![0, 0]), "{second}");
+}
+
 #[test]
 fn nothing_but_one_cargo_and_two_questions_to_rustc_comes_before_an_answer() {
     let fixture = Fixture::new("small");
