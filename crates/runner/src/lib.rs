@@ -18,12 +18,13 @@ mod spec;
 #[cfg(test)]
 mod tests;
 mod variables;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::{ffi::OsStrExt, process::CommandExt};
-use std::path::Path;
-use std::process::{Child, Command};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs, io};
 
 use anyhow::{Context, bail};
@@ -42,11 +43,13 @@ use reaper::{wait_for, watched_signals};
 use refusal::{Refusal, Step, explain};
 use room::{Door, ROOM_VARIABLE, Room};
 use variables::{environment, root_in};
+use watch::Watch;
 
 pub use command::{SPECS, by_command, by_name};
 pub use namespace::probe;
 pub use reaper::{descendants, sweep};
 pub use spec::{Entered, PREFIX, ROOT_VARIABLE, RunnerKind, RunnerSpec, STATUS_VARIABLE, Status};
+pub use watch::{Seen, WATCH_VARIABLE};
 
 /// Returns a number of /proc/self/status; those that we ask for are written in hexadecimal or have one digit.
 fn status_mask(name: &str) -> u64 {
@@ -84,13 +87,15 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
     }
     let room = room_of_caller()?;
     let environment = environment(spec, Path::new(program), room.as_ref());
+    let watches = env::var_os(WATCH_VARIABLE).is_some() && spec.kind != RunnerKind::Wine;
     let start = Start {
-        emulator: emulator_of(spec, program, &environment)?,
+        emulator: emulator_of(spec, program, &environment, watches)?,
         by_kernel: spec.kind == RunnerKind::QemuUser && entries.iter().any(|entry| entry.matches(&head)),
         program,
         args,
         environment,
         mask,
+        emulators: watches.then(|| spec.emulators()),
     };
     let mut status = Status { entered: Entered::Direct, refused: None };
     let child = if let Some(room) = room {
@@ -116,11 +121,15 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
         start.by(Way::Direct)
     };
     let child = child.map_err(|error| explain_exec(spec, program, error))?;
-    if let Some(path) = env::var_os(STATUS_VARIABLE) {
-        let written = serde_json::to_vec(&status).map_err(io::Error::from).and_then(|json| fs::write(&path, json));
-        written.unwrap_or_else(|error| eprintln!("cross-flake-runner: {}: {error}", Path::new(&path).display()));
-    }
-    let code = wait_for(Pid::from_raw(child.id() as i32), &watched)?;
+    tell(STATUS_VARIABLE, &status);
+    let code = match child {
+        Running::Alone(child) => wait_for(child, &watched)?,
+        Running::Watched(mut watch) => {
+            let code = watch.wait_for(&watched)?;
+            tell(WATCH_VARIABLE, &watch.seen());
+            code
+        }
+    };
     if spec.kind == RunnerKind::Wine {
         sweep(&WINE_SHARED);
         if code == DLL_NOT_FOUND {
@@ -132,13 +141,29 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
     Ok(code)
 }
 
+/// Writes to the file that a variable names, if it is there.
+fn tell(variable: &str, what: &impl serde::Serialize) {
+    if let Some(path) = env::var_os(variable) {
+        let written = serde_json::to_vec(what).map_err(io::Error::from).and_then(|json| fs::write(&path, json));
+        written.unwrap_or_else(|error| eprintln!("cross-flake-runner: {}: {error}", Path::new(&path).display()));
+    }
+}
+
 /// Returns the emulator of a program and its arguments.
 fn emulator_of(
     spec: &RunnerSpec,
     program: &OsStr,
     environment: &BTreeMap<OsString, OsString>,
+    watches: bool,
 ) -> anyhow::Result<Vec<OsString>> {
     let mut emulator: Vec<OsString> = spec.command.iter().map(OsString::from).collect();
+    if spec.kind == RunnerKind::Wasmtime && watches {
+        // What it keeps of earlier runs would seem to be the program's.
+        emulator
+            .iter_mut()
+            .filter(|word| word.as_bytes().starts_with(b"-Ccache"))
+            .for_each(|word| *word = "-Ccache=n".into());
+    }
     if spec.kind == RunnerKind::Wasmtime
         // Before what ends wasmtime's own arguments.
         && let Some(end) = emulator.iter().position(|word| word == "--")
@@ -165,10 +190,18 @@ struct Start<'a> {
     environment: BTreeMap<OsString, OsString>,
     /// The signals that were blocked before the runner blocked others.
     mask: SigSet,
+    /// What it does to the world around it is to be seen; these are the emulators that it may run in.
+    emulators: Option<Vec<PathBuf>>,
+}
+
+/// A program that was started.
+enum Running {
+    Alone(Pid),
+    Watched(Box<Watch>),
 }
 
 impl Start<'_> {
-    fn by(&self, way: Way) -> io::Result<Child> {
+    fn by(&self, way: Way) -> io::Result<Running> {
         let registered = match &way {
             Way::Direct => false,
             Way::Own(_) => true,
@@ -177,32 +210,40 @@ impl Start<'_> {
         let emulator = if registered && self.by_kernel { &[] } else { &self.emulator[..] };
         let line = emulator.iter().map(OsString::as_os_str).chain([self.program]);
         let line: Vec<_> = line.chain(self.args.iter().map(OsString::as_os_str)).collect();
+        let is_path = line[0].as_bytes().contains(&b'/');
+        let (runner, mask) = (getpid(), self.mask);
+        // System calls only, and the errors are numbers.
+        let prepare = move || -> io::Result<()> {
+            match &way {
+                Way::Direct => Ok(()),
+                Way::Own(namespace) => namespace.enter(),
+                Way::Shared(door, _) => door.enter(),
+            }
+            .map_err(Refusal::pack)?;
+            prctl::set_pdeathsig(Signal::SIGKILL)?;
+            if getppid() != runner {
+                return Err(Errno::ESRCH.into());
+            }
+            Ok(mask.thread_set_mask()?)
+        };
+        let exact = is_path.then(|| exact(&line, &self.environment)).transpose()?;
+        if let (Some(exact), Some(emulators)) = (&exact, &self.emulators) {
+            return Watch::start(prepare, exact, emulators).map(|watch| Running::Watched(Box::new(watch)));
+        }
         let mut command = Command::new(line[0]);
         command.args(&line[1..]).env_clear().envs(&self.environment);
-        let exact = line[0].as_bytes().contains(&b'/').then(|| exact(&line, &self.environment)).transpose()?;
-        let (runner, mask) = (getpid(), self.mask);
-        // SAFETY: system calls only, and the errors are numbers. execve makes two vectors of pointers, which is
-        // sound because this process has one thread.
+        // SAFETY: execve makes two vectors of pointers, which is sound because this process has one thread.
         unsafe {
             command.pre_exec(move || {
-                match &way {
-                    Way::Direct => Ok(()),
-                    Way::Own(namespace) => namespace.enter(),
-                    Way::Shared(door, _) => door.enter(),
-                }
-                .map_err(Refusal::pack)?;
-                prctl::set_pdeathsig(Signal::SIGKILL)?;
-                if getppid() != runner {
-                    return Err(Errno::ESRCH.into());
-                }
-                mask.thread_set_mask()?;
+                prepare()?;
                 match &exact {
                     Some((argv, envp)) => Err(execve(&argv[0], argv, envp).unwrap_err().into()),
                     None => Ok(()),
                 }
             })
         };
-        command.spawn()
+        let child = command.spawn()?;
+        Ok(Running::Alone(Pid::from_raw(child.id().cast_signed())))
     }
 }
 

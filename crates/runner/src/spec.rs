@@ -54,6 +54,15 @@ impl RunnerSpec {
     }
 }
 
+impl RunnerSpec {
+    /// Returns the programs that play the machine.
+    pub(crate) fn emulators(&self) -> Vec<PathBuf> {
+        let own = self.command.first().map(PathBuf::from);
+        let all = own.into_iter().chain(self.binfmt.values().cloned());
+        all.filter_map(|program| program.canonicalize().ok()).collect()
+    }
+}
+
 /// A layer between a program and this machine.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]

@@ -9,6 +9,7 @@ use cross_flake_inspect::inspect;
 
 use super::room::{ROOM_VARIABLE, Room};
 use super::spec::{PREFIX, ROOT_VARIABLE, RunnerKind, RunnerSpec, STATUS_VARIABLE};
+use super::watch::WATCH_VARIABLE;
 
 /// Variables of a spec that say where things are. They replace the caller's; of all others the caller's wins, so
 /// that `QEMU_CPU=cortex-a53 cargo test` does what it says.
@@ -16,7 +17,7 @@ const PLACES: [&str; 7] = ["HOME", "QEMU_LD_PREFIX", "WINEARCH", "WINELOADER", "
 
 /// Returns the variables of a program: the caller's and those of the spec. A place replaces the caller's, anything else yields to it.
 pub(super) fn environment(spec: &RunnerSpec, program: &Path, room: Option<&Room>) -> BTreeMap<OsString, OsString> {
-    let ours = [STATUS_VARIABLE, ROOM_VARIABLE].map(OsStr::new);
+    let ours = [STATUS_VARIABLE, ROOM_VARIABLE, WATCH_VARIABLE].map(OsStr::new);
     let mut all: BTreeMap<_, _> = env::vars_os().filter(|(name, _)| !ours.contains(&name.as_os_str())).collect();
     for (name, value) in room.iter().flat_map(|room| &room.variables) {
         match value {
