@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub enum Status {
     /// Its tests ran on it and all passed.
     Passed,
+    /// The same, but the results of some or all of its programs are those of earlier runs, since when nothing has changed.
+    Kept,
     /// It was not built, or a test failed.
     Failed,
     /// Built, linked and inspected; nothing was run.
@@ -25,6 +27,7 @@ impl std::fmt::Display for Status {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {
             Status::Passed => "passed",
+            Status::Kept => "passed (kept)",
             Status::Failed => "failed",
             Status::Linked => "linked",
             Status::Checked => "checked",
@@ -161,7 +164,7 @@ impl Report {
         let bad = |o: &Outcome| match o.status {
             Status::Failed => true,
             Status::Skipped => !allow_skips,
-            Status::Passed | Status::Linked | Status::Checked => false,
+            Status::Passed | Status::Kept | Status::Linked | Status::Checked => false,
         };
         u8::from(self.targets.iter().any(bad))
     }
@@ -176,7 +179,7 @@ impl Report {
         if self.targets.is_empty() {
             return "nothing was run".to_owned();
         }
-        [Status::Passed, Status::Linked, Status::Checked, Status::Failed, Status::Skipped]
+        [Status::Passed, Status::Kept, Status::Linked, Status::Checked, Status::Failed, Status::Skipped]
             .into_iter()
             .filter(|status| self.count(*status) > 0)
             .map(|status| format!("{} {status}", self.count(status)))
@@ -249,6 +252,31 @@ pub struct ProgramResult {
     /// The first run, which failed, if it passed when it was run again alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<Box<ProgramResult>>,
+    /// The emulator's words, where it failed itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emulator: Option<String>,
+    /// It did not run: its result is that of an earlier run, since when nothing has changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
+}
+
+impl ProgramResult {
+    /// A program of which nothing is known yet.
+    pub fn of(title: String) -> ProgramResult {
+        ProgramResult {
+            title,
+            counts: Counts::default(),
+            cases: Vec::new(),
+            failure: None,
+            output: String::new(),
+            seconds: 0.0,
+            binfmt: None,
+            timed_out: false,
+            first: None,
+            emulator: None,
+            kept: false,
+        }
+    }
 }
 
 /// A suite at its end on one row.
@@ -282,6 +310,17 @@ pub struct StepOutcome {
 
 /// The reason of an outcome with programs that had to be run again.
 pub fn passed_alone(programs: &[ProgramResult]) -> Option<String> {
-    let names: Vec<&str> = programs.iter().filter(|p| p.first.is_some()).map(|p| p.title.as_str()).collect();
-    (!names.is_empty()).then(|| format!("failed at first and passed when run again alone: {}", names.join(", ")))
+    let again = programs.iter().filter_map(|program| Some((program.title.as_str(), program.first.as_deref()?)));
+    let (by_emulator, others): (Vec<_>, Vec<_>) = again.partition(|(_, first)| first.emulator.is_some());
+    let words =
+        |(title, first): (&str, &ProgramResult)| format!("{title} ({})", first.emulator.as_deref().unwrap_or_default());
+    let by_emulator: Vec<String> = by_emulator.into_iter().map(words).collect();
+    let others: Vec<&str> = others.into_iter().map(|(title, _)| title).collect();
+    let lists = [
+        ("the emulator failed at first, and passed when run again", by_emulator.join(", ")),
+        ("failed at first and passed when run again alone", others.join(", ")),
+    ];
+    let said: Vec<String> =
+        lists.iter().filter(|(_, names)| !names.is_empty()).map(|(what, names)| format!("{what}: {names}")).collect();
+    (!said.is_empty()).then(|| said.join("; "))
 }

@@ -110,7 +110,7 @@ impl Conformance {
         let events = events();
         let prepared = set_up(&*provider, &workspace, &targets, &events)?;
         let folder = workspace.metadata.target_directory.as_std_path().join("conformance");
-        let limits = Limits { timeout: TIMEOUT, jobs: 1, binfmt: true, rooms: Rooms::none()? };
+        let limits = Limits { timeout: TIMEOUT, jobs: 1, binfmt: true, rooms: Rooms::none()?, kept: None };
         let outcomes = check_all(&prepared, self.cxx, &folder, &limits, &events);
         signals::check()?;
         self.report.finish(&Report {

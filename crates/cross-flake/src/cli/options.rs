@@ -170,6 +170,11 @@ pub(super) struct TestOptions {
     /// package take turns then
     #[arg(long)]
     no_isolation: bool,
+    /// Do not run test programs of which nothing has changed since they passed: neither they, nor their runner, arguments and variables, nor
+    /// what they were seen to read. The report says `passed (kept)`. What uses the network or the date, or leaves something behind, and what
+    /// wine runs, is run every time; so is one kept result in twenty, and if that is not what it was, all are dropped
+    #[arg(long)]
+    cached: bool,
     /// Run only the test programs and suites that failed in the last run of each target, and build only targets that have any. A
     /// target that did not compile runs whole
     #[arg(long)]
@@ -304,6 +309,7 @@ impl TestArguments {
             suites,
             part,
             objects: None,
+            cached: self.tests.cached,
         };
         finish(&self.place, workspace, &targets, &request, &self.report, events)
     }

@@ -45,7 +45,7 @@ pub fn start(
         row.environment.as_ref().map_err(|reason| anyhow::anyhow!("{reason}")).context("a target that was built")?;
     let directory = tempfile::Builder::new().prefix("dist-").tempdir().context("cannot make a temporary directory")?;
     archive::unpack(archive, form, directory.path())?;
-    let limits = Limits { timeout: TIMEOUT, jobs: 1, binfmt: true, rooms: Rooms::none()? };
+    let limits = Limits { timeout: TIMEOUT, jobs: 1, binfmt: true, rooms: Rooms::none()?, kept: None };
     let root = directory.path().join(folder);
     let mut smoke =
         Smoke { by: environment.runner.as_ref().map(|runner| runner.label.clone()).unwrap_or_default(), failure: None };

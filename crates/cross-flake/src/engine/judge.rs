@@ -61,9 +61,11 @@ pub fn judge_programs(outcome: &mut Outcome, programs: Vec<ProgramResult>, envir
         outcome.run_seconds += program.seconds;
     }
     let failed = programs.iter().find_map(|p| Some(format!("{}: {}", p.title, p.failure.as_ref()?)));
+    let kept = programs.iter().filter(|program| program.kept).count();
     outcome.status = match (&failed, outcome.tests.passed) {
         (Some(_), _) => Status::Failed,
         (None, 0) => Status::Linked,
+        (None, _) if kept > 0 => Status::Kept,
         (None, _) => Status::Passed,
     };
     let no_test = "no test ran: its test programs hold none, or all were ignored or filtered out";
@@ -71,6 +73,10 @@ pub fn judge_programs(outcome: &mut Outcome, programs: Vec<ProgramResult>, envir
         Status::Linked => Some(no_test.to_owned()),
         _ => passed_alone(&programs),
     });
+    if outcome.status == Status::Kept && kept < programs.len() {
+        let more = outcome.reason.take().map(|reason| format!("; {reason}")).unwrap_or_default();
+        outcome.reason = Some(format!("{kept} of {} test programs{more}", programs.len()));
+    }
     outcome.programs = programs;
 }
 
@@ -104,7 +110,11 @@ pub(super) fn host_outcome(workspace: &Workspace, programs: Vec<ProgramResult>) 
     Outcome {
         name: BUILD_MACHINE.to_owned(),
         triple: workspace.toolchain.host.clone(),
-        status: if failed.is_some() { Status::Failed } else { Status::Passed },
+        status: match failed {
+            Some(_) => Status::Failed,
+            None if programs.iter().any(|program| program.kept) => Status::Kept,
+            None => Status::Passed,
+        },
         runner: "native".to_owned(),
         binfmt: false,
         std: None,

@@ -8,6 +8,7 @@ pub mod diagnostics;
 pub mod features;
 pub mod job;
 mod judge;
+pub mod kept;
 pub mod last;
 pub mod libtest;
 pub mod objects;
@@ -49,6 +50,7 @@ pub use judge::{judge_programs, skipped};
 
 use job::{Ended, Job, Owner, StepId};
 use judge::{host_outcome, outcome};
+use kept::Kept;
 use last::LastRun;
 use part::Part;
 use programs::Limits;
@@ -96,6 +98,8 @@ pub struct Request {
     pub part: Part,
     /// The directory of objects for programs; see [`objects`].
     pub objects: Option<PathBuf>,
+    /// Test programs of which nothing has changed since they passed are not run; see [`kept`].
+    pub cached: bool,
 }
 
 impl Request {
@@ -114,6 +118,7 @@ impl Request {
             suites: Vec::new(),
             part: Part::All,
             objects: None,
+            cached: false,
         }
     }
 
@@ -247,7 +252,8 @@ pub fn run(
     if let (Some(reason), true) = (rooms.refused(), tests && request.jobs > 1) {
         events.note(&format!("rows of a package take turns: {reason}"));
     }
-    let limits = Limits { timeout: request.timeout, jobs: request.jobs, binfmt: request.binfmt, rooms };
+    let kept = request.cached.then(|| Kept::open(workspace));
+    let limits = Limits { timeout: request.timeout, jobs: request.jobs, binfmt: request.binfmt, rooms, kept };
     let groups = std::thread::scope(|scope| {
         let workers = scope.spawn(|| programs::run_all(&run.queue, &limits, |result| run.end_job(result)));
         let built = {
@@ -259,23 +265,11 @@ pub fn run(
     });
     signals::check()?;
     let groups = groups?;
-    note_written(&limits.rooms, workspace, events);
-    run.report(prepared, provider, groups)
-}
-
-/// Names the files that tests wrote into the workspace and that are not there.
-fn note_written(rooms: &Rooms, workspace: &Workspace, events: &Events) {
-    let written = rooms.written();
-    let root = std::fs::canonicalize(workspace.root()).unwrap_or_default();
-    let names: Vec<_> =
-        written.iter().map(|file| file.strip_prefix(&root).unwrap_or(file).display().to_string()).collect();
-    let (first, rest) = names.split_at(names.len().min(5));
-    if !first.is_empty() {
-        let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
-        let first = first.join(", ");
-        events
-            .note(&format!("tests wrote into the workspace, and that is gone: {first}{more}; --no-isolation keeps it"));
+    limits.rooms.note_written(workspace, events);
+    for line in limits.kept.as_ref().map_or(Ok(Vec::new()), Kept::end)? {
+        events.note(&line);
     }
+    run.report(prepared, provider, groups)
 }
 
 impl<'a> Run<'a> {
@@ -481,7 +475,8 @@ impl<'a> Run<'a> {
             }
         }
         let ran = targets.iter().flat_map(|outcome| {
-            outcome.all_programs().map(|result| (outcome.name.as_str(), result.title.as_str(), result.seconds))
+            let ran = outcome.all_programs().filter(|result| !result.kept);
+            ran.map(|result| (outcome.name.as_str(), result.title.as_str(), result.seconds))
         });
         let built = self.rows.iter().filter(|_| self.request.mode == Mode::Test).map(|row| {
             let name = row.target.name.as_str();

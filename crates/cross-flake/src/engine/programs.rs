@@ -2,10 +2,10 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
@@ -13,14 +13,15 @@ use nix::unistd::Pid;
 
 use super::CPU;
 use super::job::{Ended, Job, Program};
+use super::kept::{self, Kept};
 use super::libtest;
 use super::queue::Queue;
 use super::reasons;
-use super::rooms::Rooms;
+use super::rooms::{OpenRoom, Rooms};
 use crate::events::human_time;
 use crate::host::signals;
 use crate::outcome::{CaseResult, Counts, ProgramResult};
-use cross_flake_runner::{self as runner, Entered, RunnerSpec};
+use cross_flake_runner::{self as runner, Entered, RunnerKind, RunnerSpec, Seen};
 
 /// The time between two looks at a running test; a test that ends between two looks waits at most this long.
 const POLL: Duration = Duration::from_millis(5);
@@ -37,6 +38,8 @@ pub struct Limits {
     pub binfmt: bool,
     /// Keeps programs from disturbing each other.
     pub rooms: Rooms,
+    /// Results of earlier runs, if they are to count.
+    pub kept: Option<Kept>,
 }
 
 impl Job {
@@ -52,16 +55,17 @@ impl Job {
 /// Runs the jobs of a queue until it is closed and empty; `on_end` hears of each.
 ///
 /// A test program that failed in a room or while another ran is run once more as under `cargo test`: when nothing else runs, in the
-/// machine's own directories. If it passes then, [`ProgramResult::first`] says so. One that did not end is given up with the first of its
+/// machine's own directories; so is one whose emulator failed. If it passes then, [`ProgramResult::first`] says so. One that did not end is given up with the first of its
 /// name that does not end then, either.
 pub fn run_all(queue: &Queue, limits: &Limits, on_end: impl Fn(Ended) + Sync) {
     let again: Mutex<Vec<(Job, ProgramResult)>> = Mutex::default();
     std::thread::scope(|scope| {
         for _ in 0..limits.jobs.max(1) {
             scope.spawn(|| {
-                while let Some(taken) = queue.next(|job| limits.rooms.has_one_for(job)) {
-                    let result = run(&taken.job, limits);
+                while let Some(mut taken) = queue.next(|job| limits.rooms.has_one_for(job)) {
+                    let result = run_or_keep(&mut taken.job, limits);
                     let differs = queue.ended(&taken) || limits.rooms.has_one_for(&taken.job);
+                    let differs = differs || result.emulator.is_some();
                     if result.failure.is_some() && differs && taken.job.step.is_none() {
                         again.lock().unwrap_or_else(PoisonError::into_inner).push((taken.job, result));
                     } else {
@@ -77,7 +81,7 @@ pub fn run_all(queue: &Queue, limits: &Limits, on_end: impl Fn(Ended) + Sync) {
             on_end(job.ended(first));
             continue;
         }
-        let mut second = run_in(&job, limits, None);
+        let (mut second, _) = run_in(&job, limits, None, false);
         if second.timed_out {
             endless.push(job.title.clone());
         }
@@ -90,26 +94,49 @@ pub fn run_all(queue: &Queue, limits: &Limits, on_end: impl Fn(Ended) + Sync) {
 
 /// Runs one test program, in a room if there are any.
 pub fn run(job: &Job, limits: &Limits) -> ProgramResult {
-    run_in(job, limits, Some(&limits.rooms))
+    run_in(job, limits, Some(&limits.rooms), false).0
 }
 
-fn run_in(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> ProgramResult {
-    let start = Instant::now();
-    let mut result = ProgramResult {
-        title: job.title.clone(),
-        counts: Counts::default(),
-        cases: Vec::new(),
-        failure: None,
-        output: String::new(),
-        seconds: 0.0,
-        binfmt: None,
-        timed_out: false,
-        first: None,
+/// The same, unless nothing has changed since an earlier run whose result is known.
+fn run_or_keep(job: &mut Job, limits: &Limits) -> ProgramResult {
+    let Some((kept, key)) = limits.kept.as_ref().and_then(|kept| Some((kept, kept.key(job)?))) else {
+        return run(job, limits);
     };
-    match signals::check().and_then(|()| start_and_wait(job, limits, rooms)) {
-        Ok(end) => {
+    let found = kept.find(&key);
+    let found = match found {
+        Some((result, true)) => return result,
+        Some((result, false)) => Some(result),
+        None => None,
+    };
+    let begin = SystemTime::now();
+    let (result, seen) = run_in(job, limits, Some(&limits.rooms), true);
+    if let Some(found) = found {
+        kept.compare(&found, &result);
+    }
+    if result.failure.is_none() {
+        match seen {
+            Some(seen) => kept.keep(&key, job, begin, &seen, &result),
+            None => kept.never(job, "it cannot be watched here"),
+        }
+    }
+    result
+}
+
+/// The same, in a room if there are some, and with what a program was seen to do if it is watched.
+fn run_in(job: &Job, limits: &Limits, rooms: Option<&Rooms>, watch: bool) -> (ProgramResult, Option<Seen>) {
+    let start = Instant::now();
+    let mut result = ProgramResult::of(job.title.clone());
+    let mut seen = None;
+    match signals::check().and_then(|()| start_and_wait(job, limits, rooms, watch)) {
+        Ok(mut end) => {
+            seen = end.seen.take();
             let cpu = job.runner().and_then(|runner| runner.env.get(CPU));
             judge(&mut result, end, job.timeout(limits), cpu.map(String::as_str));
+            if let (Some(_), Some(runner)) = (&result.failure, job.runner())
+                && matches!(runner.kind, RunnerKind::QemuUser | RunnerKind::Wine)
+            {
+                result.emulator = reasons::of_emulator(&result.output).map(str::to_owned);
+            }
         }
         Err(error) => result.failure = Some(format!("{error:#}")),
     }
@@ -126,7 +153,7 @@ fn run_in(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> ProgramResult {
         result.output.clear();
     }
     result.seconds = start.elapsed().as_secs_f64();
-    result
+    (result, seen)
 }
 
 /// A process at its end, with its output.
@@ -137,6 +164,8 @@ struct End {
     output: String,
     binfmt: Option<bool>,
     expects_result: bool,
+    /// What it was seen to do, if it was watched.
+    seen: Option<Seen>,
 }
 
 /// Tells if libtest is asked for something else than to run tests and print their results.
@@ -151,7 +180,19 @@ fn processor(job: &Job) -> Option<(&String, &String)> {
     runner.env.get_key_value(CPU).filter(|_| !job.env.contains_key(OsStr::new(CPU)))
 }
 
-fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> Result<End> {
+/// The start of a command by which a runner starts a program; the file is for what it is told.
+fn with_runner(runner: &RunnerSpec, binfmt: bool, file: &tempfile::NamedTempFile) -> Result<Command> {
+    serde_json::to_writer(file.as_file(), runner).context("cannot describe the runner")?;
+    let mut command = Command::new(std::env::current_exe().context("cannot find this program itself")?);
+    command.arg("runner");
+    if !binfmt {
+        command.arg("--no-binfmt");
+    }
+    command.arg(file.path()).arg("--");
+    Ok(command)
+}
+
+fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>, watch: bool) -> Result<End> {
     let folder = limits.rooms.folder();
     // For appending only: a program may move its position in an inherited file (under qemu-i386 one does, by 4 GB), and that
     // must not leave a hole.
@@ -161,16 +202,7 @@ fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> Result<E
     // Must be there until the runner has read it.
     let mut spec_file = None;
     let mut through = |runner: &RunnerSpec, binfmt: bool| -> Result<Command> {
-        let file = tempfile::NamedTempFile::new_in(folder).context("cannot make a temporary file")?;
-        serde_json::to_writer(file.as_file(), runner).context("cannot describe the runner")?;
-        let mut command = Command::new(std::env::current_exe().context("cannot find this program itself")?);
-        command.arg("runner");
-        if !binfmt {
-            command.arg("--no-binfmt");
-        }
-        command.arg(file.path()).arg("--");
-        spec_file = Some(file);
-        Ok(command)
+        with_runner(runner, binfmt, spec_file.insert(tempfile::NamedTempFile::new_in(folder)?))
     };
     let machines = RunnerSpec::of_this_machine(&job.title);
     // Must be there until the job has ended.
@@ -201,11 +233,12 @@ fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> Result<E
     };
     command.env_clear().envs(&job.env).env(runner::STATUS_VARIABLE, status_file.path());
     command.envs(processor(job));
+    let watch = watch.then(|| tempfile::NamedTempFile::new_in(folder)).transpose()?;
+    command.envs(watch.iter().map(|file| (runner::WATCH_VARIABLE, file.path())));
     command.current_dir(&job.cwd).stdin(Stdio::null());
-    match (&room, &job.program) {
-        (Some(room), Program::Doctests { .. }) => room.enter_later(&mut command)?,
-        (Some(room), _) => room.enter(&mut command),
-        (None, _) => {}
+    if let Some(room) = &room {
+        let later = matches!(job.program, Program::Doctests { .. });
+        if later { room.enter_later(&mut command)? } else { room.enter(&mut command) }
     }
     let copy = |file: &File| file.try_clone().context("cannot share a file");
     let mut child = command
@@ -214,6 +247,8 @@ fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> Result<E
         .spawn()
         .with_context(|| format!("cannot start {}", job.title))?;
     let (status, timed_out) = wait(&mut child, output.path(), job.timeout(limits))?;
+    let root = room.as_ref().map_or_else(|| PathBuf::from("/"), OpenRoom::root);
+    let seen = watch.and_then(|file| kept::seen_in(file.path(), &root));
     if let (Some(room), Some(rooms)) = (room, rooms) {
         rooms.close(job, room);
     }
@@ -227,6 +262,7 @@ fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>) -> Result<E
         output: String::from_utf8_lossy(&text).into_owned(),
         binfmt: entered.map(|e| e == Entered::Binfmt),
         expects_result: job.harness && !prints_no_result(&job.args),
+        seen,
     })
 }
 

@@ -89,6 +89,15 @@ pub fn of_program(output: &str) -> Option<String> {
     ours.or_else(|| output.lines().find(qemu)).map(str::to_owned).or_else(|| panic(output))
 }
 
+/// Returns the words by which an emulator says that it failed itself: what qemu-user prints of a signal in its own code
+/// (linux-user/signal.c), and wine's programs of their server (dlls/ntdll/unix/server.c).
+pub fn of_emulator(output: &str) -> Option<&str> {
+    let own = |line: &&str| {
+        line.contains("QEMU internal SIG") || line.starts_with("wine client error:") || line.starts_with("wineserver: ")
+    };
+    output.lines().map(str::trim).find(own)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 
 use super::job::Job;
 use crate::cache::{Cache, RunFolder};
+use crate::events::Events;
 use crate::host::child::clean_command;
 use crate::host::digest::StableHasher;
 use crate::workspace::Workspace;
@@ -147,8 +148,24 @@ impl Rooms {
         self.make(&plan, runner.kind).map(Some)
     }
 
+    /// Names the files that tests wrote into the workspace and that are not there.
+    pub fn note_written(&self, workspace: &Workspace, events: &Events) {
+        let written = self.written();
+        let root = std::fs::canonicalize(workspace.root()).unwrap_or_default();
+        let names: Vec<_> =
+            written.iter().map(|file| file.strip_prefix(&root).unwrap_or(file).display().to_string()).collect();
+        let (first, rest) = names.split_at(names.len().min(5));
+        if !first.is_empty() {
+            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            let first = first.join(", ");
+            events.note(&format!(
+                "tests wrote into the workspace, and that is gone: {first}{more}; --no-isolation keeps it"
+            ));
+        }
+    }
+
     /// Files of the workspace that are not what they were for tests that have written them.
-    pub fn written(&self) -> BTreeSet<PathBuf> {
+    fn written(&self) -> BTreeSet<PathBuf> {
         let mut written = BTreeSet::new();
         for store in std::fs::read_dir(self.stores()).into_iter().flatten().flatten() {
             for folder in &self.workspace {
@@ -296,6 +313,11 @@ impl OpenRoom {
     fn write(&self, room: &Room) -> Result<()> {
         let text = serde_json::to_vec(room)?;
         std::fs::write(&self.document, text).with_context(|| format!("cannot write {}", self.document.display()))
+    }
+
+    /// The path by which others see the room's `/`.
+    pub fn root(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root", self.holder.id()))
     }
 
     /// Has the runners below a command enter the room.

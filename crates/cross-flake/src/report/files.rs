@@ -143,7 +143,7 @@ fn suite(outcome: &Outcome) -> TestSuite {
         }
     }
     let whole = match outcome.status {
-        Status::Linked | Status::Checked => Some(TestCaseStatus::success()),
+        Status::Linked | Status::Checked | Status::Kept => Some(TestCaseStatus::success()),
         Status::Skipped => Some(TestCaseStatus::skipped()),
         Status::Failed if outcome.all_programs().all(|p| p.failure.is_none()) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);

@@ -79,8 +79,9 @@ fn join(known: &mut Outcome, other: Outcome, file: &str) -> Result<()> {
     }
     // The worse of the two is that of the row, and tests that passed are more than none.
     let rank = |status: Status| match status {
-        Status::Failed => 4,
-        Status::Skipped => 3,
+        Status::Failed => 5,
+        Status::Skipped => 4,
+        Status::Kept => 3,
         Status::Passed => 2,
         Status::Linked => 1,
         Status::Checked => 0,

@@ -20,7 +20,7 @@ pub fn how(outcome: &Outcome) -> String {
 pub fn ran(outcome: &Outcome, tests: usize) -> String {
     match outcome.status {
         Status::Linked | Status::Checked | Status::Skipped => "-".to_owned(),
-        Status::Passed | Status::Failed => tests.to_string(),
+        Status::Passed | Status::Kept | Status::Failed => tests.to_string(),
     }
 }
 
@@ -97,7 +97,7 @@ pub fn render(report: &Report) -> String {
 /// The colour of a status.
 pub fn style(status: Status) -> Style {
     match status {
-        Status::Passed => Style::new().green(),
+        Status::Passed | Status::Kept => Style::new().green(),
         Status::Linked | Status::Checked => Style::new().cyan(),
         Status::Failed => Style::new().red(),
         Status::Skipped => Style::new().yellow(),

@@ -267,3 +267,28 @@ fn what_failed_in_the_last_run_runs_again_and_nothing_else() {
     assert_eq!((counts("good"), counts("bad")), (before.0 + 1, before.1 + 1), "{output}");
     assert_eq!(output.row("aarch64-linux")["reason"], serde_json::Value::Null);
 }
+
+/// What qemu itself does wrong is not the program's fault, and is said to be qemu's.
+#[test]
+fn a_program_whose_emulator_failed_runs_again() {
+    let fixture = Fixture::new("small");
+    let marker = fixture.path("target").join("marker");
+    let fails = "use std::io::Write;\n#[test]\nfn fails_once() {\n    if !std::fs::exists(MARKER).unwrap() {\n        \
+                 std::fs::write(MARKER, \"\").unwrap();\n        \
+                 std::io::stderr().write_all(b\"QEMU internal SIGSEGV {code=MAPERR, addr=0x20}\\n\").unwrap();\n        \
+                 std::process::abort();\n    }\n}\nconst MARKER: &str = ";
+    let fails = format!("{fails}{marker:?};\n");
+    fixture.write("tests/fails.rs", &fails);
+    let alone = ["--no-isolation", "--test-jobs", "1", "--json"];
+    let output = fixture.program(&[&["test", BOTH[1]], &alone[..]].concat()).succeeds();
+    let row = output.row(BOTH[1]);
+    assert_eq!(row["status"], "passed", "{output}");
+    let reason = row["reason"].as_str().unwrap();
+    assert_eq!(
+        reason,
+        "the emulator failed at first, and passed when run again: small tests/fails (QEMU internal SIGSEGV {code=MAPERR, addr=0x20})"
+    );
+    // A native program has none that could have failed.
+    fs::remove_file(&marker).unwrap();
+    fixture.program(&[&["test", BOTH[0]], &alone[..]].concat()).ends_with(1);
+}

@@ -5,6 +5,7 @@
 
 mod as_cargo;
 mod cache;
+mod cached;
 mod checks;
 mod company;
 mod compilers;
