@@ -30,7 +30,7 @@ enum RunsCommand {
     Record(Record),
 }
 
-#[derive(Args)]
+#[derive(Args, Default)]
 struct Part {
     /// Print those alone that CI always tests
     #[arg(long, conflicts_with = "drawn")]
@@ -38,6 +38,9 @@ struct Part {
     /// Print those alone that follow from the commit
     #[arg(long)]
     drawn: bool,
+    /// Print a few of all of them, which follow from the commit as well: those that are packed twice
+    #[arg(long, conflicts_with_all = ["always", "drawn"])]
+    checked: bool,
 }
 
 #[derive(Args)]
@@ -56,6 +59,7 @@ struct Record {
 struct Rows {
     always: Vec<String>,
     drawn: usize,
+    checked: usize,
     #[cfg_attr(not(test), expect(dead_code, reason = "a test asks for it"))]
     age: usize,
 }
@@ -110,7 +114,14 @@ impl Part {
         let own = number as usize % parts;
         let drawn = others.iter().skip(own).step_by(parts).filter(|_| !self.always).map(|row| row.name.clone());
         let always = rows.always.iter().filter(|_| !self.drawn).cloned();
-        Ok(always.chain(drawn).collect())
+        let all: Vec<String> = always.chain(drawn).collect();
+        if !self.checked {
+            return Ok(all);
+        }
+        let parts = all.len().div_ceil(rows.checked.max(1)).max(1);
+        // By other digits than above.
+        let own = (number >> 8) as usize % parts;
+        Ok(all.into_iter().skip(own).step_by(parts).collect())
     }
 }
 
@@ -203,11 +214,15 @@ mod tests {
         let (table, rows) = (Table::built_in().unwrap(), rows().unwrap());
         let part = |number: usize| {
             let commit = format!("{number:08x}{:032x}", 0);
-            let names = Part { always: false, drawn: true }.names(table.rows(), &rows, &commit).unwrap();
-            assert!(!names.is_empty() && names.len() <= rows.drawn, "{names:?}");
-            let both = Part { always: false, drawn: false }.names(table.rows(), &rows, &commit).unwrap();
-            assert_eq!(both, [rows.always.clone(), names.clone()].concat());
-            names
+            let names = |part: Part| part.names(table.rows(), &rows, &commit).unwrap();
+            let drawn = names(Part { drawn: true, ..Part::default() });
+            assert!(!drawn.is_empty() && drawn.len() <= rows.drawn, "{drawn:?}");
+            let all = names(Part::default());
+            assert_eq!(all, [rows.always.clone(), drawn.clone()].concat());
+            let checked = names(Part { checked: true, ..Part::default() });
+            assert!(!checked.is_empty() && checked.len() <= rows.checked, "{checked:?}");
+            assert!(checked.iter().all(|name| all.contains(name)), "{checked:?}");
+            drawn
         };
         let mut drawn: Vec<String> = (0..table.rows().len()).flat_map(part).chain(rows.always.clone()).collect();
         drawn.sort_unstable();
