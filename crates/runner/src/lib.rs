@@ -213,7 +213,7 @@ impl Start<'_> {
         let is_path = line[0].as_bytes().contains(&b'/');
         let (runner, mask) = (getpid(), self.mask);
         // System calls only, and the errors are numbers.
-        let prepare = move || -> io::Result<()> {
+        let mut prepare = move || -> io::Result<()> {
             match &way {
                 Way::Direct => Ok(()),
                 Way::Own(namespace) => namespace.enter(),
@@ -228,7 +228,11 @@ impl Start<'_> {
         };
         let exact = is_path.then(|| exact(&line, &self.environment)).transpose()?;
         if let (Some(exact), Some(emulators)) = (&exact, &self.emulators) {
-            return Watch::start(prepare, exact, emulators).map(|watch| Running::Watched(Box::new(watch)));
+            match Watch::start(&mut prepare, exact, emulators) {
+                // The program runs all the same, and whoever asked finds nothing written.
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+                watch => return watch.map(|watch| Running::Watched(Box::new(watch))),
+            }
         }
         let mut command = Command::new(line[0]);
         command.args(&line[1..]).env_clear().envs(&self.environment);

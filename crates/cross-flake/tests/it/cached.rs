@@ -145,3 +145,15 @@ fn a_kept_result_that_is_not_true_drops_all_of_them() {
     assert!(!folder.exists());
     fixture.assert_nothing_left();
 }
+
+/// As in a container that lets no program be traced.
+#[test]
+fn where_nothing_can_be_watched_everything_runs() {
+    let fixture = fixture();
+    for _ in 0..2 {
+        let output =
+            fixture.program(&["test", BOTH[0], "--cached", "--json", "--", "--test", "plain"]).untraced().succeeds();
+        output.says(&["runs every time: small tests/plain: it cannot be watched here"]);
+        assert_eq!(output.row(BOTH[0])["status"], "passed", "{output}");
+    }
+}

@@ -93,7 +93,7 @@ impl Fixture {
     pub fn command(&self, program: &str, args: &[&str]) -> Start {
         let mut line: Vec<OsString> = vec![program.into()];
         line.extend(args.iter().map(OsString::from));
-        let mut program = Start { line, env: clean_environment(), cwd: self.root.clone() };
+        let mut program = Start { line, env: clean_environment(), cwd: self.root.clone(), untraced: false };
         program = program.env("CARGO_TARGET_DIR", self.path("target")).env("TMPDIR", self.path("tmp"));
         match &self.cache {
             Some(cache) => program.env("CROSS_FLAKE_CACHE", cache),
@@ -156,6 +156,7 @@ pub struct Start {
     line: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     cwd: PathBuf,
+    untraced: bool,
 }
 
 impl Start {
@@ -178,6 +179,12 @@ impl Start {
         self
     }
 
+    /// As in a container that lets no program be traced.
+    pub fn untraced(mut self) -> Start {
+        self.untraced = true;
+        self
+    }
+
     /// Another folder to start in.
     pub fn in_folder(mut self, folder: &Path) -> Start {
         self.cwd = folder.to_owned();
@@ -189,6 +196,10 @@ impl Start {
         command.args(&self.line[1..]).env_clear().envs(self.env.iter().cloned()).current_dir(&self.cwd);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         set(&mut command);
+        if self.untraced {
+            // SAFETY: system calls only.
+            unsafe { command.pre_exec(forbid_traces) };
+        }
         command.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.line))
     }
 
@@ -215,6 +226,27 @@ impl Start {
             command.process_group(0);
         }))
     }
+}
+
+/// Has the kernel answer `EPERM` to ptrace(2) from now on, of this process and all that it starts.
+fn forbid_traces() -> std::io::Result<()> {
+    use nix::libc::{self, BPF_ABS, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter, sock_fprog};
+    let op = |code: u32, k: u32, jf: u8| sock_filter { code: code as u16, jt: 0, jf, k };
+    let mut filter = [
+        op(BPF_LD | BPF_W | BPF_ABS, 0, 0),
+        op(BPF_JMP | BPF_JEQ | BPF_K, libc::SYS_ptrace as u32, 1),
+        op(BPF_RET | BPF_K, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32, 0),
+        op(BPF_RET | BPF_K, libc::SECCOMP_RET_ALLOW, 0),
+    ];
+    let program = sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    // SAFETY: both calls take numbers, and the second reads the filter.
+    let results = unsafe {
+        [
+            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
+            libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program),
+        ]
+    };
+    if results == [0, 0] { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }
 
 /// A program that goes on meanwhile.

@@ -32,6 +32,9 @@ pub use seen::Seen;
 /// not watched: its server opens files for them.
 pub const WATCH_VARIABLE: &str = "CROSS_FLAKE_RUNNER_WATCH";
 
+/// Stands for the kernel's or a container's refusal to have a program traced; no error of the kernel's has this number.
+const REFUSED: i32 = 4000;
+
 /// A watched program.
 pub(super) struct Watch {
     program: Pid,
@@ -49,9 +52,9 @@ impl Watch {
     /// Starts a program. `prepare` runs in the new process, and must be async-signal-safe.
     ///
     /// # Errors
-    /// What `prepare` says, or why there can be no such process.
+    /// What `prepare` says, or why there can be no such process; of the kind `Unsupported` where no program can be watched.
     pub(super) fn start(
-        mut prepare: impl FnMut() -> io::Result<()>,
+        prepare: &mut impl FnMut() -> io::Result<()>,
         (argv, envp): &(Vec<CString>, Vec<CString>),
         emulators: &[PathBuf],
     ) -> io::Result<Watch> {
@@ -62,15 +65,16 @@ impl Watch {
         let program = match unsafe { fork() }? {
             ForkResult::Parent { child } => child,
             ForkResult::Child => {
+                let refused = |_| io::Error::from_raw_os_error(REFUSED);
                 let mut begin = || -> io::Result<()> {
                     // Rust ignores it in this process, as nobody else does.
                     // SAFETY: no handler is installed.
                     unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }?;
                     prepare()?;
-                    ptrace::traceme()?;
+                    ptrace::traceme().map_err(refused)?;
                     // Until the parent has said what it wants to hear of.
                     raise(Signal::SIGSTOP)?;
-                    calls::install(&filter)?;
+                    calls::install(&filter).map_err(refused)?;
                     Err(execve(&argv[0], argv, envp).unwrap_err().into())
                 };
                 let code = begin().err().and_then(|error| error.raw_os_error()).unwrap_or(libc::EINVAL);
@@ -104,7 +108,10 @@ impl Watch {
             if watch.heed(status).is_some() {
                 let mut code = [0; 4];
                 failure.read_exact(&mut code)?;
-                return Err(io::Error::from_raw_os_error(i32::from_ne_bytes(code)));
+                return Err(match i32::from_ne_bytes(code) {
+                    REFUSED => io::ErrorKind::Unsupported.into(),
+                    code => io::Error::from_raw_os_error(code),
+                });
             }
         }
         Ok(watch)
