@@ -17,6 +17,8 @@ use cross_flake::outcome::Report;
 pub enum Change {
     /// Nothing.
     Nothing,
+    /// Nothing, and results are kept.
+    Kept,
     /// A source file of the program at the end.
     Leaf,
     /// A source file of the library that everything depends on.
@@ -27,12 +29,13 @@ pub enum Change {
 
 impl Change {
     /// All, in the order in which they are made.
-    pub const ALL: [Change; 4] = [Change::Nothing, Change::Leaf, Change::Core, Change::Dependency];
+    pub const ALL: [Change; 5] = [Change::Nothing, Change::Kept, Change::Leaf, Change::Core, Change::Dependency];
 
     /// Returns its name for people.
     pub fn title(self) -> &'static str {
         match self {
             Change::Nothing => "nothing",
+            Change::Kept => "nothing, with --cached",
             Change::Leaf => "the program's main.rs",
             Change::Core => "the lib.rs of the library below all",
             Change::Dependency => "a feature of serde_json",
@@ -49,7 +52,7 @@ impl Change {
         };
         let comment = |text: &str| format!("{text}// Round {round}.\n");
         match self {
-            Change::Nothing => Ok(()),
+            Change::Nothing | Change::Kept => Ok(()),
             Change::Leaf => edit("ledger/src/main.rs", &comment),
             Change::Core => edit("ledger-core/src/lib.rs", &comment),
             Change::Dependency => edit("ledger-format/Cargo.toml", &|text| with_features(text, round)),
@@ -111,16 +114,24 @@ pub fn run(bench: &Bench, results: &mut Results) -> Result<()> {
     results.document.changes = Some(Changes { about: bench.about(), targets: rows.len(), ..Changes::default() });
 
     bench.events.note(&format!("changes: building for {}", targets(rows.len())));
-    let test = || output(&mut bench.test(&rows, &manifest, &target_folder)?)?.checked("xtask test");
-    test()?;
+    let test = |change: Change| {
+        let mut command = bench.test(&rows, &manifest, &target_folder)?;
+        command.args((change == Change::Kept).then_some("--cached"));
+        output(&mut command)?.checked("xtask test")
+    };
+    test(Change::Nothing)?;
     settle();
     let total = bench.repeats * Change::ALL.len();
     for number in 0..total {
         let change = Change::ALL[number % Change::ALL.len()];
         let round = number / Change::ALL.len() + 1;
         change.make(&root, round)?;
+        if change == Change::Kept {
+            // The results that are then kept.
+            test(change)?;
+        }
         let ((tests, crates), usage, _) = measure(|| {
-            let report = Report::read(&test()?.stdout)?;
+            let report = Report::read(&test(change)?.stdout)?;
             Ok((report.targets.iter().map(|row| row.run_seconds).sum(), Crates::of(&report)))
         })?;
         bench.events.note(&format!(

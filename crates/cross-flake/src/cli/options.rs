@@ -122,9 +122,12 @@ impl CargoOptions {
         (selection, rest)
     }
 
-    /// The same for another call of this program, with this profile and one job.
+    /// The same for another call of this program, with this profile and another number of jobs.
     pub(super) fn again(&self, profile: &str) -> Vec<String> {
-        let again = CargoOptions { jobs: Some(1), release: false, profile: Some(profile.to_owned()), ..self.clone() };
+        // Not one more than there are cores, which is the usual number.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let jobs = if self.jobs == Some(cores) { cores + 1 } else { cores };
+        let again = CargoOptions { jobs: Some(jobs), release: false, profile: Some(profile.to_owned()), ..self.clone() };
         let each = |option: &str, specs: &[String]| -> Vec<String> {
             specs.iter().flat_map(|spec| [option.to_owned(), spec.clone()]).collect()
         };
