@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::BufReader;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use cargo_metadata::{Message, Package, TargetKind};
 use clap::Args;
-use cross_flake_runner::{self as runner, RunnerKind};
+use cross_flake_runner::{self as runner, RunnerKind, RunnerSpec};
 
 use super::options::CargoOptions;
 use super::{Place, one_environment};
@@ -23,8 +24,8 @@ use crate::workspace::{Workspace, spec_of};
 /// Start a test or a program of a target stopped, and a debugger for it
 ///
 /// The debugger is gdb, which must know the target's processor: that of Debian's package gdb-multiarch knows all. With --port no debugger
-/// is started, and what an editor needs to connect is printed. qemu serves the debugger, so it takes a target whose programs it runs
-/// on Linux.
+/// is started, and what an editor needs to connect is printed. qemu serves the debugger of programs for Linux and for boards, and winedbg that
+/// of programs for Windows.
 #[derive(Args)]
 #[command(
     after_long_help = "Examples:\n  cargo cross-flake debug s390x-linux --test io -- reads_what_it_wrote\n  cargo cross-flake debug \
@@ -35,7 +36,7 @@ pub struct Debug {
     target: String,
     #[command(flatten)]
     which: Which,
-    /// Wait for a debugger at this port, which qemu opens on every network interface
+    /// Wait for a debugger at this port; qemu opens it on every network interface
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
     /// Arguments for the program: for tests, names of those to run
@@ -106,16 +107,22 @@ impl Debug {
         let package = self.package(&workspace, &target)?;
         let program = self.build(&workspace, &target, &environment, &package)?;
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-        let socket = folder.path().join("gdb");
-        let (server, debugger) = match self.port {
-            Some(port) => (OsString::from(port.to_string()), None),
-            None => (socket.clone().into_os_string(), Some(debugger(&target)?)),
+        let debugger = self.port.is_none().then(|| debugger(&target)).transpose()?;
+        let server = match self.port {
+            Some(port) => Server::Port(port),
+            // winedbg knows ports alone.
+            None if runner.kind == RunnerKind::Wine => Server::Port(free_port()?),
+            None => Server::Socket(folder.path().join("gdb")),
         };
         let verb = if self.which.is_test() { "test" } else { "run" };
         let mut command = self.cargo(&[verb], &workspace, &target, &environment, &package)?;
+        if runner.kind == RunnerKind::QemuUser {
+            // What the program starts itself does not wait, for it does not see the variable.
+            command.env("QEMU_GDB", server.to_string()).env("QEMU_UNSET_ENV", "QEMU_GDB");
+        } else {
+            start_by(&mut command, &target, &stopped(runner, &server), folder.path())?;
+        }
         command.arg("--").args(&self.args);
-        // What the program starts itself does not wait, for it does not see the variable.
-        command.env("QEMU_GDB", server).env("QEMU_UNSET_ENV", "QEMU_GDB");
         if let Some(port) = self.port {
             eprintln!(
                 "{} waits for a debugger at port {port}; for VS Code:\n{}",
@@ -125,8 +132,10 @@ impl Debug {
         }
         let mut child = command.spawn().context("cannot start cargo")?;
         if let Some(debugger) = debugger {
-            wait_for(&socket, &mut child)?;
-            self.attach(&debugger, &workspace, &environment, &program, &socket)?;
+            if let Server::Socket(socket) = &server {
+                wait_for(socket, &mut child)?;
+            }
+            attach(&debugger, &workspace, &environment, &program, &server)?;
             // Whoever quits has ended the program, or let it go on without anybody who waits for it.
             let _ = child.kill();
             let _ = child.wait();
@@ -135,33 +144,6 @@ impl Debug {
         }
         let status = child.wait().context("cannot wait for cargo")?;
         Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
-    }
-
-    /// Starts gdb, and returns when it ends.
-    fn attach(
-        &self,
-        debugger: &Path,
-        workspace: &Workspace,
-        environment: &Environment,
-        program: &Path,
-        socket: &Path,
-    ) -> Result<()> {
-        let toolchain = &workspace.toolchain;
-        // Rust's own printers of its types, as `rust-gdb` has them, and std's sources where they are.
-        let rust = toolchain.sysroot.join("lib/rustlib");
-        let (printers, sources) = (rust.join("etc"), rust.join("src/rust"));
-        let root = environment.runner.as_ref().and_then(|runner| runner.env.get("QEMU_LD_PREFIX"));
-        let before = [
-            Some(format!("add-auto-load-safe-path {}", printers.display())),
-            Some(format!("set substitute-path /rustc/{} {}", toolchain.commit, sources.display())),
-            root.map(|root| format!("set sysroot {root}")),
-        ];
-        let mut gdb = Command::new(debugger);
-        gdb.arg("-q").arg("--directory").arg(&printers).env("PYTHONPATH", &printers);
-        gdb.args(before.into_iter().flatten().flat_map(|line| ["-iex".to_owned(), line]));
-        gdb.arg(program).arg("-ex").arg(format!("target remote {}", socket.display()));
-        gdb.status().context("cannot start gdb")?;
-        Ok(())
     }
 
     /// The package that has the program.
@@ -229,14 +211,94 @@ impl Debug {
     }
 }
 
+/// The place where a debugger finds the program.
+enum Server {
+    Port(u16),
+    Socket(PathBuf),
+}
+
+/// As qemu's variable has it, and gdb's `target remote`.
+impl std::fmt::Display for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Server::Port(port) => write!(f, "{port}"),
+            Server::Socket(socket) => write!(f, "{}", socket.display()),
+        }
+    }
+}
+
+/// A port that nobody uses now.
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0").context("no port can be had")?.local_addr()?.port())
+}
+
+/// Returns a runner under which a program waits at its first instruction: qemu's options `-S` and `-gdb` (qemu's manual, "GDB usage"), or
+/// winedbg in front of the program.
+fn stopped(runner: &RunnerSpec, server: &Server) -> RunnerSpec {
+    let mut runner = runner.clone();
+    let words = match (runner.kind, server) {
+        (RunnerKind::Wine, server) => {
+            let port = server.to_string();
+            ["winedbg", "--gdb", "--no-start", "--port", &port].map(str::to_owned).to_vec()
+        }
+        (_, Server::Port(port)) => vec!["-S".to_owned(), "-gdb".to_owned(), format!("tcp::{port}")],
+        (_, Server::Socket(socket)) => {
+            vec!["-S".to_owned(), "-gdb".to_owned(), format!("unix:{},server=on,wait=off", socket.display())]
+        }
+    };
+    runner.command.splice(1..1, words);
+    runner
+}
+
+/// Has cargo start the programs of a row by this runner, whose document goes into a directory.
+fn start_by(command: &mut Command, target: &Target, runner: &RunnerSpec, folder: &Path) -> Result<()> {
+    let file = folder.join("runner.json");
+    std::fs::write(&file, serde_json::to_vec(runner)?).context("cannot write a temporary file")?;
+    let own = std::env::current_exe().context("cannot find this program itself")?;
+    let words = [own.to_string_lossy(), "runner".into(), file.to_string_lossy(), "--".into()];
+    let words = toml::Value::Array(words.into_iter().map(|word| word.into_owned().into()).collect());
+    command.env_remove(format!("CARGO_TARGET_{}_RUNNER", target.upper()));
+    command.args(["--config", &format!("target.'{}'.runner={words}", target.triple)]);
+    Ok(())
+}
+
+/// Starts gdb, and returns when it ends.
+fn attach(
+    debugger: &Path,
+    workspace: &Workspace,
+    environment: &Environment,
+    program: &Path,
+    server: &Server,
+) -> Result<()> {
+    let toolchain = &workspace.toolchain;
+    // Rust's own printers of its types, as `rust-gdb` has them, and std's sources where they are.
+    let rust = toolchain.sysroot.join("lib/rustlib");
+    let (printers, sources) = (rust.join("etc"), rust.join("src/rust"));
+    let root = environment.runner.as_ref().and_then(|runner| runner.env.get("QEMU_LD_PREFIX"));
+    let before = [
+        Some(format!("add-auto-load-safe-path {}", printers.display())),
+        Some(format!("set substitute-path /rustc/{} {}", toolchain.commit, sources.display())),
+        root.map(|root| format!("set sysroot {root}")),
+    ];
+    let at = match server {
+        // gdb tries for fifteen seconds.
+        Server::Port(port) => format!("localhost:{port}"),
+        server => server.to_string(),
+    };
+    let mut gdb = Command::new(debugger);
+    gdb.arg("-q").arg("--directory").arg(&printers).env("PYTHONPATH", &printers);
+    gdb.args(before.into_iter().flatten().flat_map(|line| ["-iex".to_owned(), line]));
+    gdb.arg(program).arg("-ex").arg(format!("target remote {at}"));
+    gdb.status().context("cannot start gdb")?;
+    Ok(())
+}
+
 /// Refuses a target whose programs nothing stops, by what runs them.
 fn refuse(target: &Target, runner: RunnerKind) -> Result<()> {
     let why = match runner {
-        RunnerKind::QemuUser => return Ok(()),
+        RunnerKind::QemuUser | RunnerKind::QemuSystem | RunnerKind::Wine => return Ok(()),
         RunnerKind::Native => "this machine runs its programs itself, and gdb starts them as any other",
-        RunnerKind::Wine => "wine runs its programs",
         RunnerKind::Wasmtime | RunnerKind::Node => "its programs are WebAssembly",
-        RunnerKind::QemuSystem => "its programs are for a board",
     };
     bail!("{target} is none that `debug` knows: {why}")
 }

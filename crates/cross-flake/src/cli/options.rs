@@ -127,7 +127,8 @@ impl CargoOptions {
         // Not one more than there are cores, which is the usual number.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let jobs = if self.jobs == Some(cores) { cores + 1 } else { cores };
-        let again = CargoOptions { jobs: Some(jobs), release: false, profile: Some(profile.to_owned()), ..self.clone() };
+        let again =
+            CargoOptions { jobs: Some(jobs), release: false, profile: Some(profile.to_owned()), ..self.clone() };
         let each = |option: &str, specs: &[String]| -> Vec<String> {
             specs.iter().flat_map(|spec| [option.to_owned(), spec.clone()]).collect()
         };

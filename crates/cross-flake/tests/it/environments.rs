@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::support::{BOTH, Cache, Fixture};
+use crate::support::{BOTH, Cache, Fixture, names};
 
 /// What the program of the fixture `small` prints without arguments, and without a flag of the user's.
 const ON_ARM: &str = "aarch64  false\n";
@@ -247,33 +247,58 @@ fn ask(connection: &mut TcpStream, packet: &str) -> String {
     text[start..end].to_owned()
 }
 
-#[test]
-fn a_test_waits_for_a_debugger_and_goes_on_when_that_says_so() {
-    let fixture = Fixture::new("small");
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let args = ["debug", "aarch64-linux", "--lib", "--port", &port.to_string(), "--", "one_more"];
-    let running = fixture.program(&args).start();
-    // The first connection is the debugger, so nobody else may try.
+/// The first connection to a port is the debugger, so nobody else may try.
+fn connect(port: u16) -> TcpStream {
     let start = Instant::now();
-    let mut connection = loop {
+    loop {
         match TcpStream::connect(("127.0.0.1", port)) {
-            Ok(connection) => break connection,
+            Ok(connection) => return connection,
             Err(error) => assert!(start.elapsed() < Duration::from_secs(1800), "{error}"),
         }
         std::thread::sleep(Duration::from_millis(20));
-    };
-    // Stopped by SIGTRAP, at the first instruction: nothing has run yet.
-    assert!(ask(&mut connection, "?").starts_with("T05"));
-    assert!(!fixture.processes().is_empty());
-    // It goes on, and ends with code 0.
-    assert_eq!(ask(&mut connection, "c"), "W00");
-    let output = running.wait();
-    assert_eq!(output.code, Some(0), "{output}");
-    assert!(output.out.contains("test tests::one_more ... ok") && output.out.contains("1 passed"), "{output}");
-    output.says(&["waits for a debugger at port", &format!("\"miDebuggerServerAddress\": \"localhost:{port}\"")]);
-    fixture.assert_nothing_left();
+    }
+}
 
-    for (target, why) in [("windows-x64", "wine runs its programs"), ("x86_64-linux", "this machine runs its programs")]
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn a_test_waits_for_a_debugger_and_goes_on_when_that_says_so() {
+    let fixture = Fixture::new("small");
+    let firmware = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/firmware/Cargo.toml");
+    let all = [
+        ("aarch64-linux", &["--lib"][..], "one_more", "test tests::one_more ... ok"),
+        // What winedbg shows of the program comes to it.
+        ("windows-x64", &["--lib"], "one_more", ""),
+        ("cortex-m4f", &["--test", "on_target", "--manifest-path", firmware], "", "7 passed"),
+    ];
+    for (target, which, name, says) in all {
+        let port = free_port();
+        let args =
+            [&["debug", target], which, &["--port", &port.to_string(), "--"], &[name][..usize::from(!name.is_empty())]];
+        let running = fixture.program(&args.concat()).start();
+        let mut connection = connect(port);
+        // Stopped by SIGTRAP, at the first instruction: nothing has run yet.
+        assert!(ask(&mut connection, "?").starts_with("T05"), "{target}");
+        assert!(!fixture.processes().is_empty());
+        // It goes on, and ends with code 0.
+        assert!(ask(&mut connection, "c").starts_with("W00"), "{target}");
+        let output = running.wait();
+        assert_eq!(output.code, Some(0), "{output}");
+        assert!(output.out.contains(says), "{output}");
+        output.says(&["waits for a debugger at port", &format!("\"miDebuggerServerAddress\": \"localhost:{port}\"")]);
+        if target == "windows-x64" {
+            // wine's own directory of a session is there for the next of its programs.
+            names(&fixture.path("tmp"))
+                .iter()
+                .for_each(|name| fs::remove_dir_all(fixture.path("tmp").join(name)).unwrap());
+        }
+        fixture.assert_nothing_left();
+    }
+
+    for (target, why) in
+        [("wasm32-wasi", "its programs are WebAssembly"), ("x86_64-linux", "this machine runs its programs")]
     {
         fixture.program(&["debug", target, "--lib"]).ends_with(2).says(&[why]);
     }
