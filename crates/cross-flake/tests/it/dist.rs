@@ -78,8 +78,8 @@ fn a_release_is_tested_packed_started_and_the_same_when_it_is_built_elsewhere() 
     assert_eq!(
         manifest["releases"],
         json!([{ "app_name": "small", "app_version": "0.1.0", "artifacts": [
-            archives[1], archives[1].replace("tar.xz", "cdx.json"), archives[1].replace("tar.xz", "spdx.json"),
-            archives[0], archives[0].replace("tar.xz", "cdx.json"), archives[0].replace("tar.xz", "spdx.json"),
+            archives[0].replace("tar.xz", "cdx.json"), archives[0].replace("tar.xz", "spdx.json"), archives[0],
+            archives[1].replace("tar.xz", "cdx.json"), archives[1].replace("tar.xz", "spdx.json"), archives[1],
             "small-install.sh",
         ] }])
     );
