@@ -9,7 +9,13 @@ use crate::support::{BOTH, Fixture, Output, Start};
 
 /// Test programs of which nothing changes from run to run, and what each does.
 const SAME: [(&str, &str); 7] = [
-    ("plain", "std::thread::spawn(|| assert!(std::time::Instant::now().elapsed().as_secs() < 9)).join().unwrap();"),
+    // With a thread, a clock that is no date, and a signal that has no name.
+    (
+        "plain",
+        "std::thread::spawn(|| assert!(std::time::Instant::now().elapsed().as_secs() < 9)).join().unwrap(); \
+         unsafe extern \"C\" { fn signal(number: i32, handler: usize) -> usize; fn raise(number: i32) -> i32; } \
+         unsafe { signal(40, 1); assert_eq!(raise(40), 0); }",
+    ),
     ("file", "assert_eq!(std::fs::read_to_string(\"data/one.txt\").unwrap(), \"1\");"),
     ("variable", "assert!(std::env::var_os(\"WRONG\").is_none());"),
     ("listing", "assert_eq!(std::fs::read_dir(\"data\").unwrap().count(), 1);"),

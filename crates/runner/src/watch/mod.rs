@@ -20,11 +20,10 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::ptrace::{self, Event, Options};
 use nix::sys::signal::{SigHandler, SigSet, Signal, raise, signal};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, execve, fork};
 
 use calls::{At, Call, call};
-use process::{Process, exists, info, seen_by, without_kernels_code};
+use process::{Change, Process, change_of, exists, go_on, info, seen_by, without_kernels_code};
 use seen::Place;
 pub use seen::Seen;
 
@@ -93,8 +92,8 @@ impl Watch {
             seen: Seen::default(),
         };
         while !watch.executed {
-            let status = waitpid(program, Some(WaitPidFlag::__WALL))?;
-            if let (WaitStatus::Stopped(..), false) = (status, watch.known.contains(&program)) {
+            let (_, change) = change_of(program, 0)?.ok_or(Errno::ECHILD)?;
+            if !watch.known.contains(&program) && matches!(change, Change::Signal(_)) {
                 ptrace::setoptions(
                     program,
                     Options::PTRACE_O_TRACESECCOMP
@@ -105,7 +104,7 @@ impl Watch {
                         | Options::PTRACE_O_EXITKILL,
                 )?;
             }
-            if watch.heed(status).is_some() {
+            if watch.heed(program, change).is_some() {
                 let mut code = [0; 4];
                 failure.read_exact(&mut code)?;
                 return Err(match i32::from_ne_bytes(code) {
@@ -120,14 +119,9 @@ impl Watch {
     /// Waits as [`super::reaper::wait_for`] does.
     pub(super) fn wait_for(&mut self, watched: &SigSet) -> nix::Result<i32> {
         loop {
-            loop {
-                match waitpid(None, Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL)) {
-                    Ok(WaitStatus::StillAlive) | Err(_) => break,
-                    Ok(status) => {
-                        if let Some(code) = self.heed(status) {
-                            return Ok(code);
-                        }
-                    }
+            while let Ok(Some((pid, change))) = change_of(Pid::from_raw(-1), libc::WNOHANG) {
+                if let Some(code) = self.heed(pid, change) {
+                    return Ok(code);
                 }
             }
             match watched.wait()? {
@@ -143,15 +137,15 @@ impl Watch {
     }
 
     /// Heeds the stop or the end of a process, and gives the code if it is the end of the program.
-    fn heed(&mut self, status: WaitStatus) -> Option<i32> {
-        let goes_on = |pid: Pid, signal: Option<Signal>| {
-            // It may have been killed meanwhile.
-            let _ = ptrace::cont(pid, signal);
-        };
-        match status {
-            WaitStatus::Exited(pid, code) if pid == self.program => return Some(code),
-            WaitStatus::Signaled(pid, signal, _) if pid == self.program => return Some(128 + signal as i32),
-            WaitStatus::PtraceEvent(pid, _, event) => {
+    fn heed(&mut self, pid: Pid, change: Change) -> Option<i32> {
+        match change {
+            Change::End(code) => {
+                // Its number may be another's soon.
+                self.known.remove(&pid);
+                self.begun.remove(&pid);
+                return Some(code).filter(|_| pid == self.program);
+            }
+            Change::Event(event) => {
                 self.known.insert(pid);
                 if event == Event::PTRACE_EVENT_SECCOMP as i32 {
                     self.stopped_at_call(pid);
@@ -159,17 +153,16 @@ impl Watch {
                     self.executed |= pid == self.program;
                     self.began(pid);
                 }
-                goes_on(pid, None);
+                go_on(pid, 0);
             }
-            WaitStatus::Stopped(pid, signal) => {
-                let is_first = self.known.insert(pid) && signal == Signal::SIGSTOP;
+            Change::Signal(signal) => {
+                let is_first = self.known.insert(pid) && signal == libc::SIGSTOP;
                 if !is_first && ptrace::getsiginfo(pid) == Err(Errno::EINVAL) {
                     // A process that is traced so goes on, where it would wait for somebody's SIGCONT.
                     self.seen.goes_beyond(|| "stops a process".to_owned());
                 }
-                goes_on(pid, Some(signal).filter(|_| !is_first));
+                go_on(pid, if is_first { 0 } else { signal });
             }
-            _ => {}
         }
         None
     }

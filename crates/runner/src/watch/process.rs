@@ -36,6 +36,41 @@ pub(super) struct Info {
     data: u32,
 }
 
+/// What became of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It ended, with a code as shells have it.
+    End(i32),
+    /// It stopped at something that was to be told (`PTRACE_EVENT_*`).
+    Event(i32),
+    /// It stopped before a signal is delivered.
+    Signal(i32),
+}
+
+/// Waits for a change of a process, or of any. Not by nix, which has no name for signals of the C library's own.
+pub(super) fn change_of(pid: Pid, options: i32) -> nix::Result<Option<(Pid, Change)>> {
+    let mut status = 0;
+    // SAFETY: the kernel writes one number.
+    let pid = Errno::result(unsafe { libc::waitpid(pid.as_raw(), &raw mut status, options | libc::__WALL) })?;
+    let change = if libc::WIFEXITED(status) {
+        Change::End(libc::WEXITSTATUS(status))
+    } else if libc::WIFSIGNALED(status) {
+        Change::End(128 + libc::WTERMSIG(status))
+    } else if status >> 16 != 0 {
+        Change::Event(status >> 16)
+    } else {
+        Change::Signal(libc::WSTOPSIG(status))
+    };
+    Ok((pid != 0).then_some((Pid::from_raw(pid), change)))
+}
+
+/// Has a process go on, with a signal or with none, 0.
+pub(super) fn go_on(pid: Pid, signal: i32) {
+    // It may have been killed meanwhile.
+    // SAFETY: the call takes numbers.
+    unsafe { libc::ptrace(libc::PTRACE_CONT, pid.as_raw(), 0_usize, signal as usize) };
+}
+
 /// A process that has stopped at a call.
 pub(super) struct Process {
     pub(super) pid: Pid,
