@@ -38,6 +38,7 @@ let
             "cc.sh"
             "ld.sh"
             "linker-options.txt"
+            "mt.sh"
             "windres.sh"
             "xcrun.sh"
           ];
@@ -98,6 +99,8 @@ in
     libraries:
     let
       ld = scripts.programs "cc-for-${row.name}" {
+        # Beside the linker, which looks for it there (ld.sh).
+        ${if row.isMsvc then "mt.exe" else null} = fill "mt.sh" { };
         ${linker} = fill "ld.sh" (
           values
           // {

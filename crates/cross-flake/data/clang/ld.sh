@@ -60,6 +60,8 @@ case $TARGET in
 *-msvc)
     for folder in @SDK@; do set -- "$@" "-libpath:$folder"; done
     for prefix in @PREFIXES@; do set -- "$@" "-libpath:$prefix/lib"; done
+    # Where LLD finds mt.exe.
+    PATH=${0%/*}:$PATH
     # rustc asks for a table of exception handlers, and our C library's objects are not made for one.
     case $TARGET in x86-*) set -- "$@" -safeseh:no ;; esac
     ;;

@@ -193,6 +193,15 @@ END
             $rustc --crate-type cdylib library.rs
             $rustc -L. -l library.dll program.rs
             $rustc -C target-feature=+crt-static -L. -l library.dll program.rs -o static.exe
+            # A manifest of its own, which says nothing of who may start it: that is LLD's.
+            cat >own.manifest <<'END'
+            <assembly xmlns="urn:schemas-microsoft-com:asm.v1" manifestVersion="1.0"><application><windowsSettings>
+            <longPathAware xmlns="http://schemas.microsoft.com/SMI/2016/WindowsSettings">true</longPathAware>
+            </windowsSettings></application></assembly>
+END
+            echo 'fn main() { std::process::exit(42) }' >embeds.rs
+            $rustc embeds.rs -C link-arg=/MANIFEST:EMBED -C "link-arg=/MANIFESTINPUT:$PWD/own.manifest"
+            grep -a -q longPathAware embeds.exe && grep -a -q "level='asInvoker'" embeds.exe
             $rustc --crate-type staticlib library.rs -o library-static.lib
             # By the names of `--print native-static-libs`, once as Microsoft's compiler is called and once as gcc.
             clang_cl=$CC_x86_64_pc_windows_msvc
@@ -201,7 +210,7 @@ END
             [ -e assembly.obj ] && [ ! -e assembly.asm ]
             "$clang_cl" -nologo -MD main.c library-static.lib kernel32.lib ntdll.lib userenv.lib ws2_32.lib dbghelp.lib -Fewith-cl.exe
             "$CC" main.c library-static.lib -lkernel32 -lntdll -luserenv -lws2_32 -ldbghelp -o with-cc.exe
-            for program in program static with-cl with-cc; do
+            for program in program static with-cl with-cc embeds; do
                 code=0
                 "$CROSSCOMPILING_EMULATOR" ./$program.exe 2>/dev/null || code=$?
                 echo "$program $code"
@@ -211,7 +220,7 @@ END
     let output = fixture.program(&["test", "windows-x64-msvc", "--json"]).succeeds();
     assert_eq!(output.row("windows-x64-msvc")["tests"]["passed"], 4, "{output}");
     let output = fixture.program(&["shell", "windows-x64-msvc", "--", "sh", "-eu", "script.sh"]).succeeds();
-    assert!(output.out.contains("program 42\nstatic 42\nwith-cl 42\nwith-cc 42\n"), "{output}");
+    assert!(output.out.contains("program 42\nstatic 42\nwith-cl 42\nwith-cc 42\nembeds 42\n"), "{output}");
     // Nothing that Windows does not bring, and what is not beside the program is named.
     fixture.program(&["inspect", "library.dll", "program.exe", "static.exe", "with-cl.exe", "with-cc.exe"]).succeeds();
     std::fs::remove_file(fixture.root().join("library.dll")).unwrap();

@@ -34,6 +34,7 @@ const RECIPE: [(&str, &str); 10] = [
 
 const CC: &str = include_str!("../../../data/clang/cc.sh");
 const LD: &str = include_str!("../../../data/clang/ld.sh");
+const MT: &str = include_str!("../../../data/clang/mt.sh");
 const OPTIONS: &str = include_str!("../../../data/clang/linker-options.txt");
 
 /// Folders of headers in what `xwin splat` makes.
@@ -172,6 +173,10 @@ impl<'a> Clang<'a> {
         let fill =
             |script: &str| values.iter().fold(script.to_owned(), |text, (mark, value)| text.replace(mark, value));
         let script = |path: &str, text: String| cache.write(path, text.as_bytes(), true);
+        if target.is_msvc() {
+            // Beside the linker, which looks for it there (ld.sh).
+            script(&ld.replace("lld-link", "mt.exe"), MT.to_owned())?;
+        }
         let cl = target.is_msvc().then(|| fill(CC).replace("@DRIVER@", "--driver-mode=cl"));
         Ok(Programs {
             clang_cl: cl.map(|text| script(&format!("bin/{name}-clang-cl"), text)).transpose()?,
