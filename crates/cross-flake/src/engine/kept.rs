@@ -171,7 +171,11 @@ impl Kept {
 
     /// Compares a result that was found with what the program did when it ran all the same.
     pub fn compare(&self, found: &ProgramResult, ran: &ProgramResult) {
-        if ran.failure.is_some() || (found.counts, &found.cases) != (ran.counts, &ran.cases) {
+        // Tests of a program run at once, and end in any order.
+        let of = |result: &ProgramResult| -> BTreeSet<(String, String)> {
+            result.cases.iter().map(|case| (case.name.clone(), format!("{:?}", case.result))).collect()
+        };
+        if ran.failure.is_some() || found.counts != ran.counts || of(found) != of(ran) {
             self.state().lie.get_or_insert_with(|| ran.title.clone());
         }
     }
@@ -276,5 +280,26 @@ fn compare_room(seen: &mut Seen, root: &Path) {
         seen.beyond = Some(format!("leaves {} behind", path.display()));
     } else if let Some(path) = seen.read.iter().chain(&seen.asked).filter(own).find(differs).or(listed) {
         seen.beyond = Some(format!("looks at {}, which another test program has changed", path.display()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::CaseResult;
+
+    #[test]
+    fn tests_end_in_any_order_and_are_no_lie_for_that() {
+        let result = |cases: &[(&str, CaseResult)]| {
+            let case = |(name, result): &(&str, CaseResult)| Case { name: (*name).to_owned(), result: *result };
+            ProgramResult { cases: cases.iter().map(case).collect(), ..ProgramResult::of("program".to_owned()) }
+        };
+        let (a, b) = (("a", CaseResult::Passed), ("b", CaseResult::Passed));
+        let ignored = ("b", CaseResult::Ignored);
+        for (ran, lies) in [(&[b, a][..], false), (&[a, ignored], true), (&[a], true)] {
+            let kept = Kept { folder: PathBuf::new(), machine: 0, state: Mutex::default() };
+            kept.compare(&result(&[a, b]), &result(ran));
+            assert_eq!(kept.state().lie.is_some(), lies, "{ran:?}");
+        }
     }
 }
