@@ -52,9 +52,7 @@ impl RunnerSpec {
             rows: BTreeMap::new(),
         }
     }
-}
 
-impl RunnerSpec {
     /// Returns the programs that play the machine.
     pub(crate) fn emulators(&self) -> Vec<PathBuf> {
         let own = self.command.first().map(PathBuf::from);

@@ -44,8 +44,8 @@ enum Service {
     Gitlab,
 }
 
-/// The workflows: for one job, for several, for Nix, and for a release by one job and by several. What is between `@` is filled in; the line of `@install@` goes where a
-/// workspace has the program itself.
+/// The workflows: for one job, for several, for Nix, and for a release by one job and by several. What is between `@` is filled in; the
+/// line of `@install@` goes where a workspace has the program itself.
 const fn workflows(service: Service) -> [&'static str; 5] {
     match service {
         Service::Github => [

@@ -20,10 +20,8 @@ pub(super) enum Call {
     Make(At),
     /// Changes what is at a path, or removes it.
     Change(At),
-    /// `rename(from, to)`.
+    /// `rename(from, to)`, and `link`, by which what is there can be changed under another name.
     Rename(At, At),
-    /// `link(from, to)`.
-    Link(At, At),
     /// `symlink(target, path)`: the path alone.
     SymbolicLink(At),
     /// `getdents(directory)`.
@@ -146,8 +144,8 @@ const CALLS: &[(Call, [u32; 3])] = &[
     (Call::Rename(path(0), path(1)), [82, 38, NONE]),
     (Call::Rename(at(0), at(2)), [264, 302, 38]),
     (Call::Rename(at(0), at(2)), [316, 353, 276]),
-    (Call::Link(path(0), path(1)), [86, 9, NONE]),
-    (Call::Link(at(0), at(2)), [265, 303, 37]),
+    (Call::Rename(path(0), path(1)), [86, 9, NONE]),
+    (Call::Rename(at(0), at(2)), [265, 303, 37]),
     (Call::SymbolicLink(path(1)), [88, 83, NONE]),
     (Call::SymbolicLink(at(1)), [266, 304, 36]),
     // getdents, getdents64.

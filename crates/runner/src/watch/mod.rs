@@ -246,7 +246,7 @@ impl Watch {
                     self.change(pid, path);
                 }
             }
-            Call::Rename(from, to) | Call::Link(from, to) => {
+            Call::Rename(from, to) => {
                 if let (Some(from), Some(to)) = (process.path(from)?, process.path(to)?) {
                     self.change(pid, from);
                     if exists(pid, &to) {
