@@ -16,8 +16,8 @@ use crate::dist::evidence::Evidence;
 use crate::dist::manifest::Manifest;
 use crate::dist::origin::EPOCH;
 use crate::dist::provenance::{self, Key};
-use crate::dist::release::{Fit, Release, copy_sources};
-use crate::dist::{difference, reproducible, sizes};
+use crate::dist::release::{Fit, Release};
+use crate::dist::{difference, reproducible, sizes, sources};
 use crate::engine::build::Mode;
 use crate::engine::shard::ShardId;
 use crate::engine::{self, Request, stale};
@@ -292,8 +292,8 @@ impl Dist {
         events.note("building a second time, to compare");
         let workspace = release.workspace;
         let directory = tempfile::Builder::new().prefix("dist-check-").tempdir().context("cannot make a directory")?;
-        let (copy, out) = (directory.path().join("another/place/sources"), directory.path().join("out"));
-        copy_sources(workspace.root(), &copy)?;
+        let out = directory.path().join("out");
+        let copy = sources::copy(workspace.root(), &directory.path().join("another/place/sources"))?;
         let program = std::env::current_exe().context("cannot find this program")?;
         // A shell sets the umask for it.
         let mut command = Command::new("sh");

@@ -27,6 +27,7 @@ pub mod reproducible;
 pub mod sbom;
 pub mod sizes;
 pub mod smoke;
+pub mod sources;
 pub mod symbols;
 pub mod universal;
 

@@ -16,7 +16,6 @@ use super::symbols::{self, Parted};
 use super::{Origin, installer, smoke, universal};
 use crate::cache::write_whole;
 use crate::environment::Environment;
-use crate::host::git::git;
 use crate::outcome::{BuiltProgram, Outcome, Status};
 use crate::provider::Prepared;
 use crate::targets::{Level, StdKind};
@@ -288,21 +287,6 @@ impl<'a> Release<'a> {
 /// The one folder of an archive, which is its name without the suffix.
 fn folder_of(contents: &Contents, triple: &str) -> String {
     format!("{}-{}-{triple}", contents.package, contents.version)
-}
-
-/// Copies the files that git has or would take.
-///
-/// # Errors
-/// There is no git repository, or a file cannot be copied.
-pub fn copy_sources(from: &Path, to: &Path) -> Result<()> {
-    let list = git(from, &["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
-    let list = list.context("--check builds a copy of the files that git knows, and there is no git repository")?;
-    for name in list.split('\0').filter(|name| from.join(name).is_file()) {
-        let file = to.join(name);
-        fs::create_dir_all(file.parent().unwrap_or(to)).with_context(|| format!("cannot make {}", to.display()))?;
-        fs::copy(from.join(name), &file).with_context(|| format!("cannot copy {name}"))?;
-    }
-    Ok(())
 }
 
 fn assets(programs: &[Entry], entries: &[Entry]) -> Vec<Asset> {

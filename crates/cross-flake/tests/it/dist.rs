@@ -14,6 +14,18 @@ use serde_json::{Value, json};
 use crate::support::{BOTH, Fixture, names};
 
 const LICENCE: &str = "Do as you like.\n";
+/// The program's build script: what git tells of the sources is in the program, as in many.
+const ASKS_GIT: &str = r#"
+fn main() {
+    helper::nothing();
+    let git = |arguments: &[&str]| std::process::Command::new("git").args(arguments).output().unwrap();
+    let described = git(&["describe", "--always", "--dirty", "--long"]);
+    assert!(described.status.success(), "{described:?}");
+    let changed = git(&["diff-index", "HEAD"]).stdout;
+    let described = [described.stdout, git(&["rev-parse", "--abbrev-ref", "HEAD"]).stdout, changed].concat();
+    println!("cargo::rustc-env=DESCRIBED={}", String::from_utf8(described).unwrap().replace('\n', " "));
+}
+"#;
 
 /// The fixture with a licence, a manual and a path of its own in the program, a dependency, and another of its build script, all of it in
 /// a commit.
@@ -28,7 +40,8 @@ pub fn released() -> Fixture {
         );
         fixture.write(&format!("{name}/src/lib.rs"), "pub fn nothing() {}\n");
     }
-    fixture.write("build.rs", "fn main() { helper::nothing() }\n");
+    fixture.write("build.rs", ASKS_GIT);
+    std::os::unix::fs::symlink("small.1", fixture.root().join("another.1")).unwrap();
     fs::create_dir_all(fixture.root().join("manual")).unwrap();
     fixture.write("LICENSE", LICENCE).write("manual/small.1", "small\n").write(".gitignore", "target\n");
     let manifest = fs::read_to_string(fixture.root().join("Cargo.toml")).unwrap();
@@ -41,7 +54,7 @@ pub fn released() -> Fixture {
         ),
     );
     let main = fs::read_to_string(fixture.root().join("src/main.rs")).unwrap();
-    let place = "    println!(\"{}\", std::panic::Location::caller().file());\n    println!(\"{}\", concat!(env!(\"CARGO_PKG_NAME\")));";
+    let place = "    std::hint::black_box(env!(\"DESCRIBED\"));\n    println!(\"{}\", std::panic::Location::caller().file());\n    println!(\"{}\", concat!(env!(\"CARGO_PKG_NAME\")));";
     fixture.write("src/main.rs", &main.replacen("fn main() {", &format!("fn main() {{\n{place}"), 1));
     fixture.command("cargo", &["generate-lockfile", "--offline"]).succeeds();
     fixture.git(&["init", "--quiet"]);
