@@ -1,5 +1,6 @@
 //! The command line: one file for each command, and what several of them have in common.
 
+pub mod archive;
 pub mod build;
 pub mod check;
 pub mod ci;
@@ -52,6 +53,7 @@ pub enum Command {
     Clippy(clippy::Clippy),
     Test(test::Test),
     TestAllTargets(test_all_targets::TestAllTargets),
+    Archive(archive::Archive),
     Report(report::Report),
     Run(run::Run),
     Debug(debug::Debug),
@@ -82,6 +84,7 @@ impl Command {
             Command::Clippy(command) => command.run(),
             Command::Test(command) => command.run(),
             Command::TestAllTargets(command) => command.run(),
+            Command::Archive(command) => command.run(),
             Command::Report(command) => command.run(),
             Command::Run(command) => command.run(),
             Command::Debug(command) => command.run(),

@@ -1,5 +1,6 @@
 //! Options of the commands that build, and the run itself.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -7,12 +8,13 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::{Place, announce, prepare};
+use crate::engine::archive::Archive;
 use crate::engine::build::Mode;
 use crate::engine::last::{Failures, LastRun};
 use crate::engine::part::Part;
 use crate::engine::shard::{Shard, ShardId};
 use crate::engine::suites::Chosen;
-use crate::engine::{self, Request, stale};
+use crate::engine::{self, Programs, Request, stale};
 use crate::environment::Environment;
 use crate::events::{Event, Events, Phase};
 use crate::host::{capacity, signals};
@@ -46,7 +48,7 @@ impl RowOptions {
 }
 
 /// Options for cargo.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 #[command(next_help_heading = "Passed on to cargo")]
 pub(super) struct CargoOptions {
     /// Build this package; may be repeated [default: cargo's own, and those that list the target]
@@ -89,6 +91,11 @@ pub(super) struct CargoOptions {
 }
 
 impl CargoOptions {
+    /// Tells if nobody has asked cargo for anything; the number of jobs and the memory are about tests as well.
+    fn is_default(&self) -> bool {
+        CargoOptions { jobs: None, memory: None, ..self.clone() } == CargoOptions::default()
+    }
+
     /// The profile that was chosen.
     pub(super) fn profile(&self) -> Option<String> {
         self.profile.clone().or_else(|| self.release.then(|| "release".to_owned()))
@@ -187,6 +194,10 @@ pub(super) struct TestOptions {
     /// runs, in target/cross-flake/timings.json, all take about as long. `report merge` makes one report of theirs
     #[arg(long, value_name = "K/N", conflicts_with = "rerun_failed")]
     shard: Option<ShardId>,
+    /// Build nothing: run the test programs of this file, which `archive` has written, on their targets in it. Sources are read in this
+    /// checkout; of the set-up, only what runs programs is fetched
+    #[arg(long, value_name = "FILE")]
+    from_archive: Option<PathBuf>,
 }
 
 /// Options of both commands that run tests.
@@ -235,6 +246,45 @@ impl TestArguments {
         }
         with.iter_mut().for_each(|target| target.always_emulated = true);
         Ok(with)
+    }
+
+    /// Tells if programs come from an archive.
+    pub(super) fn is_from_archive(&self) -> bool {
+        self.tests.from_archive.is_some()
+    }
+
+    /// Returns those of these targets that an archive has programs for, or all if no program comes from one. `named` are targets that
+    /// somebody asked for by name.
+    ///
+    /// # Errors
+    /// The file is no archive, or it lacks what was asked for.
+    pub(super) fn in_archive(&self, targets: Vec<Target>, named: bool) -> Result<Vec<Target>> {
+        let Some(file) = &self.tests.from_archive else { return Ok(targets) };
+        let archive = Archive::open(file)?;
+        if !self.cargo.is_default() || !split(&self.rest).0.is_empty() || !self.suites.is_empty() {
+            bail!("{} says what was built: options for cargo and suites belong to `archive`", file.display());
+        }
+        let (there, not): (Vec<Target>, Vec<Target>) =
+            targets.into_iter().partition(|target| archive.contents.rows.contains_key(&target.name));
+        if there.is_empty() || (named && !not.is_empty()) {
+            let names = |rows: Vec<&str>| rows.join(", ");
+            bail!(
+                "{} has programs for {}, and none for {}",
+                file.display(),
+                names(archive.contents.rows.keys().map(String::as_str).collect()),
+                names(not.iter().map(|target| target.name.as_str()).collect())
+            );
+        }
+        Ok(there)
+    }
+
+    /// Puts the programs of an archive in their places, if they come from one.
+    fn unpack(&self, workspace: &Workspace, targets: &[Target], events: &Events) -> Result<Programs> {
+        let Some(file) = &self.tests.from_archive else { return Ok(Programs::Cargo) };
+        let archive = Archive::open(file)?;
+        let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+        archive.unpack(workspace, &names)?.iter().for_each(|line| events.note(line));
+        Ok(Programs::From(Box::new(archive)))
     }
 
     /// The suites that were asked for by name.
@@ -314,6 +364,7 @@ impl TestArguments {
             part,
             objects: None,
             cached: self.tests.cached,
+            programs: self.unpack(workspace, &targets, events)?,
         };
         finish(&self.place, workspace, &targets, &request, &self.report, events)
     }
@@ -355,7 +406,11 @@ pub(super) fn carry_out(
             );
         }
     }
-    let provider = place.provider(workspace)?;
+    let mut provider = place.provider(workspace)?;
+    let builds = !matches!(request.programs, Programs::From(_));
+    if !builds {
+        provider.only_run();
+    }
     announce(events, &provider.missing(workspace, targets, events)?);
     let names: Vec<String> = targets.iter().map(|t| t.name.clone()).collect();
     events.send(Event::Targets { names: &names });
@@ -368,6 +423,8 @@ pub(super) fn carry_out(
         prepared.iter_mut().for_each(engine::on_floor);
     }
     let environments: Vec<&Environment> = prepared.iter().filter_map(|row| row.environment.as_ref().ok()).collect();
-    stale::remove(workspace, &environments, &request.cargo_args, events)?;
+    if builds {
+        stale::remove(workspace, &environments, &request.cargo_args, events)?;
+    }
     engine::run(workspace, request, &prepared, provider.name(), events)
 }

@@ -30,7 +30,8 @@ impl Test {
     pub fn run(self) -> Result<ExitCode> {
         let workspace = self.with.place.workspace()?;
         let events = events();
-        let targets = self.with.targets(find_targets(&workspace, &self.targets)?, &events)?;
+        let targets = self.with.in_archive(find_targets(&workspace, &self.targets)?, true)?;
+        let targets = self.with.targets(targets, &events)?;
         let suites = self.with.suites(&workspace, &targets)?;
         self.with.finish(&workspace, &targets, suites, &events)
     }

@@ -55,8 +55,8 @@ impl TestAllTargets {
                 names.join(", ")
             ));
         }
-        let targets = self.with.targets(targets, &events)?;
-        let suites = if self.no_suites || !self.with.suites.is_empty() {
+        let targets = self.with.targets(self.with.in_archive(targets, false)?, &events)?;
+        let suites = if self.no_suites || self.with.is_from_archive() || !self.with.suites.is_empty() {
             self.with.suites(&workspace, &targets)?
         } else {
             present_suites(&workspace, &targets, &events)?

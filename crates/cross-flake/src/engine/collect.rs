@@ -10,11 +10,12 @@ use anyhow::{Context, Result};
 use cargo_metadata::{Artifact, Package, PackageId, TargetKind};
 use serde_json::Value;
 
+use super::archive::{Packing, Places, Saved};
 use super::build::{Built, Mode, seconds_since};
 use super::job::{Job, Owner, Program};
 use super::recorder::{RUNNER, Recorded};
 use super::{BUILD_MACHINE, Row, Run};
-use crate::environment::path_with;
+use crate::environment::{Environment, path_with};
 use crate::events::{Event, Phase};
 use crate::host::child::inherited;
 use crate::outcome::BuiltProgram;
@@ -119,6 +120,9 @@ impl<'r, 'a> Collector<'r, 'a> {
         } else if !artifact.fresh {
             self.run.host_crates.fetch_add(1, Ordering::Relaxed);
         }
+        if let (Some(_), Some(mut packing)) = (index, self.run.packing()) {
+            packing.artifact(&artifact);
+        }
         let Some(program) = artifact.executable.clone().filter(|_| !artifact.target.is_custom_build()) else { return };
         if let (Some(index), false) = (index, artifact.profile.test) {
             self.inspect(index, program.as_std_path());
@@ -191,8 +195,63 @@ impl<'r, 'a> Collector<'r, 'a> {
         let Some(row) = self.row(owner) else { return true };
         let mut progress = row.progress();
         let runs = row.runs(self.run.request) && progress.build_failure.is_none();
-        progress.known += usize::from(runs);
+        progress.known += usize::from(runs && self.run.packing.is_none());
         runs
+    }
+
+    /// Starts a test program of an archive.
+    pub(super) fn saved(&self, saved: &Saved, places: &Places) -> Result<()> {
+        let Some(index) = self.group.iter().copied().find(|i| self.run.rows[*i].target.name == saved.row) else {
+            return Ok(());
+        };
+        let (owner, manifest) = (Owner::Row(index), places.enter(&saved.manifest));
+        let packages = &self.run.workspace.metadata.packages;
+        let package = packages.iter().find(|package| package.manifest_path.as_str() == manifest);
+        let package =
+            package.with_context(|| format!("there is no {manifest}: the archive is of another workspace"))?;
+        let file = PathBuf::from(places.enter(&saved.file));
+        if !self.is_to_run(owner, Some(package), &file, &saved.title) {
+            return Ok(());
+        }
+        let mut env = self.users.clone();
+        env.extend(saved.env.iter().map(|(name, value)| (name.into(), places.enter(value).into())));
+        if let Some(folder) = env.get(OsStr::new("OUT_DIR")) {
+            std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        let row = &self.run.rows[index];
+        self.run.start(Job {
+            owner,
+            step: None,
+            package: package.id.repr.clone(),
+            title: saved.title.clone(),
+            harness: saved.harness,
+            program: Program::Test { file, runner: row.environment.runner.clone() },
+            args: self.run.request.test_args.clone(),
+            env: of_row(env, Some(row.environment))?,
+            cwd: places.enter(&saved.folder).into(),
+        });
+        Ok(())
+    }
+
+    /// Puts a test program into the archive that is asked for.
+    fn pack(&self, packing: &mut Packing, owner: Owner, package: &Package, title: &str, call: Recorded) -> Result<()> {
+        let Owner::Row(index) = owner else {
+            packing.leave_out(title);
+            return Ok(());
+        };
+        let row = &self.run.rows[index];
+        let file = call.folder.join(&call.line[0]);
+        let artifact = &self.programs[&file];
+        for folder in self.searched.get(&Some(index)).into_iter().flatten() {
+            packing.libraries(folder);
+        }
+        if let Some(out) = self.written.get(&(Some(index), package.id.clone())) {
+            packing.folder(out);
+        }
+        let mut env = self.of_cargo(call.env, owner, Some(&package.id))?;
+        env.retain(|name, value| name != "PATH" && self.users.get(name) != Some(value));
+        let program = (package.manifest_path.as_std_path(), title, has_harness(package, artifact)?);
+        packing.program((&row.target.name, &row.target.triple), program, (&file, &call.folder), env)
     }
 
     fn test(&self, call: Recorded) -> Result<()> {
@@ -217,6 +276,9 @@ impl<'r, 'a> Collector<'r, 'a> {
         let title = self.title(package, artifact);
         if !self.is_to_run(owner, Some(package), &program, &title) {
             return Ok(());
+        }
+        if let Some(mut packing) = self.run.packing() {
+            return self.pack(&mut packing, owner, package, &title, call);
         }
         let args = args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
         self.run.start(Job {
@@ -251,6 +313,10 @@ impl<'r, 'a> Collector<'r, 'a> {
         let name = call.value_of("--crate-name").unwrap_or_default().to_string_lossy().into_owned();
         let title = format!("{} doctests", package.map_or(name, |package| self.name(package)));
         if !has_code_blocks(folder) || !self.is_to_run(owner, package, &source, &title) {
+            return Ok(());
+        }
+        if let Some(mut packing) = self.run.packing() {
+            packing.leave_out(&title);
             return Ok(());
         }
         let row = self.row(owner);
@@ -300,9 +366,19 @@ impl<'r, 'a> Collector<'r, 'a> {
         of(false).filter(|folder| !own.contains(folder)).collect()
     }
 
-    /// The variables that a program would have if it were started by `cargo test` in a shell of its row: without the
-    /// recorder, and without what this run has set for other rows.
+    /// The variables that a program would have if it were started by `cargo test` in a shell of its row.
     fn variables(
+        &self,
+        env: BTreeMap<OsString, OsString>,
+        owner: Owner,
+        package: Option<&PackageId>,
+    ) -> Result<BTreeMap<OsString, OsString>> {
+        of_row(self.of_cargo(env, owner, package)?, self.row(owner).map(|row| row.environment))
+    }
+
+    /// The variables that cargo gives to a program, beside the user's: without the recorder, and without what this run has set for
+    /// other rows.
+    fn of_cargo(
         &self,
         env: BTreeMap<OsString, OsString>,
         owner: Owner,
@@ -329,12 +405,6 @@ impl<'r, 'a> Collector<'r, 'a> {
             let folders = std::env::split_paths(path).filter(|folder| !foreign.contains(folder.as_path()));
             *path = std::env::join_paths(folders).context("cannot form LD_LIBRARY_PATH")?;
         }
-        let row = self.row(owner).map(|row| row.environment);
-        if let Some(environment) = row {
-            let all = environment.scoped.iter().chain(&environment.shell);
-            env.extend(all.map(|(name, value)| (name.into(), value.into())));
-        }
-        env.insert("PATH".into(), path_with(row.as_slice())?);
         Ok(env)
     }
 
@@ -355,6 +425,16 @@ impl<'r, 'a> Collector<'r, 'a> {
             _ => package,
         }
     }
+}
+
+/// Adds the variables of a row's shell to those that cargo gives to a program.
+fn of_row(mut env: BTreeMap<OsString, OsString>, row: Option<&Environment>) -> Result<BTreeMap<OsString, OsString>> {
+    if let Some(environment) = row {
+        let all = environment.scoped.iter().chain(&environment.shell);
+        env.extend(all.map(|(name, value)| (name.into(), value.into())));
+    }
+    env.insert("PATH".into(), path_with(row.as_slice())?);
+    Ok(env)
 }
 
 /// The directory of `native=/a/b`, as rustc's `-L` takes it.

@@ -1,9 +1,18 @@
 //! The outcome of a row, made once from all that ran for it.
 
+use std::collections::HashSet;
+use std::sync::PoisonError;
+
+use anyhow::{Context, Result, bail};
+
 use super::build::Mode;
-use super::{BUILD_MACHINE, Progress, Request, Row, suites};
+use super::last::LastRun;
+use super::timings::BUILD;
+use super::{BUILD_MACHINE, Progress, Request, Row, Run, suites};
 use crate::environment::Environment;
-use crate::outcome::{Counts, Outcome, ProgramResult, Status, passed_alone};
+use crate::events::Event;
+use crate::outcome::{Counts, Outcome, ProgramResult, Report, Status, passed_alone};
+use crate::provider::Prepared;
 use crate::targets::{Level, Target};
 use crate::workspace::Workspace;
 use cross_flake_runner::RunnerKind;
@@ -27,7 +36,7 @@ pub(super) fn outcome(row: &Row<'_>, progress: &mut Progress, request: &Request)
         outcome.build_output = Some(output).filter(|output| !output.is_empty());
     } else if row.target.level == Level::Link && outcome.status == Status::Linked {
         outcome.reason.clone_from(&row.target.reason);
-    } else if !ran && request.mode == Mode::Test {
+    } else if !ran && request.runs_tests() {
         outcome.reason = Some(match request.part.of_row(&row.target.name) {
             None => "there is no test program for it".to_owned(),
             Some(part) => format!("no test program ran: {part}"),
@@ -127,5 +136,56 @@ pub(super) fn host_outcome(workspace: &Workspace, programs: Vec<ProgramResult>) 
         suites: Vec::new(),
         build_output: None,
         built: Vec::new(),
+    }
+}
+
+impl Run<'_> {
+    /// Forms the report of the whole run.
+    pub(super) fn report(self, prepared: &[Prepared], provider: &str, groups: Vec<Vec<String>>) -> Result<Report> {
+        let mut targets = Vec::new();
+        let mut rows = self.rows.iter();
+        for p in prepared {
+            let outcome = match &p.environment {
+                Err(reason) => {
+                    let outcome = skipped(&p.target, &reason.to_string());
+                    self.events.send(Event::Finished { outcome: &outcome, seconds: 0.0 });
+                    outcome
+                }
+                Ok(_) => rows.next().and_then(|row| row.progress().outcome.take()).context("a row did not finish")?,
+            };
+            targets.push(outcome);
+        }
+        let host = self.host.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if !host.is_empty() {
+            targets.push(host_outcome(self.workspace, host));
+        }
+        for outcome in &targets {
+            let mut titles = HashSet::new();
+            if let Some(twice) = outcome.all_programs().find(|program| !titles.insert(&program.title)) {
+                bail!("cross-flake ran {} twice for {}, which is an error of its own", twice.title, outcome.name);
+            }
+        }
+        let ran = targets.iter().flat_map(|outcome| {
+            let ran = outcome.all_programs().filter(|result| !result.kept);
+            ran.map(|result| (outcome.name.as_str(), result.title.as_str(), result.seconds))
+        });
+        let built = self.rows.iter().filter(|_| self.request.mode == Mode::Test).map(|row| {
+            let name = row.target.name.as_str();
+            (name, BUILD, row.progress().cargo.max(self.past.of(name, BUILD).unwrap_or_default()))
+        });
+        let ran: Vec<_> = ran.chain(built).collect();
+        self.past.keep(ran.into_iter())?;
+        if self.request.runs_tests() {
+            LastRun::load(self.workspace).keep(&targets)?;
+        }
+        let diagnostics = self.diagnostics.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Report {
+            provider: provider.to_owned(),
+            crates: self.host_crates.into_inner(),
+            groups,
+            targets,
+            shard: self.request.part.share(),
+            diagnostics: diagnostics.with_names(|row| self.rows[row].target.name.clone()),
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! Builds a workspace for many targets in as few cargo invocations as their packages and features allow, and runs test
 //! programs meanwhile.
 
+pub mod archive;
 pub mod build;
 mod check;
 mod collect;
@@ -30,7 +31,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use cargo_metadata::Package;
 
 use crate::cache::Cache;
@@ -43,21 +44,21 @@ use crate::targets::{Level, Target};
 use crate::workspace::{Selection, Workspace, spec_of};
 use cross_flake_runner::RunnerKind;
 
+use archive::{Archive, Packing, Places};
 use build::{BuildRequest, Mode, Ready, seconds_since};
 use collect::Collector;
 use diagnostics::Merged;
 pub use judge::{judge_programs, skipped};
 
 use job::{Ended, Job, Owner, StepId};
-use judge::{host_outcome, outcome};
+use judge::outcome;
 use kept::Kept;
-use last::LastRun;
 use part::Part;
 use programs::Limits;
 use queue::Queue;
 use recorder::Recorder;
 use rooms::Rooms;
-use timings::{BUILD, Timings};
+use timings::Timings;
 
 /// The variable that tells qemu which processor to play.
 pub const CPU: &str = "QEMU_CPU";
@@ -100,6 +101,20 @@ pub struct Request {
     pub objects: Option<PathBuf>,
     /// Test programs of which nothing has changed since they passed are not run; see [`kept`].
     pub cached: bool,
+    /// Where test programs come from or go to.
+    pub programs: Programs,
+}
+
+/// Where test programs come from or go to.
+#[derive(Clone, Debug, Default)]
+pub enum Programs {
+    /// Cargo builds them, and they are run.
+    #[default]
+    Cargo,
+    /// Cargo builds them, and they are written into this file instead of being run.
+    To(PathBuf),
+    /// They were built elsewhere.
+    From(Box<Archive>),
 }
 
 impl Request {
@@ -119,6 +134,7 @@ impl Request {
             part: Part::All,
             objects: None,
             cached: false,
+            programs: Programs::Cargo,
         }
     }
 
@@ -132,6 +148,11 @@ impl Request {
             objects: self.objects.clone(),
             beside: BTreeMap::new(),
         }
+    }
+
+    /// Tells if test programs are run.
+    pub fn runs_tests(&self) -> bool {
+        self.mode == Mode::Test && !matches!(self.programs, Programs::To(_))
     }
 
     /// Returns the reason for which test programs are to have no rooms, if there is one.
@@ -207,6 +228,8 @@ struct Run<'a> {
     diagnostics: Mutex<Merged>,
     /// Programs that are run, so that none is twice, by row.
     started: Mutex<HashSet<(Owner, PathBuf)>>,
+    /// Programs that are to be written into a file instead.
+    packing: Option<Mutex<Packing>>,
     recorder: Recorder,
     queue: Queue,
     past: Timings,
@@ -241,13 +264,14 @@ pub fn run(
         host_crates: AtomicUsize::new(0),
         diagnostics: Mutex::default(),
         started: Mutex::default(),
+        packing: matches!(request.programs, Programs::To(_)).then(|| Mutex::new(Packing::new(workspace))),
         recorder,
         queue: Queue::default(),
         past: Timings::load(workspace),
         events,
         start: Instant::now(),
     };
-    let tests = request.mode == Mode::Test;
+    let tests = request.runs_tests();
     let rooms = if tests { Rooms::new(workspace, request.rooms())? } else { Rooms::none()? };
     if let (Some(reason), true) = (rooms.refused(), tests && request.jobs > 1) {
         events.note(&format!("rows of a package take turns: {reason}"));
@@ -269,6 +293,9 @@ pub fn run(
     for line in limits.kept.as_ref().map_or(Ok(Vec::new()), Kept::end)? {
         events.note(&line);
     }
+    if let (Programs::To(file), Some(packing)) = (&request.programs, run.packing()) {
+        packing.write(workspace, file)?.iter().for_each(|line| events.note(line));
+    }
     run.report(prepared, provider, groups)
 }
 
@@ -276,6 +303,10 @@ impl<'a> Run<'a> {
     /// Builds group after group, then starts what needs all of cargo for itself. Gives the groups.
     fn build_all(&self) -> Result<Vec<Vec<String>>> {
         let mut groups = Vec::new();
+        if let Programs::From(archive) = &self.request.programs {
+            self.start_saved(archive)?;
+            return Ok(groups);
+        }
         for group in self.groups()? {
             signals::check()?;
             match self.request.mode.only_checks() {
@@ -300,6 +331,19 @@ impl<'a> Run<'a> {
             self.start(job);
         }
         Ok(groups)
+    }
+
+    /// Starts what is in an archive.
+    fn start_saved(&self, archive: &Archive) -> Result<()> {
+        let all: Vec<usize> = (0..self.rows.len()).collect();
+        let (collector, places) = (Collector::new(self, &all), Places::of(self.workspace));
+        archive.contents.programs.iter().try_for_each(|saved| collector.saved(saved, &places))?;
+        self.rows.iter().for_each(|row| self.close(row));
+        Ok(())
+    }
+
+    fn packing(&self) -> Option<MutexGuard<'_, Packing>> {
+        self.packing.as_ref().map(|packing| packing.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Gives a job to the workers.
@@ -448,53 +492,5 @@ impl<'a> Run<'a> {
             outcome
         };
         self.events.send(Event::Finished { outcome: &outcome, seconds: seconds_since(self.start) });
-    }
-
-    fn report(self, prepared: &[Prepared], provider: &str, groups: Vec<Vec<String>>) -> Result<Report> {
-        let mut targets = Vec::new();
-        let mut rows = self.rows.iter();
-        for p in prepared {
-            let outcome = match &p.environment {
-                Err(reason) => {
-                    let outcome = skipped(&p.target, &reason.to_string());
-                    self.events.send(Event::Finished { outcome: &outcome, seconds: 0.0 });
-                    outcome
-                }
-                Ok(_) => rows.next().and_then(|row| row.progress().outcome.take()).context("a row did not finish")?,
-            };
-            targets.push(outcome);
-        }
-        let host = self.host.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if !host.is_empty() {
-            targets.push(host_outcome(self.workspace, host));
-        }
-        for outcome in &targets {
-            let mut titles = HashSet::new();
-            if let Some(twice) = outcome.all_programs().find(|program| !titles.insert(&program.title)) {
-                bail!("cross-flake ran {} twice for {}, which is an error of its own", twice.title, outcome.name);
-            }
-        }
-        let ran = targets.iter().flat_map(|outcome| {
-            let ran = outcome.all_programs().filter(|result| !result.kept);
-            ran.map(|result| (outcome.name.as_str(), result.title.as_str(), result.seconds))
-        });
-        let built = self.rows.iter().filter(|_| self.request.mode == Mode::Test).map(|row| {
-            let name = row.target.name.as_str();
-            (name, BUILD, row.progress().cargo.max(self.past.of(name, BUILD).unwrap_or_default()))
-        });
-        let ran: Vec<_> = ran.chain(built).collect();
-        self.past.keep(ran.into_iter())?;
-        if self.request.mode == Mode::Test {
-            LastRun::load(self.workspace).keep(&targets)?;
-        }
-        let diagnostics = self.diagnostics.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(Report {
-            provider: provider.to_owned(),
-            crates: self.host_crates.into_inner(),
-            groups,
-            targets,
-            shard: self.request.part.share(),
-            diagnostics: diagnostics.with_names(|row| self.rows[row].target.name.clone()),
-        })
     }
 }

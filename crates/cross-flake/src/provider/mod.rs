@@ -101,6 +101,9 @@ pub trait Provider {
     /// The name that reports use.
     fn name(&self) -> &'static str;
 
+    /// Sets up no more than what runs programs that were built elsewhere, where that is less.
+    fn only_run(&mut self) {}
+
     /// Returns true if a row needs no set-up any more. Asks no network.
     fn is_ready(&self, workspace: &Workspace, target: &Target) -> bool;
 

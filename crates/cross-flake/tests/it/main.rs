@@ -3,6 +3,7 @@
 //! One crate, so that it links once. Only `x86_64-linux` and `aarch64-linux` are set up, in the cache that everybody
 //! uses; what is about the cache itself has one of its own, made of links to that.
 
+mod archives;
 mod as_cargo;
 mod cache;
 mod cached;

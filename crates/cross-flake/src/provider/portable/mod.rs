@@ -56,12 +56,14 @@ use zlib::Zlib;
 pub struct Portable {
     cache: Cache,
     wanted: Wanted,
+    /// Programs are only run.
+    only_runs: bool,
 }
 
 impl Portable {
     /// A provider that keeps everything in this cache.
     pub fn new(cache: Cache) -> Portable {
-        Portable { cache, wanted: Wanted::default() }
+        Portable { cache, wanted: Wanted::default(), only_runs: false }
     }
 
     fn lock(&self, events: &Events) -> Result<CacheLock> {
@@ -70,15 +72,18 @@ impl Portable {
 
     /// Returns all that a row needs; nothing else says it.
     fn parts(&self, row: &Target) -> Vec<Box<dyn Part>> {
-        let mut parts: Vec<Box<dyn Part>> = vec![Box::new(HostCc)];
-        if row.zig.is_some() {
-            parts.extend([Box::new(ZIG) as Box<dyn Part>, Box::new(CToolchains)]);
-        }
-        if row.has_libc() {
-            parts.push(Box::new(Zlib));
+        let mut parts: Vec<Box<dyn Part>> = Vec::new();
+        if !self.only_runs {
+            parts.push(Box::new(HostCc));
+            if row.zig.is_some() {
+                parts.extend([Box::new(ZIG) as Box<dyn Part>, Box::new(CToolchains)]);
+            }
+            if row.has_libc() {
+                parts.push(Box::new(Zlib));
+            }
+            parts.push(Box::new(Std));
         }
         parts.extend(Sysroot::of_builds(row).map(|root| Box::new(root) as Box<dyn Part>));
-        parts.push(Box::new(Std));
         if row.level == Level::Run {
             parts.extend(Emulators::new(&self.cache).parts(row));
         }
@@ -128,6 +133,9 @@ impl Portable {
             }
             environment.runner = Some(runner);
         }
+        if self.only_runs {
+            return Ok(environment);
+        }
         wrappers.write(target, &mut environment)?;
         let std = toolchain::std_key(farm, &target.triple);
         environment.inputs.extend([("std".to_owned(), std), ("C toolchain".to_owned(), wrappers.key(target))]);
@@ -138,6 +146,10 @@ impl Portable {
 impl Provider for Portable {
     fn name(&self) -> &'static str {
         "portable"
+    }
+
+    fn only_run(&mut self) {
+        self.only_runs = true;
     }
 
     fn is_ready(&self, workspace: &Workspace, target: &Target) -> bool {
