@@ -89,6 +89,11 @@ impl BinfmtEntry {
         Self { name: name.into(), magic: magic.into(), mask, interpreter: interpreter.into(), flags: String::new() }
     }
 
+    /// Returns true if the interpreter is told the program's own `argv[0]`.
+    pub(super) fn keeps_name(&self) -> bool {
+        self.flags.contains('P')
+    }
+
     pub(super) fn matches(&self, head: &[u8]) -> bool {
         head.len() >= self.magic.len()
             && iter::zip(head, iter::zip(&self.magic, &self.mask))

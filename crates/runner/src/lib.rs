@@ -43,7 +43,7 @@ use reaper::{wait_for, watched_signals};
 use refusal::{Refusal, Step, explain};
 use room::{Door, ROOM_VARIABLE, Room};
 use variables::{environment, root_in};
-use watch::Watch;
+use watch::{Purpose, Watch};
 
 pub use command::{SPECS, by_command, by_name};
 pub use namespace::probe;
@@ -96,6 +96,7 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
         environment,
         mask,
         emulators: watches.then(|| spec.emulators()),
+        formats: if binfmt && spec.kind == RunnerKind::QemuUser { &entries } else { &[] },
     };
     let mut status = Status { entered: Entered::Direct, refused: None };
     let child = if let Some(room) = room {
@@ -121,12 +122,17 @@ pub fn run(spec: &RunnerSpec, program: &OsStr, args: &[OsString], binfmt: bool) 
         start.by(Way::Direct)
     };
     let child = child.map_err(|error| explain_exec(spec, program, error))?;
+    if status.entered == Entered::Direct && !start.formats.is_empty() && matches!(child, Running::Traced(_)) {
+        status.entered = Entered::Traced;
+    }
     tell(STATUS_VARIABLE, &status);
     let code = match child {
         Running::Alone(child) => wait_for(child, &watched)?,
-        Running::Watched(mut watch) => {
+        Running::Traced(mut watch) => {
             let code = watch.wait_for(&watched)?;
-            tell(WATCH_VARIABLE, &watch.seen());
+            if let Some(seen) = watch.seen() {
+                tell(WATCH_VARIABLE, &seen);
+            }
             code
         }
     };
@@ -192,12 +198,14 @@ struct Start<'a> {
     mask: SigSet,
     /// What it does to the world around it is to be seen; these are the emulators that it may run in.
     emulators: Option<Vec<PathBuf>>,
+    /// Formats of programs that it may start, and that the kernel may not know.
+    formats: &'a [BinfmtEntry],
 }
 
 /// A program that was started.
 enum Running {
     Alone(Pid),
-    Watched(Box<Watch>),
+    Traced(Box<Watch>),
 }
 
 impl Start<'_> {
@@ -227,11 +235,13 @@ impl Start<'_> {
             Ok(mask.thread_set_mask()?)
         };
         let exact = is_path.then(|| exact(&line, &self.environment)).transpose()?;
-        if let (Some(exact), Some(emulators)) = (&exact, &self.emulators) {
-            match Watch::start(&mut prepare, exact, emulators) {
+        let formats = if registered { &[] } else { self.formats };
+        let purpose = Purpose { emulators: self.emulators.clone(), formats: formats.to_vec() };
+        if let (Some(exact), true) = (&exact, self.emulators.is_some() || !formats.is_empty()) {
+            match Watch::start(&mut prepare, exact, purpose) {
                 // The program runs all the same, and whoever asked finds nothing written.
                 Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
-                watch => return watch.map(|watch| Running::Watched(Box::new(watch))),
+                watch => return watch.map(|watch| Running::Traced(Box::new(watch))),
             }
         }
         let mut command = Command::new(line[0]);

@@ -85,6 +85,8 @@ pub enum RunnerKind {
 pub enum Entered {
     /// The program ran in the namespace and could start programs of its target.
     Binfmt,
+    /// The emulator was started directly, and the runner handed it the programs of its target that the program started.
+    Traced,
     /// The emulator was started directly: only the program itself was emulated.
     Direct,
 }

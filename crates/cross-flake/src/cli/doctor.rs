@@ -162,7 +162,8 @@ fn binfmt() -> Finding {
             "private binfmt",
             State::Limited,
             reason,
-            "emulators are started directly: a test that starts another program of its target fails",
+            "emulators are started directly, and the runner hands them what a test starts of its target by ptrace; where nothing may be \
+             traced, that fails",
             "",
         ),
     }

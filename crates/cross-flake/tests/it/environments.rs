@@ -131,18 +131,117 @@ fn a_target_folder_of_the_user_is_used_and_the_workspace_stays_clean() {
     assert!(fixture.root().join("target/x86_64-unknown-linux-gnu/debug/small").exists());
 }
 
+/// Starts itself in every way that there is, and the machine's own programs, and is stopped and continued.
+const STARTS: &str = r#"
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, Stdio};
+
+unsafe extern "C" {
+    static environ: *const *const std::ffi::c_char;
+    fn fexecve(file: i32, argv: *const *const std::ffi::c_char, envp: *const *const std::ffi::c_char) -> i32;
+    fn dup(file: i32) -> i32;
+    fn waitpid(pid: i32, status: *mut i32, options: i32) -> i32;
+    fn kill(pid: i32, signal: i32) -> i32;
+}
+
+fn said(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 #[test]
-fn tests_of_another_target_run_directly_where_user_namespaces_are_forbidden() {
+fn programs_of_the_target_start() {
+    let expected = format!("{} a| b false\n", std::env::consts::ARCH);
+    let small = env!("CARGO_BIN_EXE_small");
+    assert_eq!(said(Command::new(small).args(["a", " b"])), expected);
+    // By a relative path, from another folder, by a shell of the machine's, and without a name of its own.
+    let (folder, name) = small.rsplit_once('/').unwrap();
+    assert_eq!(said(Command::new(format!("./{name}")).args(["a", " b"]).current_dir(folder)), expected);
+    assert_eq!(said(Command::new("sh").args(["-c", "exec \"$0\" \"$@\"", small, "a", " b"])), expected);
+    assert_eq!(said(Command::new(small).arg0("").args(["a", " b"])), expected);
+    let own = std::env::current_exe().unwrap();
+    assert!(said(Command::new(&own).arg0("a name").args(["--ignored", "--nocapture"])).contains("I am \"a name\""));
+    let code = Command::new(small).env("CODE", "7").status().unwrap().code();
+    assert_eq!(code, Some(7));
+}
+
+#[test]
+fn an_open_file_is_executed() {
+    let small = env!("CARGO_BIN_EXE_small");
+    let read = |file: std::fs::File| {
+        let mut command = Command::new("true");
+        let words = [c"small".to_owned(), c"a".to_owned()];
+        unsafe {
+            command.pre_exec(move || {
+                use std::os::fd::AsRawFd;
+                let argv = [words[0].as_ptr(), words[1].as_ptr(), std::ptr::null()];
+                // One that is not closed before its interpreter opens it.
+                fexecve(dup(file.as_raw_fd()), argv.as_ptr(), environ);
+                Err(std::io::Error::last_os_error())
+            })
+        };
+        said(&mut command)
+    };
+    assert_eq!(read(std::fs::File::open(small).unwrap()), format!("{} a false\n", std::env::consts::ARCH));
+}
+
+#[test]
+fn what_may_not_be_executed_is_not() {
+    let copy = std::env::temp_dir().join("copy");
+    std::fs::copy(env!("CARGO_BIN_EXE_small"), &copy).unwrap();
+    std::fs::set_permissions(&copy, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    assert_eq!(Command::new(&copy).status().unwrap_err().kind(), std::io::ErrorKind::PermissionDenied);
+}
+
+#[test]
+fn a_process_stays_stopped_until_it_is_continued() {
+    let mut child = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
+    let pid = child.id() as i32;
+    let mut status = 0;
+    unsafe {
+        assert_eq!(kill(pid, 19), 0);
+        // WUNTRACED, WCONTINUED.
+        assert_eq!(waitpid(pid, &mut status, 2), pid);
+        assert_eq!(status & 0xff, 0x7f, "stopped");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        // Of a traced process it is a small letter.
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        assert!(stat.to_uppercase().contains(") T "), "{stat}");
+        assert_eq!(kill(pid, 18), 0);
+        assert_eq!(waitpid(pid, &mut status, 8), pid);
+        assert_eq!(status, 0xffff, "continued");
+    }
+    child.kill().unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(9));
+}
+
+#[test]
+#[ignore = "is started by another"]
+fn says_its_name() {
+    println!("I am {:?}", std::env::args().next().unwrap());
+}
+"#;
+
+#[test]
+fn programs_of_another_target_start_others_where_user_namespaces_are_forbidden() {
     let fixture = Fixture::new("small");
+    fixture.write("tests/starts.rs", STARTS);
     let forbidden = |args: &[&str]| {
         let script = "echo 0 >/proc/sys/user/max_user_namespaces && exec \"$0\" \"$@\"";
         fixture.program(args).under(&["unshare", "-Ur", "sh", "-c", script])
     };
-    let test = ["test", "x86_64-linux", "aarch64-linux", "--json"];
+    let test = ["test", "x86_64-linux", "aarch64-linux", "aarch64-linux-musl", "--json"];
     let output = forbidden(&test).succeeds();
+    for row in ["aarch64-linux", "aarch64-linux-musl"] {
+        let row = output.row(row);
+        assert_eq!((&row["status"], &row["binfmt"]), (&"passed".into(), &false.into()), "{output}");
+        assert_eq!(row["tests"]["passed"], 5);
+    }
+    // Where nothing can be traced either, the program itself runs.
+    let output = forbidden(&test).untraced().ends_with(1);
     let row = output.row("aarch64-linux");
-    assert_eq!((&row["status"], &row["binfmt"]), (&"passed".into(), &false.into()), "{output}");
-    assert_eq!(row["tests"]["passed"], 1);
+    assert_eq!((&row["tests"]["passed"], &row["tests"]["failed"]), (&3.into(), &2.into()), "{output}");
 
     let doctor = forbidden(&["doctor", "--json"]).succeeds().json();
     let finding = doctor.as_array().unwrap().iter().find(|finding| finding["name"] == "private binfmt").unwrap();
@@ -154,7 +253,7 @@ fn tests_of_another_target_run_directly_where_user_namespaces_are_forbidden() {
     let finding = doctor.as_array().unwrap().iter().find(|finding| finding["name"] == "private binfmt").unwrap();
     let row = fixture.program(&test).succeeds().row("aarch64-linux");
     assert_eq!(row["binfmt"], finding["state"] == "ok");
-    let row = fixture.program(&[&test[..], &["--no-binfmt"]].concat()).succeeds().row("aarch64-linux");
+    let row = fixture.program(&[&test[..], &["--no-binfmt", "--", "--lib"]].concat()).succeeds().row("aarch64-linux");
     assert_eq!(row["binfmt"], false);
 }
 

@@ -224,17 +224,19 @@ const fn op(code: u16, k: u32, jt: u8, jf: u8) -> sock_filter {
     sock_filter { code, jt, jf, k }
 }
 
-/// Makes the filter. What is of an architecture that this machine does not start by itself is stopped at every call, and so is never
-/// taken for something that was watched.
-pub(super) fn filter() -> Vec<sock_filter> {
+/// Makes the filter: for all calls of the table, or for those alone that execute a program. What is of an architecture that this machine
+/// does not start by itself is stopped at every call in the first case, and so is never taken for something that was watched.
+pub(super) fn filter(all: bool) -> Vec<sock_filter> {
+    let others = if all { STOP } else { ALLOW };
     let mut filter = vec![op(LOAD, ARCH, 0, 0)];
     for arch in ARCHITECTURES {
         let Some(column) = column(arch) else { continue };
         let mut part = vec![op(LOAD, NUMBER, 0, 0)];
         if arch == X86_64 {
-            part.extend([op(IF_LESS, X32, 0, 1), op(RETURN, STOP, 0, 0)]);
+            part.extend([op(IF_LESS, X32, 0, 1), op(RETURN, others, 0, 0)]);
         }
-        for (call, numbers) in CALLS.iter().filter(|(_, numbers)| numbers[column] != NONE) {
+        let calls = CALLS.iter().filter(|(call, _)| all || matches!(call, Call::Execute(_)));
+        for (call, numbers) in calls.filter(|(_, numbers)| numbers[column] != NONE) {
             let is_clock = *call == Call::Date && [228, 265, 113, 403].contains(&numbers[column]);
             if is_clock {
                 // Others are no dates, and are asked for all the time.
@@ -253,7 +255,7 @@ pub(super) fn filter() -> Vec<sock_filter> {
         filter.extend([op(IF_EQUAL, arch, 1, 0), op(JUMP, part.len() as u32, 0, 0)]);
         filter.extend(part);
     }
-    filter.push(op(RETURN, STOP, 0, 0));
+    filter.push(op(RETURN, others, 0, 0));
     filter
 }
 
@@ -275,8 +277,7 @@ mod tests {
     use super::*;
 
     /// Runs a filter as the kernel does.
-    fn verdict(arch: u32, number: u32, argument: u32) -> u32 {
-        let filter = filter();
+    fn verdict_of(filter: &[sock_filter], arch: u32, number: u32, argument: u32) -> u32 {
         let (mut at, mut value) = (0, 0);
         loop {
             let sock_filter { code, jt, jf, k } = filter[at];
@@ -293,6 +294,22 @@ mod tests {
                 _ => panic!("{code}"),
             }
         }
+    }
+
+    fn verdict(arch: u32, number: u32, argument: u32) -> u32 {
+        verdict_of(&filter(true), arch, number, argument)
+    }
+
+    #[test]
+    fn the_small_filter_stops_what_executes_a_program_and_nothing_else() {
+        let filter = filter(false);
+        for arch in ARCHITECTURES {
+            for number in 0..600 {
+                let expected = if matches!(call(arch, number.into()), Some(Call::Execute(_))) { STOP } else { ALLOW };
+                assert_eq!(verdict_of(&filter, arch, number, 0), expected, "{arch:x} {number}");
+            }
+        }
+        assert_eq!(verdict_of(&filter, 1, 39, 0), ALLOW);
     }
 
     #[test]

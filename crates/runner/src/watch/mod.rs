@@ -1,12 +1,15 @@
-//! Watches a program, and all that it starts, for what it learns of the world outside and does to it: [`Seen`].
+//! Traces a program and all that it starts, for what the kernel does not do by itself here.
 //!
-//! The program is traced, and a filter of system calls stops it at those that matter (ptrace(2), seccomp(2)); at all others it runs as
-//! ever. Asking for the date is no system call where the kernel has put its code into the program (vdso(7)), so that is taken from each
-//! program before its first instruction: then it is one.
+//! A filter of system calls stops it at those that matter (ptrace(2), seccomp(2)); at all others it runs as ever. That needs no
+//! privilege.
 //!
-//! This is no protection against a program that hides what it does. It finds what tests do by chance.
+//! - Where there can be no binfmt_misc of our own, a call of execve(2) with a program for another processor becomes one of its emulator.
+//! - A program can be watched for what it learns of the world outside and does to it: [`Seen`]. Asking for the date is no system call
+//!   where the kernel has put its code into the program (vdso(7)), so that is taken from each program before its first instruction:
+//!   then it is one. This is no protection against a program that hides what it does. It finds what tests do by chance.
 
 mod calls;
+mod execute;
 mod process;
 mod seen;
 
@@ -19,11 +22,12 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::ptrace::{self, Event, Options};
-use nix::sys::signal::{SigHandler, SigSet, Signal, raise, signal};
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::unistd::{ForkResult, Pid, execve, fork};
 
+use super::binfmt::BinfmtEntry;
 use calls::{At, Call, call};
-use process::{Change, Process, change_of, exists, go_on, info, seen_by, without_kernels_code};
+use process::{Change, Process, change_of, exists, go_on, info, seen_by, stay, without_kernels_code};
 use seen::Place;
 pub use seen::Seen;
 
@@ -34,14 +38,20 @@ pub const WATCH_VARIABLE: &str = "CROSS_FLAKE_RUNNER_WATCH";
 /// Stands for the kernel's or a container's refusal to have a program traced; no error of the kernel's has this number.
 const REFUSED: i32 = 4000;
 
-/// A watched program.
+/// Why a program is traced.
+pub(super) struct Purpose {
+    /// The emulators that it may run in, if it is to be seen what it does.
+    pub(super) emulators: Option<Vec<PathBuf>>,
+    /// Formats whose programs are started by their interpreters.
+    pub(super) formats: Vec<BinfmtEntry>,
+}
+
+/// A traced program.
 pub(super) struct Watch {
     program: Pid,
-    emulators: Vec<PathBuf>,
+    purpose: Purpose,
     /// Processes with an emulator that has not asked for the machine's memory yet, as qemu does before its program begins.
     begun: HashSet<Pid>,
-    /// Those that have stopped once: a new one stops before its first instruction.
-    known: HashSet<Pid>,
     /// The program itself has begun.
     executed: bool,
     seen: Seen,
@@ -51,28 +61,29 @@ impl Watch {
     /// Starts a program. `prepare` runs in the new process, and must be async-signal-safe.
     ///
     /// # Errors
-    /// What `prepare` says, or why there can be no such process; of the kind `Unsupported` where no program can be watched.
+    /// What `prepare` says, or why there can be no such process; of the kind `Unsupported` where no program can be traced.
     pub(super) fn start(
         prepare: &mut impl FnMut() -> io::Result<()>,
         (argv, envp): &(Vec<CString>, Vec<CString>),
-        emulators: &[PathBuf],
+        purpose: Purpose,
     ) -> io::Result<Watch> {
-        let filter = calls::filter();
+        let filter = calls::filter(purpose.emulators.is_some());
         // Closed when the program begins.
         let (mut failure, mut report) = io::pipe()?;
+        let (mut go, may_go) = io::pipe()?;
         // SAFETY: this process has one thread, so that the child may allocate, as execve does for its vectors.
         let program = match unsafe { fork() }? {
             ForkResult::Parent { child } => child,
             ForkResult::Child => {
+                drop(may_go);
                 let refused = |_| io::Error::from_raw_os_error(REFUSED);
                 let mut begin = || -> io::Result<()> {
+                    // Until it is traced; nobody lets it go where that cannot be.
+                    go.read_exact(&mut [0]).map_err(|_| io::Error::from_raw_os_error(REFUSED))?;
                     // Rust ignores it in this process, as nobody else does.
                     // SAFETY: no handler is installed.
                     unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }?;
                     prepare()?;
-                    ptrace::traceme().map_err(refused)?;
-                    // Until the parent has said what it wants to hear of.
-                    raise(Signal::SIGSTOP)?;
                     calls::install(&filter).map_err(refused)?;
                     Err(execve(&argv[0], argv, envp).unwrap_err().into())
                 };
@@ -82,29 +93,22 @@ impl Watch {
                 unsafe { libc::_exit(127) }
             }
         };
-        drop(report);
-        let mut watch = Watch {
-            program,
-            emulators: emulators.to_vec(),
-            known: HashSet::new(),
-            begun: HashSet::new(),
-            executed: false,
-            seen: Seen::default(),
-        };
+        drop((report, go));
+        let options = Options::PTRACE_O_TRACESECCOMP
+            | Options::PTRACE_O_TRACEEXEC
+            | Options::PTRACE_O_TRACEFORK
+            | Options::PTRACE_O_TRACEVFORK
+            | Options::PTRACE_O_TRACECLONE
+            | Options::PTRACE_O_EXITKILL;
+        if ptrace::seize(program, options).is_ok() {
+            (&may_go).write_all(&[0])?;
+        }
+        drop(may_go);
+        let mut watch = Watch { program, purpose, begun: HashSet::new(), executed: false, seen: Seen::default() };
         while !watch.executed {
-            let (_, change) = change_of(program, 0)?.ok_or(Errno::ECHILD)?;
-            if !watch.known.contains(&program) && matches!(change, Change::Signal(_)) {
-                ptrace::setoptions(
-                    program,
-                    Options::PTRACE_O_TRACESECCOMP
-                        | Options::PTRACE_O_TRACEEXEC
-                        | Options::PTRACE_O_TRACEFORK
-                        | Options::PTRACE_O_TRACEVFORK
-                        | Options::PTRACE_O_TRACECLONE
-                        | Options::PTRACE_O_EXITKILL,
-                )?;
-            }
-            if watch.heed(program, change).is_some() {
+            // Of any process: what `prepare` starts is traced as well.
+            let (pid, change) = change_of(Pid::from_raw(-1), 0)?.ok_or(Errno::ECHILD)?;
+            if watch.heed(pid, change).is_some() {
                 let mut code = [0; 4];
                 failure.read_exact(&mut code)?;
                 return Err(match i32::from_ne_bytes(code) {
@@ -131,9 +135,9 @@ impl Watch {
         }
     }
 
-    /// All that was seen.
-    pub(super) fn seen(self) -> Seen {
-        self.seen
+    /// All that was seen, if anybody looked.
+    pub(super) fn seen(self) -> Option<Seen> {
+        self.purpose.emulators.map(|_| self.seen)
     }
 
     /// Heeds the stop or the end of a process, and gives the code if it is the end of the program.
@@ -141,12 +145,10 @@ impl Watch {
         match change {
             Change::End(code) => {
                 // Its number may be another's soon.
-                self.known.remove(&pid);
                 self.begun.remove(&pid);
                 return Some(code).filter(|_| pid == self.program);
             }
             Change::Event(event) => {
-                self.known.insert(pid);
                 if event == Event::PTRACE_EVENT_SECCOMP as i32 {
                     self.stopped_at_call(pid);
                 } else if event == Event::PTRACE_EVENT_EXEC as i32 {
@@ -155,13 +157,11 @@ impl Watch {
                 }
                 go_on(pid, 0);
             }
-            Change::Signal(signal) => {
-                let is_first = self.known.insert(pid) && signal == libc::SIGSTOP;
-                if !is_first && ptrace::getsiginfo(pid) == Err(Errno::EINVAL) {
-                    // A process that is traced so goes on, where it would wait for somebody's SIGCONT.
-                    self.seen.goes_beyond(|| "stops a process".to_owned());
-                }
-                go_on(pid, if is_first { 0 } else { signal });
+            Change::Signal(signal) => go_on(pid, signal),
+            Change::Stopped => {
+                // Which takes as long as somebody outside likes.
+                self.seen.goes_beyond(|| "stops a process".to_owned());
+                stay(pid);
             }
         }
         None
@@ -169,8 +169,9 @@ impl Watch {
 
     /// A process begins another program: what it asks the kernel, it is to ask by calls.
     fn began(&mut self, pid: Pid) {
+        let Some(emulators) = &self.purpose.emulators else { return };
         if let Ok(program) = fs::read_link(format!("/proc/{pid}/exe")) {
-            if self.emulators.contains(&program) {
+            if emulators.contains(&program) {
                 self.begun.insert(pid);
             }
             self.note(program, Noted::Read);
@@ -218,7 +219,9 @@ impl Watch {
             }
             Call::Create(at) => self.open(process, at, libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC)?,
             Call::Execute(at) => {
-                if let Some(path) = process.path(at)? {
+                let opened = || at.folder.and_then(|folder| process.opened(process.argument(folder) as i32));
+                if let Some(path) = process.path(at)?.or_else(opened) {
+                    process.hand_over(&self.purpose.formats, at, &path)?;
                     self.note(path, Noted::Read);
                 }
             }

@@ -30,11 +30,14 @@ pub(super) struct Info {
     padding: [u8; 3],
     pub(super) arch: u32,
     instruction: u64,
-    stack: u64,
+    pub(super) stack: u64,
     pub(super) number: u64,
     arguments: [u64; 6],
     data: u32,
 }
+
+/// Signals that stop a process (signal(7)).
+const STOPPING: [i32; 4] = [libc::SIGSTOP, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
 
 /// What became of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub(super) enum Change {
     Event(i32),
     /// It stopped before a signal is delivered.
     Signal(i32),
+    /// Somebody stopped it, until somebody has it continue.
+    Stopped,
 }
 
 /// Waits for a change of a process, or of any. Not by nix, which has no name for signals of the C library's own.
@@ -56,6 +61,8 @@ pub(super) fn change_of(pid: Pid, options: i32) -> nix::Result<Option<(Pid, Chan
         Change::End(libc::WEXITSTATUS(status))
     } else if libc::WIFSIGNALED(status) {
         Change::End(128 + libc::WTERMSIG(status))
+    } else if status >> 16 == libc::PTRACE_EVENT_STOP && STOPPING.contains(&libc::WSTOPSIG(status)) {
+        Change::Stopped
     } else if status >> 16 != 0 {
         Change::Event(status >> 16)
     } else {
@@ -69,6 +76,12 @@ pub(super) fn go_on(pid: Pid, signal: i32) {
     // It may have been killed meanwhile.
     // SAFETY: the call takes numbers.
     unsafe { libc::ptrace(libc::PTRACE_CONT, pid.as_raw(), 0_usize, signal as usize) };
+}
+
+/// Leaves a process stopped, but to whoever has it continue.
+pub(super) fn stay(pid: Pid) {
+    // SAFETY: the call takes numbers.
+    unsafe { libc::ptrace(libc::PTRACE_LISTEN, pid.as_raw(), 0_usize, 0_usize) };
 }
 
 /// A process that has stopped at a call.
@@ -134,6 +147,13 @@ impl Process {
         let base =
             if folder == HERE { fs::read_link(format!("/proc/{}/cwd", self.pid)).ok() } else { self.opened(folder) };
         Ok(base.map(|base| tidy(&base.join(path))))
+    }
+
+    /// Returns the path as a call gives it, if it means the same without the call's directory.
+    pub(super) fn path_given(&self, at: At) -> Option<PathBuf> {
+        let path = PathBuf::from(self.text(self.argument(at.path?)).ok()?);
+        let is_here = at.folder.is_none_or(|index| self.argument(index) as i32 == HERE);
+        Some(path).filter(|path| !path.as_os_str().is_empty() && (is_here || path.is_absolute()))
     }
 
     /// Returns a path below the number of the process in `/proc` as one below `/proc/self`.
