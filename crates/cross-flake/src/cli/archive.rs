@@ -8,8 +8,9 @@ use clap::Args;
 
 use super::options::{CargoOptions, finish, split};
 use super::{Place, events, find_or_usual_targets};
+use crate::engine::Request;
+use crate::engine::archive::Programs;
 use crate::engine::build::Mode;
-use crate::engine::{Programs, Request};
 use crate::report::ReportOptions;
 
 /// Build the tests of some targets into a file, to run them on other machines

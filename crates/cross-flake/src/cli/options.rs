@@ -5,16 +5,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{Place, announce, prepare};
-use crate::engine::archive::Archive;
+use crate::engine::archive::{Archive, Programs};
 use crate::engine::build::Mode;
 use crate::engine::last::{Failures, LastRun};
 use crate::engine::part::Part;
 use crate::engine::shard::{Shard, ShardId};
 use crate::engine::suites::Chosen;
-use crate::engine::{self, Programs, Request, stale};
+use crate::engine::{self, Request, stale};
 use crate::environment::Environment;
 use crate::events::{Event, Events, Phase};
 use crate::host::{capacity, signals};
@@ -198,6 +198,20 @@ pub(super) struct TestOptions {
     /// checkout; of the set-up, only what runs programs is fetched
     #[arg(long, value_name = "FILE")]
     from_archive: Option<PathBuf>,
+    /// Who runs the tests in a test program
+    #[arg(long, value_enum, value_name = "RUNNER", default_value_t, conflicts_with_all = ["cached", "from_archive"])]
+    runner: TestRunner,
+}
+
+/// A choice of who runs the tests in a test program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum TestRunner {
+    /// The program itself
+    #[default]
+    Libtest,
+    /// cargo-nextest, each in a process of its own: arguments after a second `--` are nextest's, such as `-E 'test(io)'`, and so
+    /// are its profiles. Documentation tests, WebAssembly and boards are run as without it
+    Nextest,
 }
 
 /// Options of both commands that run tests.
@@ -350,6 +364,10 @@ impl TestArguments {
         }
         let (cargo_rest, test_args) = split(&self.rest);
         let (selection, cargo_rest) = self.cargo.selection(cargo_rest);
+        let (test_args, nextest) = match self.tests.runner {
+            TestRunner::Libtest => (test_args, None),
+            TestRunner::Nextest => (Vec::new(), Some(test_args)),
+        };
         let request = Request {
             mode: Mode::Test,
             selection,
@@ -365,6 +383,7 @@ impl TestArguments {
             objects: None,
             cached: self.tests.cached,
             programs: self.unpack(workspace, &targets, events)?,
+            nextest,
         };
         finish(&self.place, workspace, &targets, &request, &self.report, events)
     }

@@ -28,6 +28,18 @@ const CONTENTS: &str = "archive.json";
 /// A file in a directory of a triple that was unpacked: it holds the archive's id.
 const MARK: &str = ".cross-flake-archive";
 
+/// Where test programs come from or go to.
+#[derive(Clone, Debug, Default)]
+pub enum Programs {
+    /// Cargo builds them, and they are run.
+    #[default]
+    Cargo,
+    /// Cargo builds them, and they are written into this file instead of being run.
+    To(PathBuf),
+    /// They were built elsewhere.
+    From(Box<Archive>),
+}
+
 /// One test program, with what cargo says of how it is started. Paths are as [`Places`] leave them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Saved {

@@ -7,12 +7,14 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result};
-use cargo_metadata::{Artifact, Package, PackageId, TargetKind};
+use cargo_metadata::{Artifact, Package, PackageId, Target as CargoTarget, TargetKind};
 use serde_json::Value;
 
 use super::archive::{Packing, Places, Saved};
 use super::build::{Built, Mode, seconds_since};
+use super::doctests::has_code_blocks;
 use super::job::{Job, Owner, Program};
+use super::nextest::Nextest;
 use super::recorder::{RUNNER, Recorded};
 use super::{BUILD_MACHINE, Row, Run};
 use crate::environment::{Environment, path_with};
@@ -287,12 +289,23 @@ impl<'r, 'a> Collector<'r, 'a> {
             package: package.id.repr.clone(),
             title,
             harness: has_harness(package, artifact)?,
-            program: Program::Test { file: program, runner: row.and_then(|row| row.environment.runner.clone()) },
+            program: self.program(row, package, &artifact.target, program),
             args,
             env: self.variables(call.env, owner, Some(&package.id))?,
             cwd: call.folder,
         });
         Ok(())
+    }
+
+    /// A test program in the hands of what runs its tests.
+    fn program(&self, row: Option<&Row<'_>>, package: &Package, target: &CargoTarget, file: PathBuf) -> Program {
+        let runner = row.and_then(|row| row.environment.runner.clone());
+        match (&self.run.nextest, row, &runner) {
+            (Some(nextest), Some(row), Some(spec)) if Nextest::drives(spec.kind) => {
+                Program::Nextest { binary: Box::new(nextest.binary(row.target, package, target, &file)), runner }
+            }
+            _ => Program::Test { file, runner },
+        }
     }
 
     /// rustdoc costs a second for a library without documentation tests, so its sources are searched for the marks of one.
@@ -462,38 +475,4 @@ fn has_harness(package: &Package, test: &Artifact) -> Result<bool> {
     let all = table.get(key).and_then(toml::Value::as_array).into_iter().flatten();
     let mut of_name = all.filter(|one| one.get("name").and_then(toml::Value::as_str) == Some(&test.target.name));
     Ok(!of_name.any(says_no))
-}
-
-fn has_code_blocks(folder: &Path) -> bool {
-    let mut todo = vec![folder.to_owned()];
-    while let Some(path) = todo.pop() {
-        if path.is_dir() {
-            todo.extend(std::fs::read_dir(&path).into_iter().flatten().flatten().map(|e| e.path()));
-        } else if path.extension().is_some_and(|e| e == "rs")
-            && std::fs::read_to_string(&path).is_ok_and(|text| is_marked(&text))
-        {
-            return true;
-        }
-    }
-    false
-}
-
-/// Fences, indented blocks, and documentation that comes from elsewhere (a macro, a file).
-fn is_marked(text: &str) -> bool {
-    ["```", "~~~", "///     ", "//!     ", "doc = ", "doc="].iter().any(|mark| text.contains(mark))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn code_blocks_are_seen_in_every_form() {
-        for text in
-            ["/// ```\n/// f();\n/// ```", "//! ~~~", "///     f();", "#![doc = include_str!(\"../README.md\")]"]
-        {
-            assert!(is_marked(text), "{text}");
-        }
-        assert!(!is_marked("/// Adds `a` and `b`.\nfn add() {}"));
-    }
 }

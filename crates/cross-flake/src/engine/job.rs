@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use cross_flake_inspect as inspect;
 use cross_flake_runner::RunnerSpec;
 
+use super::nextest::Binary;
 use crate::host::child::inherited;
 use crate::outcome::ProgramResult;
 use crate::targets::Target;
@@ -33,6 +34,13 @@ pub enum Program {
         runner: Option<RunnerSpec>,
         /// The whole command line.
         command: Vec<OsString>,
+    },
+    /// nextest, which starts the runner by itself for each test of a program.
+    Nextest {
+        /// The program, as nextest calls it.
+        binary: Box<Binary>,
+        /// The runner.
+        runner: Option<RunnerSpec>,
     },
     /// A step of a suite.
     Step {
@@ -118,7 +126,9 @@ impl Job {
     /// The runner of its programs; none for those of the host.
     pub(super) fn runner(&self) -> Option<&RunnerSpec> {
         match &self.program {
-            Program::Test { runner, .. } | Program::Doctests { runner, .. } => runner.as_ref(),
+            Program::Test { runner, .. } | Program::Doctests { runner, .. } | Program::Nextest { runner, .. } => {
+                runner.as_ref()
+            }
             Program::Step { runner, .. } => Some(runner),
         }
     }
@@ -127,7 +137,7 @@ impl Job {
     pub fn words(&self) -> impl Iterator<Item = OsString> {
         let file = match &self.program {
             Program::Test { file, .. } => Some(file.into()),
-            Program::Doctests { .. } | Program::Step { .. } => None,
+            Program::Doctests { .. } | Program::Nextest { .. } | Program::Step { .. } => None,
         };
         file.into_iter().chain(self.args.iter().map(OsString::from))
     }

@@ -146,7 +146,7 @@ impl Kept {
         }
         let own = match &job.program {
             Program::Test { file, .. } => Some(file.as_path()),
-            Program::Doctests { .. } | Program::Step { .. } => None,
+            Program::Doctests { .. } | Program::Nextest { .. } | Program::Step { .. } => None,
         };
         let looks = |path: &PathBuf| (path.clone(), look(path));
         let files: BTreeMap<_, _> = seen.read.iter().chain(&seen.asked).map(looks).collect();

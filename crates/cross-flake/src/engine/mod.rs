@@ -6,12 +6,14 @@ pub mod build;
 mod check;
 mod collect;
 pub mod diagnostics;
+mod doctests;
 pub mod features;
 pub mod job;
 mod judge;
 pub mod kept;
 pub mod last;
 pub mod libtest;
+pub mod nextest;
 pub mod objects;
 pub mod part;
 pub mod programs;
@@ -44,7 +46,7 @@ use crate::targets::{Level, Target};
 use crate::workspace::{Selection, Workspace, spec_of};
 use cross_flake_runner::RunnerKind;
 
-use archive::{Archive, Packing, Places};
+use archive::{Archive, Packing, Places, Programs};
 use build::{BuildRequest, Mode, Ready, seconds_since};
 use collect::Collector;
 use diagnostics::Merged;
@@ -53,6 +55,7 @@ pub use judge::{judge_programs, skipped};
 use job::{Ended, Job, Owner, StepId};
 use judge::outcome;
 use kept::Kept;
+use nextest::Nextest;
 use part::Part;
 use programs::Limits;
 use queue::Queue;
@@ -103,18 +106,8 @@ pub struct Request {
     pub cached: bool,
     /// Where test programs come from or go to.
     pub programs: Programs,
-}
-
-/// Where test programs come from or go to.
-#[derive(Clone, Debug, Default)]
-pub enum Programs {
-    /// Cargo builds them, and they are run.
-    #[default]
-    Cargo,
-    /// Cargo builds them, and they are written into this file instead of being run.
-    To(PathBuf),
-    /// They were built elsewhere.
-    From(Box<Archive>),
+    /// nextest runs the tests of programs that it can run, with these arguments.
+    pub nextest: Option<Vec<String>>,
 }
 
 impl Request {
@@ -135,6 +128,7 @@ impl Request {
             objects: None,
             cached: false,
             programs: Programs::Cargo,
+            nextest: None,
         }
     }
 
@@ -230,6 +224,7 @@ struct Run<'a> {
     started: Mutex<HashSet<(Owner, PathBuf)>>,
     /// Programs that are to be written into a file instead.
     packing: Option<Mutex<Packing>>,
+    nextest: Option<Nextest>,
     recorder: Recorder,
     queue: Queue,
     past: Timings,
@@ -265,6 +260,7 @@ pub fn run(
         diagnostics: Mutex::default(),
         started: Mutex::default(),
         packing: matches!(request.programs, Programs::To(_)).then(|| Mutex::new(Packing::new(workspace))),
+        nextest: request.nextest.as_ref().map(|args| Nextest::find(workspace, args)).transpose()?,
         recorder,
         queue: Queue::default(),
         past: Timings::load(workspace),

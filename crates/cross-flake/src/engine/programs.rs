@@ -15,6 +15,7 @@ use super::CPU;
 use super::job::{Ended, Job, Program};
 use super::kept::{self, Kept};
 use super::libtest;
+use super::nextest::{self, Binary};
 use super::queue::Queue;
 use super::reasons;
 use super::rooms::{OpenRoom, Rooms};
@@ -164,6 +165,7 @@ struct End {
     output: String,
     binfmt: Option<bool>,
     expects_result: bool,
+    is_nextest: bool,
     /// What it was seen to do, if it was watched.
     seen: Option<Seen>,
 }
@@ -174,9 +176,12 @@ fn prints_no_result(args: &[String]) -> bool {
     args.iter().any(|arg| other.contains(&arg.split('=').next().unwrap_or_default()))
 }
 
-/// The processor of documentation tests as a variable: rustdoc starts the runner by its name, for which it is the row's usual one.
+/// The processor as a variable: rustdoc and nextest start the runner by its name, for which it is the row's usual one.
 fn processor(job: &Job) -> Option<(&String, &String)> {
-    let Program::Doctests { runner: Some(runner), .. } = &job.program else { return None };
+    let (Program::Doctests { runner: Some(runner), .. } | Program::Nextest { runner: Some(runner), .. }) = &job.program
+    else {
+        return None;
+    };
     runner.env.get_key_value(CPU).filter(|_| !job.env.contains_key(OsStr::new(CPU)))
 }
 
@@ -230,14 +235,19 @@ fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>, watch: bool
             command.args(&line[1..]);
             command
         }
+        Program::Nextest { binary, runner } => {
+            open(runner.as_ref().unwrap_or(&machines))?;
+            let mut command =
+                binary.start(spec_file.insert(tempfile::NamedTempFile::new_in(folder)?).path(), &job.args)?;
+            command.current_dir(&binary.folder);
+            command
+        }
     };
-    command.env_clear().envs(&job.env).env(runner::STATUS_VARIABLE, status_file.path());
-    command.envs(processor(job));
     let watch = watch.then(|| tempfile::NamedTempFile::new_in(folder)).transpose()?;
-    command.envs(watch.iter().map(|file| (runner::WATCH_VARIABLE, file.path())));
-    command.current_dir(&job.cwd).stdin(Stdio::null());
+    furnish(&mut command, job, status_file.path(), watch.as_ref().map(|file| file.path()));
+    let is_nextest = matches!(job.program, Program::Nextest { .. });
     if let Some(room) = &room {
-        let later = matches!(job.program, Program::Doctests { .. });
+        let later = is_nextest || matches!(job.program, Program::Doctests { .. });
         if later { room.enter_later(&mut command)? } else { room.enter(&mut command) }
     }
     let copy = |file: &File| file.try_clone().context("cannot share a file");
@@ -262,8 +272,21 @@ fn start_and_wait(job: &Job, limits: &Limits, rooms: Option<&Rooms>, watch: bool
         output: String::from_utf8_lossy(&text).into_owned(),
         binfmt: entered.map(|e| e == Entered::Binfmt),
         expects_result: job.harness && !prints_no_result(&job.args),
+        is_nextest,
         seen,
     })
+}
+
+/// Gives a command the job's variables, with the files to which the runner writes, and its directory.
+fn furnish(command: &mut Command, job: &Job, status: &Path, watch: Option<&Path>) {
+    command.env_clear().envs(&job.env).env(runner::STATUS_VARIABLE, status);
+    command.envs(processor(job));
+    command.envs(matches!(job.program, Program::Nextest { .. }).then(Binary::variable));
+    command.envs(watch.map(|file| (runner::WATCH_VARIABLE, file)));
+    if command.get_current_dir().is_none() {
+        command.current_dir(&job.cwd);
+    }
+    command.stdin(Stdio::null());
 }
 
 /// Waits for the end of a program, and ends it when its time is over; gives what it had printed by then, if that came.
@@ -289,7 +312,9 @@ fn wait(child: &mut Child, output: &Path, timeout: Duration) -> Result<(ExitStat
 /// Judges the end of a process.
 fn judge(result: &mut ProgramResult, end: End, timeout: Duration, cpu: Option<&str>) {
     // What a test still says while it is ended is not its own doing: a child that it waits for is ended, too.
-    let parsed = libtest::parse(end.timed_out.as_ref().unwrap_or(&end.output));
+    let parse = if end.is_nextest { nextest::parse } else { libtest::parse };
+    let parsed = parse(end.timed_out.as_ref().unwrap_or(&end.output));
+    let output = if end.is_nextest { nextest::without_events(&end.output) } else { end.output };
     result.timed_out = end.timed_out.is_some();
     result.binfmt = end.binfmt;
     result.failure = if end.timed_out.is_some() {
@@ -300,11 +325,9 @@ fn judge(result: &mut ProgramResult, end: End, timeout: Duration, cpu: Option<&s
         let failed: Vec<&str> =
             parsed.cases.iter().filter(|c| c.result == CaseResult::Failed).map(|c| c.name.as_str()).collect();
         Some(match failed.as_slice() {
-            [] => {
-                beyond(cpu, end.status).or_else(|| reasons::of_program(&end.output)).unwrap_or_else(|| how(end.status))
-            }
-            [one] => format!("{one} failed{}", because(&end.output, one)),
-            [first, rest @ ..] => format!("{first} and {} more failed{}", rest.len(), because(&end.output, first)),
+            [] => beyond(cpu, end.status).or_else(|| reasons::of_program(&output)).unwrap_or_else(|| how(end.status)),
+            [one] => format!("{one} failed{}", because(&output, one)),
+            [first, rest @ ..] => format!("{first} and {} more failed{}", rest.len(), because(&output, first)),
         })
     } else if parsed.unfinished {
         Some("ended before its last test, with exit code 0".to_owned())
@@ -317,7 +340,7 @@ fn judge(result: &mut ProgramResult, end: End, timeout: Duration, cpu: Option<&s
     result.counts =
         parsed.counts.unwrap_or(Counts { passed: usize::from(result.failure.is_none()), ..Counts::default() });
     result.cases = parsed.cases;
-    result.output = end.output;
+    result.output = output;
 }
 
 /// Returns the reason for which a program ended that has an instruction too many for the processor that qemu plays.

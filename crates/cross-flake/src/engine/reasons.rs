@@ -76,9 +76,12 @@ pub fn panic(output: &str) -> Option<String> {
 
 /// Returns the message of a test's panic, out of the part of libtest's output that is about it.
 pub fn of_test(output: &str, name: &str) -> Option<String> {
-    let (_, part) = output.split_once(&format!("---- {name} stdout ----"))?;
-    let end = part.find("\n---- ").unwrap_or(part.len());
-    panic(&part[..end])
+    if let Some((_, part)) = output.split_once(&format!("---- {name} stdout ----")) {
+        let end = part.find("\n---- ").unwrap_or(part.len());
+        return panic(&part[..end]);
+    }
+    // Under nextest a test prints as it goes, in a thread of its name.
+    panic(&output[output.find(&format!("thread '{name}'"))?..])
 }
 
 /// The runner's words for why it does not run a program, qemu's for a crash that may be its own doing (tokio#6361), or the panic of a

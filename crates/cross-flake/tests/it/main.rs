@@ -19,6 +19,7 @@ mod failures;
 mod families;
 mod interruptions;
 mod mistakes;
+mod nextest;
 mod nix;
 mod reports;
 mod rustup;
