@@ -123,7 +123,7 @@ fn raise_loopback() -> nix::Result<()> {
     // SAFETY: the first call takes numbers, and gives a descriptor that is nobody else's; the second reads the request.
     unsafe {
         let socket = OwnedFd::from_raw_fd(Errno::result(libc::socket(libc::AF_INET, libc::SOCK_DGRAM, 0))?);
-        Errno::result(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &request)).map(drop)
+        Errno::result(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &request)).map(drop)
     }
 }
 
