@@ -9,8 +9,11 @@ use super::options::{CargoOptions, carry_out, split};
 use super::{Place, events, find_or_usual_targets};
 use crate::engine::Request;
 use crate::engine::build::{Mode, given};
+use crate::events::Events;
 use crate::outcome::Report;
 use crate::report::ReportOptions;
+use crate::targets::Target;
+use crate::workspace::Workspace;
 
 /// Find the errors in the workspace's code for some targets
 ///
@@ -74,17 +77,56 @@ pub(super) struct CheckArguments {
     report: ReportOptions,
 }
 
+/// What is to be checked.
+pub(super) enum Checked<'a> {
+    /// Nothing that was asked for has changed.
+    Nothing(Report),
+    /// These packages for these targets.
+    Ready(Box<Ready<'a>>),
+}
+
+/// A check that can take place.
+pub(super) struct Ready<'a> {
+    place: &'a Place,
+    /// The workspace.
+    pub(super) workspace: Workspace,
+    targets: Vec<Target>,
+    request: Request,
+}
+
+impl Ready<'_> {
+    /// Checks.
+    ///
+    /// # Errors
+    /// Something keeps the run from taking place.
+    pub(super) fn check(&self, events: &Events) -> Result<Report> {
+        carry_out(self.place, &self.workspace, &self.targets, &self.request, events)
+    }
+}
+
 impl CheckArguments {
     /// Checks and reports.
     ///
     /// # Errors
     /// Something keeps the run from taking place, or a report from being written.
     pub(super) fn run(self, mode: Mode) -> Result<ExitCode> {
+        let report = match self.prepare(mode)? {
+            Checked::Nothing(report) => report,
+            Checked::Ready(ready) => ready.check(&events())?,
+        };
+        self.finish(&report)
+    }
+
+    /// Finds what is to be checked.
+    ///
+    /// # Errors
+    /// The arguments do not fit the workspace or each other.
+    pub(super) fn prepare(&self, mode: Mode) -> Result<Checked<'_>> {
         self.report.check()?;
         let workspace = self.place.workspace()?;
         let (cargo_rest, test_args) = split(&self.rest);
         if mode == Mode::Check && !test_args.is_empty() {
-            bail!("`check` starts no program that could take {}", test_args.join(" "));
+            bail!("nothing is started that could take {}", test_args.join(" "));
         }
         let (mut selection, rest) = self.cargo.selection(cargo_rest);
         let targets = find_or_usual_targets(&workspace, &self.targets, &selection)?;
@@ -101,7 +143,7 @@ impl CheckArguments {
         if targets.is_empty() {
             eprintln!("no package that these targets are for has changed");
             let provider = self.place.provider(&workspace)?.name().to_owned();
-            return self.finish(&Report { provider, ..Report::default() });
+            return Ok(Checked::Nothing(Report { provider, ..Report::default() }));
         }
         let mut cargo_args = self.cargo.with_jobs([self.cargo.args(), rest].concat(), &workspace);
         if !given(&cargo_args, &["--target-dir"]) {
@@ -109,11 +151,14 @@ impl CheckArguments {
             cargo_args.extend(["--target-dir".to_owned(), folder.into_string()]);
         }
         let request = Request { test_args, ..Request::without_tests(mode, selection, cargo_args) };
-        let report = carry_out(&self.place, &workspace, &targets, &request, &events())?;
-        self.finish(&report)
+        Ok(Checked::Ready(Box::new(Ready { place: &self.place, workspace, targets, request })))
     }
 
-    fn finish(&self, report: &Report) -> Result<ExitCode> {
+    /// Reports.
+    ///
+    /// # Errors
+    /// A report cannot be written.
+    pub(super) fn finish(&self, report: &Report) -> Result<ExitCode> {
         match self.message_format {
             MessageFormat::Human => self.report.finish(report),
             MessageFormat::Json => self.report.finish_for_editors(report),

@@ -12,6 +12,7 @@ pub mod debug;
 pub mod dist;
 pub mod doctor;
 pub mod env;
+pub mod fix;
 pub mod inspect;
 pub mod list;
 pub mod man;
@@ -51,6 +52,7 @@ pub enum Command {
     Build(build::Build),
     Check(check::Check),
     Clippy(clippy::Clippy),
+    Fix(fix::Fix),
     Test(test::Test),
     TestAllTargets(test_all_targets::TestAllTargets),
     Archive(archive::Archive),
@@ -82,6 +84,7 @@ impl Command {
             Command::Build(command) => command.run(),
             Command::Check(command) => command.run(),
             Command::Clippy(command) => command.run(),
+            Command::Fix(command) => command.run(),
             Command::Test(command) => command.run(),
             Command::TestAllTargets(command) => command.run(),
             Command::Archive(command) => command.run(),

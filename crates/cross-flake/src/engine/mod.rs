@@ -5,6 +5,7 @@ pub mod archive;
 pub mod build;
 mod check;
 mod collect;
+pub mod corrections;
 pub mod diagnostics;
 mod doctests;
 pub mod features;

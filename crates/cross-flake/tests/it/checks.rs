@@ -126,3 +126,52 @@ fn packages_that_have_not_changed_are_left_alone() {
     check("--changed").ends_with(1).says(&["built although the package lists no target"]);
     check("--changed=nowhere").ends_with(2).says(&["git cannot say what has changed since nowhere"]);
 }
+
+const CORRECTABLE: &str = "\
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+#[cfg(not(windows))]
+pub fn set() -> BTreeSet<u32> { BTreeSet::new() }
+#[cfg(windows)]
+pub mod on_windows {
+    use std::fmt::Debug;
+    pub fn both() -> u32 { let mut one = 1; one }
+}
+#[rustfmt::skip]
+pub fn next(n: u32) -> u32 { let mut one = 1; n + one }
+";
+
+#[test]
+fn what_the_compiler_can_correct_is_corrected_unless_another_target_needs_it() {
+    let fixture = Fixture::new("small");
+    fixture.write("src/lib.rs", CORRECTABLE).write(".gitignore", "target\n");
+    fixture.git(&["init", "--quiet"]);
+    let fix = |args: &[&str]| fixture.program(&[&["fix", "x86_64-linux", "windows-x64"], args].concat());
+    fix(&[]).ends_with(2).says(&["not committed: ", "--allow-dirty"]);
+    fixture.command("cargo", &["generate-lockfile", "--offline"]).succeeds();
+    fixture.commit();
+
+    let output = fix(&[]).succeeds();
+    let expected = CORRECTABLE.replace("use std::collections::BTreeMap;\n", "").replace("let mut one", "let one");
+    let expected = expected.replace("use std::fmt::Debug;", "");
+    // BTreeSet is unused on Windows alone, and Linux needs it.
+    assert_eq!(fs::read_to_string(fixture.root().join("src/lib.rs")).unwrap(), expected, "{output}");
+    output.says(&[
+        "corrected src/lib.rs (4 corrections)",
+        "left alone, for another target would not compile: src/lib.rs:1: unused import: `std::collections::BTreeSet` (on windows-x64)",
+    ]);
+    assert!(output.out.ends_with("2 checked\n"), "{output}");
+
+    fix(&["--allow-dirty"]).succeeds().says(&["left alone"]);
+    assert_eq!(fs::read_to_string(fixture.root().join("src/lib.rs")).unwrap(), expected);
+
+    // An error that was there before keeps nothing from being corrected, and stays one; clippy's corrections are for who asks.
+    fixture.commit();
+    let odd = "\n#[cfg(windows)]\npub fn wrong() -> u32 { \"text\" }\npub fn odd(yes: bool) -> bool { if yes == true { return false; } !!yes }\n";
+    fixture.write("src/lib.rs", &(expected.clone() + odd));
+    fixture.commit();
+    let output = fix(&["--clippy"]).ends_with(1);
+    let corrected = fs::read_to_string(fixture.root().join("src/lib.rs")).unwrap();
+    assert!(corrected.contains("if yes {") && corrected.contains("\"text\""), "{corrected}\n{output}");
+}
