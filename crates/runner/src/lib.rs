@@ -47,7 +47,7 @@ use watch::{Purpose, Watch};
 
 pub use command::{SPECS, by_command, by_name};
 pub use namespace::probe;
-pub use reaper::{descendants, sweep};
+pub use reaper::{descendants, is_ignored, sweep};
 pub use spec::{Entered, PREFIX, ROOT_VARIABLE, RunnerKind, RunnerSpec, STATUS_VARIABLE, Status};
 pub use watch::{Seen, WATCH_VARIABLE};
 

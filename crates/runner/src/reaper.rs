@@ -14,11 +14,15 @@ use super::status_mask;
 /// The time that killed processes have to end. Only one in uninterruptible sleep takes longer than an instant.
 const SWEEP_LIMIT: Duration = Duration::from_secs(5);
 
+/// Returns true if whoever started this process has it ignore a signal, as nohup does.
+pub fn is_ignored(signal: Signal) -> bool {
+    status_mask("SigIgn") & 1 << (signal as i32 - 1) != 0
+}
+
 /// Returns SIGCHLD, and the signals that end a program politely but for those that the caller ignores, as nohup does.
 pub(super) fn watched_signals() -> SigSet {
-    let ignored = status_mask("SigIgn");
     let ending = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
-    let heeded = ending.into_iter().filter(|signal| ignored & 1 << (*signal as i32 - 1) == 0);
+    let heeded = ending.into_iter().filter(|signal| !is_ignored(*signal));
     heeded.chain([Signal::SIGCHLD]).collect()
 }
 

@@ -2,14 +2,16 @@
 //! inherited.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use nix::libc;
 use nix::sys::prctl;
-use nix::sys::signal::{SigHandler, SigSet, Signal, kill, signal};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::getpid;
+use signal_hook::iterator::Signals;
 
 use cross_flake_runner as runner;
 
@@ -17,6 +19,8 @@ use cross_flake_runner as runner;
 const FIRST_STACK: usize = 8 << 20;
 
 static RECEIVED: AtomicI32 = AtomicI32::new(0);
+/// Ctrl-C is for a program that this one has started.
+static LEAVES_INTERRUPTS: AtomicBool = AtomicBool::new(false);
 
 /// Does the work in a thread of its own, turns the signals into a failure of [`check`] meanwhile, and reaps what cross-flake inherits.
 /// To be called by the first thread, once, before any other is started.
@@ -28,13 +32,13 @@ static RECEIVED: AtomicI32 = AtomicI32::new(0);
 /// process by itself, so it can wait for all of its own (`__WNOTHREAD`, wait(2)) and take no exit code from another thread.
 ///
 /// # Errors
-/// The signal mask cannot be set, or no thread can be started.
+/// No handler can be installed, or no thread be started.
 pub fn watch<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD]);
-    // std clears the mask in every child that it starts.
-    signals.thread_block().context("cannot block signals")?;
-    // SAFETY: no handler is installed. An inherited SIG_IGN would make the kernel reap all children itself.
-    unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }.context("cannot heed children")?;
+    let ending = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+    let heeded = ending.into_iter().filter(|signal| !runner::is_ignored(*signal)).chain([Signal::SIGCHLD]);
+    // By handlers, which no child inherits: signals that are blocked here would be so in every test. An inherited SIG_IGN of SIGCHLD, by
+    // which the kernel would reap all children itself, gives way as well.
+    let mut signals = Signals::new(heeded.map(|signal| signal as i32)).context("cannot heed signals")?;
     // What a killed child leaves behind stays below cross-flake.
     prctl::set_child_subreaper(true).context("cannot adopt orphans")?;
     let (done, result) = std::sync::mpsc::channel();
@@ -48,13 +52,13 @@ pub fn watch<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Re
         })
         .context("cannot start a thread")?;
     loop {
-        match signals.wait() {
-            Ok(Signal::SIGCHLD) => reap(),
-            Ok(signal) if RECEIVED.swap(signal as i32, Ordering::SeqCst) != 0 => {
-                std::process::exit(128 + signal as i32);
+        for signal in signals.wait() {
+            match signal {
+                libc::SIGCHLD => reap(),
+                libc::SIGINT if LEAVES_INTERRUPTS.load(Ordering::SeqCst) => {}
+                signal if RECEIVED.swap(signal, Ordering::SeqCst) != 0 => std::process::exit(128 + signal),
+                _ => drop(std::thread::spawn(end_descendants)),
             }
-            Ok(_) => drop(std::thread::spawn(end_descendants)),
-            Err(_) => {}
         }
         if let Ok(result) = result.try_recv() {
             return result.or_else(|panic| resume_unwind(panic));
@@ -80,6 +84,11 @@ fn end_descendants() {
         std::thread::sleep(Duration::from_millis(200));
         signal = Signal::SIGKILL;
     }
+}
+
+/// Leaves Ctrl-C to a program that this one has started, as a debugger, from now on.
+pub fn leave_interrupts() {
+    LEAVES_INTERRUPTS.store(true, Ordering::SeqCst);
 }
 
 /// The exit code for a signal that came, if one did.
