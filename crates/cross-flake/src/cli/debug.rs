@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::BufReader;
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use cargo_metadata::{Message, Package, TargetKind};
 use clap::Args;
 use cross_flake_runner::{self as runner, RunnerKind, RunnerSpec};
+use nix::sys::signal::{SigHandler, Signal, signal};
 
 use super::options::CargoOptions;
 use super::{Place, one_environment};
@@ -24,8 +26,9 @@ use crate::workspace::{Workspace, spec_of};
 /// Start a test or a program of a target stopped, and a debugger for it
 ///
 /// The debugger is gdb, which must know the target's processor: that of Debian's package gdb-multiarch knows all. With --port no debugger
-/// is started, and what an editor needs to connect is printed. qemu serves the debugger of programs for Linux and for boards, and winedbg that
-/// of programs for Windows.
+/// is started, and what an editor needs to connect is printed. qemu serves the debugger of programs for Linux and for boards, winedbg that
+/// of programs for Windows, and gdbserver that of the machine's own programs, which gdb starts without --port. For WebAssembly there is
+/// --port alone: wasmtime serves an LLDB that has the plugin `wasm`, and node the debugger of Chrome and VS Code.
 #[derive(Args)]
 #[command(
     after_long_help = "Examples:\n  cargo cross-flake debug s390x-linux --test io -- reads_what_it_wrote\n  cargo cross-flake debug \
@@ -100,14 +103,14 @@ impl Debug {
         let workspace = self.place.workspace()?;
         let target = workspace.table.find(&self.target)?;
         // Before anything is fetched.
-        target.runner.map_or(Ok(()), |runner| refuse(target, runner))?;
+        target.runner.map_or(Ok(()), |runner| self.can_serve(target, runner))?;
         let (workspace, target, environment) = one_environment(&self.place, &self.target)?;
         let runner = environment.runner.as_ref().with_context(|| format!("programs for {target} do not run here"))?;
-        refuse(&target, runner.kind)?;
+        self.can_serve(&target, runner.kind)?;
         let package = self.package(&workspace, &target)?;
         let program = self.build(&workspace, &target, &environment, &package)?;
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-        let debugger = self.port.is_none().then(|| debugger(&target)).transpose()?;
+        let debugger = self.port.is_none().then(|| debugger(&target, runner.kind)).transpose()?;
         let server = match self.port {
             Some(port) => Server::Port(port),
             // winedbg knows ports alone.
@@ -116,22 +119,37 @@ impl Debug {
         };
         let verb = if self.which.is_test() { "test" } else { "run" };
         let mut command = self.cargo(&[verb], &workspace, &target, &environment, &package)?;
-        if runner.kind == RunnerKind::QemuUser {
-            // What the program starts itself does not wait, for it does not see the variable.
-            command.env("QEMU_GDB", server.to_string()).env("QEMU_UNSET_ENV", "QEMU_GDB");
-        } else {
-            start_by(&mut command, &target, &stopped(runner, &server), folder.path())?;
+        match (runner.kind, &debugger) {
+            (RunnerKind::QemuUser, _) => {
+                // What the program starts itself does not wait, for it does not see the variable.
+                command.env("QEMU_GDB", server.to_string()).env("QEMU_UNSET_ENV", "QEMU_GDB");
+            }
+            // gdb, or its server, is what cargo starts, so that the program has the variables that cargo gives it.
+            (RunnerKind::Native, Some(gdb)) => {
+                let own = gdb_for(gdb, &workspace, &environment);
+                start_by(&mut command, &target, &[&own[..], &["--args".into()]].concat());
+            }
+            (RunnerKind::Native, None) => {
+                let at = format!("localhost:{server}");
+                start_by(&mut command, &target, &["gdbserver".into(), "--once".into(), at.into()]);
+            }
+            _ => start_by_runner(&mut command, &target, &stopped(runner, &server), folder.path())?,
         }
         command.arg("--").args(&self.args);
         if let Some(port) = self.port {
             eprintln!(
                 "{} waits for a debugger at port {port}; for VS Code:\n{}",
                 program.display(),
-                launch(&target, &program, port)?
+                launch(&target, runner.kind, &program, port)?
             );
         }
+        if debugger.is_some() {
+            // It is how one stops a program that runs.
+            signals::leave_interrupts();
+            leave_interrupts(&mut command, runner.kind);
+        }
         let mut child = command.spawn().context("cannot start cargo")?;
-        if let Some(debugger) = debugger {
+        if let Some(debugger) = debugger.filter(|_| runner.kind != RunnerKind::Native) {
             if let Server::Socket(socket) = &server {
                 wait_for(socket, &mut child)?;
             }
@@ -144,6 +162,19 @@ impl Debug {
         }
         let status = child.wait().context("cannot wait for cargo")?;
         Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+    }
+
+    /// Refuses what nothing here serves.
+    fn can_serve(&self, target: &Target, runner: RunnerKind) -> Result<()> {
+        match (runner, self.port) {
+            (RunnerKind::Native, Some(_)) if child::which("gdbserver").is_none() => {
+                bail!("gdbserver is not on PATH: Debian's package gdbserver has it; without --port gdb alone is needed")
+            }
+            (RunnerKind::Wasmtime | RunnerKind::Node, None) => {
+                bail!("gdb knows no WebAssembly: take --port, and connect a debugger that does to {target}")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The package that has the program.
@@ -232,34 +263,73 @@ fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0").context("no port can be had")?.local_addr()?.port())
 }
 
-/// Returns a runner under which a program waits at its first instruction: qemu's options `-S` and `-gdb` (qemu's manual, "GDB usage"), or
-/// winedbg in front of the program.
+/// Returns a runner under which a program waits at its first instruction: qemu's options `-S` and `-gdb` (qemu's manual, "GDB usage"), wasmtime's
+/// `--gdbstub`, node's `--inspect-brk`, or winedbg in front of the program.
 fn stopped(runner: &RunnerSpec, server: &Server) -> RunnerSpec {
     let mut runner = runner.clone();
+    // wasmtime's options are those of its command.
+    let at = if runner.kind == RunnerKind::Wasmtime { 2 } else { 1 };
     let words = match (runner.kind, server) {
         (RunnerKind::Wine, server) => {
             let port = server.to_string();
             ["winedbg", "--gdb", "--no-start", "--port", &port].map(str::to_owned).to_vec()
         }
+        (RunnerKind::Wasmtime, server) => vec!["--gdbstub".to_owned(), server.to_string()],
+        (RunnerKind::Node, server) => vec![format!("--inspect-brk={server}")],
         (_, Server::Port(port)) => vec!["-S".to_owned(), "-gdb".to_owned(), format!("tcp::{port}")],
         (_, Server::Socket(socket)) => {
             vec!["-S".to_owned(), "-gdb".to_owned(), format!("unix:{},server=on,wait=off", socket.display())]
         }
     };
-    runner.command.splice(1..1, words);
+    runner.command.splice(at..at, words);
     runner
 }
 
+/// Leaves Ctrl-C to the debugger. cargo ignores it where cargo itself starts gdb, which heeds it all the same; the server of another
+/// program, and that, are no part of the terminal's group.
+fn leave_interrupts(command: &mut Command, runner: RunnerKind) {
+    if runner == RunnerKind::Native {
+        // SAFETY: one system call, and no handler is installed.
+        unsafe {
+            command.pre_exec(|| signal(Signal::SIGINT, SigHandler::SigIgn).map(drop).map_err(Into::into));
+        }
+    } else {
+        command.process_group(0).stdin(Stdio::null());
+    }
+}
+
 /// Has cargo start the programs of a row by this runner, whose document goes into a directory.
-fn start_by(command: &mut Command, target: &Target, runner: &RunnerSpec, folder: &Path) -> Result<()> {
+fn start_by_runner(command: &mut Command, target: &Target, runner: &RunnerSpec, folder: &Path) -> Result<()> {
     let file = folder.join("runner.json");
     std::fs::write(&file, serde_json::to_vec(runner)?).context("cannot write a temporary file")?;
     let own = std::env::current_exe().context("cannot find this program itself")?;
-    let words = [own.to_string_lossy(), "runner".into(), file.to_string_lossy(), "--".into()];
-    let words = toml::Value::Array(words.into_iter().map(|word| word.into_owned().into()).collect());
+    start_by(command, target, &[own.into(), "runner".into(), file.into(), "--".into()]);
+    Ok(())
+}
+
+/// Has cargo put these words before the programs of a row.
+fn start_by(command: &mut Command, target: &Target, words: &[OsString]) {
+    let words = toml::Value::Array(words.iter().map(|word| word.to_string_lossy().into_owned().into()).collect());
     command.env_remove(format!("CARGO_TARGET_{}_RUNNER", target.upper()));
     command.args(["--config", &format!("target.'{}'.runner={words}", target.triple)]);
-    Ok(())
+}
+
+/// gdb with Rust's own printers of its types, as `rust-gdb` has them, and std's sources where they are.
+fn gdb_for(debugger: &Path, workspace: &Workspace, environment: &Environment) -> Vec<OsString> {
+    let toolchain = &workspace.toolchain;
+    let rust = toolchain.sysroot.join("lib/rustlib");
+    let (printers, sources) = (rust.join("etc"), rust.join("src/rust"));
+    let root = environment.runner.as_ref().and_then(|runner| runner.env.get("QEMU_LD_PREFIX"));
+    let before = [
+        // Not by PYTHONPATH, which the program would see.
+        Some(format!("python import sys; sys.path.insert(0, {:?})", printers.display().to_string())),
+        Some(format!("add-auto-load-safe-path {}", printers.display())),
+        Some(format!("set substitute-path /rustc/{} {}", toolchain.commit, sources.display())),
+        root.map(|root| format!("set sysroot {root}")),
+    ];
+    let mut words = vec![debugger.into(), "-q".into(), "--directory".into(), printers.into()];
+    words.extend(before.into_iter().flatten().flat_map(|line| [OsString::from("-iex"), line.into()]));
+    words
 }
 
 /// Starts gdb, and returns when it ends.
@@ -270,45 +340,27 @@ fn attach(
     program: &Path,
     server: &Server,
 ) -> Result<()> {
-    let toolchain = &workspace.toolchain;
-    // Rust's own printers of its types, as `rust-gdb` has them, and std's sources where they are.
-    let rust = toolchain.sysroot.join("lib/rustlib");
-    let (printers, sources) = (rust.join("etc"), rust.join("src/rust"));
-    let root = environment.runner.as_ref().and_then(|runner| runner.env.get("QEMU_LD_PREFIX"));
-    let before = [
-        Some(format!("add-auto-load-safe-path {}", printers.display())),
-        Some(format!("set substitute-path /rustc/{} {}", toolchain.commit, sources.display())),
-        root.map(|root| format!("set sysroot {root}")),
-    ];
     let at = match server {
         // gdb tries for fifteen seconds.
         Server::Port(port) => format!("localhost:{port}"),
         server => server.to_string(),
     };
-    let mut gdb = Command::new(debugger);
-    gdb.arg("-q").arg("--directory").arg(&printers).env("PYTHONPATH", &printers);
-    gdb.args(before.into_iter().flatten().flat_map(|line| ["-iex".to_owned(), line]));
+    let words = gdb_for(debugger, workspace, environment);
+    let mut gdb = Command::new(&words[0]);
+    gdb.args(&words[1..]);
     gdb.arg(program).arg("-ex").arg(format!("target remote {at}"));
     gdb.status().context("cannot start gdb")?;
     Ok(())
 }
 
-/// Refuses a target whose programs nothing stops, by what runs them.
-fn refuse(target: &Target, runner: RunnerKind) -> Result<()> {
-    let why = match runner {
-        RunnerKind::QemuUser | RunnerKind::QemuSystem | RunnerKind::Wine => return Ok(()),
-        RunnerKind::Native => "this machine runs its programs itself, and gdb starts them as any other",
-        RunnerKind::Wasmtime | RunnerKind::Node => "its programs are WebAssembly",
-    };
-    bail!("{target} is none that `debug` knows: {why}")
-}
-
 /// A gdb that knows the processor of a target.
-fn debugger(target: &Target) -> Result<PathBuf> {
+fn debugger(target: &Target, runner: RunnerKind) -> Result<PathBuf> {
     let knows = |gdb: &PathBuf| {
         let output = Command::new(gdb).args(["-nx", "-batch", "-ex", "set architecture"]).stdin(Stdio::null()).output();
         output.is_ok_and(|output| lists(&String::from_utf8_lossy(&output.stderr), &target.triple))
     };
+    // The machine's own processor every gdb knows, under other names than triples have.
+    let knows = |gdb: &PathBuf| runner == RunnerKind::Native || knows(gdb);
     ["gdb-multiarch", "gdb"].into_iter().filter_map(child::which).find(knows).with_context(|| {
         format!(
             "no gdb on PATH knows the processor of {target}\nDebian's package gdb-multiarch has one; `{} debug` with --port \
@@ -336,19 +388,29 @@ fn wait_for(socket: &Path, child: &mut Child) -> Result<()> {
     Ok(())
 }
 
-/// A configuration of VS Code's launch.json, for its C++ extension.
-fn launch(target: &Target, program: &Path, port: u16) -> Result<String> {
+/// A configuration of VS Code's launch.json: for its C++ extension, LLVM's, or its own debugger of JavaScript.
+fn launch(target: &Target, runner: RunnerKind, program: &Path, port: u16) -> Result<String> {
     let name = program.file_name().unwrap_or_default().to_string_lossy();
-    Ok(serde_json::to_string_pretty(&serde_json::json!({
-        "name": format!("{name} on {target}"),
-        "type": "cppdbg",
-        "request": "launch",
-        "program": program,
-        "cwd": "${workspaceFolder}",
-        "MIMode": "gdb",
-        "miDebuggerPath": "gdb-multiarch",
-        "miDebuggerServerAddress": format!("localhost:{port}"),
-    }))?)
+    let name = format!("{name} on {target}");
+    Ok(serde_json::to_string_pretty(&match runner {
+        RunnerKind::Wasmtime => serde_json::json!({
+            "name": name,
+            "type": "lldb-dap",
+            "request": "attach",
+            "attachCommands": [format!("process connect --plugin wasm connect://localhost:{port}")],
+        }),
+        RunnerKind::Node => serde_json::json!({ "name": name, "type": "node", "request": "attach", "port": port }),
+        _ => serde_json::json!({
+            "name": name,
+            "type": "cppdbg",
+            "request": "launch",
+            "program": program,
+            "cwd": "${workspaceFolder}",
+            "MIMode": "gdb",
+            "miDebuggerPath": "gdb-multiarch",
+            "miDebuggerServerAddress": format!("localhost:{port}"),
+        }),
+    })?)
 }
 
 #[cfg(test)]
