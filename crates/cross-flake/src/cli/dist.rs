@@ -215,6 +215,7 @@ impl Dist {
     fn evidence(&self, release: &Release<'_>, prepared: &mut [Prepared], objects: &Path) -> Result<Evidence> {
         let environments = prepared.iter_mut().filter_map(|row| row.environment.as_mut().ok());
         reproducible::apply(environments, release.workspace, release.origin.time);
+        reproducible::without_debug_map(prepared.iter_mut());
         let request = self.request(Mode::Build, release);
         let evidence = Evidence::gather(release.workspace, prepared, &request, objects)?;
         let without_debug = prepared.iter_mut().filter(|row| !evidence.has_debug_information(&row.target.name));

@@ -49,6 +49,16 @@ pub fn apply<'a>(environments: impl Iterator<Item = &'a mut Environment>, worksp
     }
 }
 
+/// Leaves out of programs for macOS where their object files are, in which their debug information stays: nobody else has these folders.
+pub fn without_debug_map<'a>(rows: impl Iterator<Item = &'a mut Prepared>) {
+    for row in rows.filter(|row| row.target.is_macos()) {
+        if let Ok(environment) = &mut row.environment {
+            // ld(1): "Do not put debug information (STABS or DWARF) in the output file."
+            environment.flags.push("-Clink-arg=-Wl,-S".to_owned());
+        }
+    }
+}
+
 /// Has no .pdb made for programs of Microsoft's ABI that have no debug information. It would hold names of functions alone, and whether it is
 /// packed or not, the program names it by a hash, of which the linker makes the folders of its object files a part.
 pub fn without_pdb<'a>(rows: impl Iterator<Item = &'a mut Prepared>) {

@@ -204,8 +204,17 @@ fn debug_information_is_packed_apart_and_the_statement_is_signed() {
         format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", BASE64_STANDARD.encode(pair.as_ref()));
     let key = fixture.path("key.pem");
     fs::write(&key, pem).unwrap();
-    let args = ["dist", "aarch64-linux-musl", "windows-x64", "--key", key.to_str().unwrap()];
-    fixture.program(&args).succeeds();
+    let args = [
+        "dist",
+        "aarch64-linux-musl",
+        "windows-x64",
+        "macos-arm64",
+        "--allow-untested",
+        "--key",
+        key.to_str().unwrap(),
+    ];
+    let output = fixture.program(&[&args[..], &["--check"]].concat()).succeeds();
+    output.says(&["archives are the same, byte for byte"]);
     for (triple, form, program) in
         [("aarch64-unknown-linux-musl", "tar.xz", "small"), ("x86_64-pc-windows-gnu", "zip", "small.exe")]
     {
