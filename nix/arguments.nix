@@ -1,30 +1,79 @@
-# Arguments that people give: a function that holds a set against the arguments that there are, fills in defaults, and throws, with
-# the nearest names, on what it does not know.
-{ lib }:
+# The arguments of mkCross, for given.nix and as the options of the flake-parts module: the one list of them.
+{
+  lib,
+  # The build machine.
+  system,
+}:
 let
-  near = import ./near.nix { inherit lib; };
+  systems = import ./systems.nix;
+  isPathLike = value: builtins.isPath value || lib.isStringLike value;
+  callback = "a function from { row, pkgs, pkgsCross, toolchain, lib } to";
+
+  # What nixpkgs' version says, as crane compares it: `26.05pre` is no older than 26.05.
+  release = lib': lib.concatStringsSep "." (lib.take 2 (builtins.splitVersion lib'.version));
+  needed = "26.05";
 in
-# What takes them, for messages.
-place:
-# By name: `type` in words, `check` of a value, `default` where one may be left out, and `lazy` of what may be looked at when it is used
-# and not before.
-known: given:
-let
-  fail = what: throw "cross-flake: ${place}: ${what}";
-  names = builtins.attrNames known;
-  unknown = lib.filter (name: !known ? ${name}) (builtins.attrNames given);
-  value =
-    name: argument:
-    if !given ? ${name} then
-      argument.default or (fail "argument `${name}` is missing: ${argument.type}")
-    else if argument.check given.${name} then
-      given.${name}
-    else
-      fail "argument `${name}` must be ${argument.type}";
-  values = builtins.mapAttrs value known;
-  eager = lib.filter (name: !(known.${name}.lazy or false)) names;
-in
-if unknown != [ ] then
-  fail "unknown argument `${builtins.head unknown}`${near (builtins.head unknown) names}; it takes ${lib.concatStringsSep ", " names}"
-else
-  builtins.foldl' (all: name: builtins.seq all.${name} all) values eager
+{
+  pkgs = {
+    type = "nixpkgs for the build machine, such as nixpkgs.legacyPackages.x86_64-linux";
+    lazy = true;
+    check =
+      value:
+      builtins.isAttrs value
+      && value ? stdenv
+      && value ? pkgsCross
+      && (
+        systems ? ${system}
+        || throw "cross-flake: ${system} is no build machine of cross-flake's; ${lib.concatStringsSep ", " (builtins.attrNames systems)} are"
+      )
+      && (
+        !lib.versionOlder (release value.lib) needed
+        || throw "cross-flake: nixpkgs ${value.lib.version} is too old: version ${needed} or newer is needed"
+      );
+  };
+  src = {
+    type = "path of the workspace, or null for shells and environments only";
+    check = value: value == null || isPathLike value;
+    default = null;
+  };
+  targets = {
+    type = "list of names, triples or patterns, or null for those that the workspace is for";
+    check = value: value == null || (builtins.isList value && lib.all builtins.isString value);
+    default = null;
+  };
+  table = {
+    type = "path of a targets.toml that is laid over the table, or null for the one in src, if there is one";
+    check = value: value == null || isPathLike value;
+    default = null;
+  };
+  toolchain = {
+    type = ''null for what rust-toolchain.toml pins, "nightly", or ${callback} a toolchain that has the row's std'';
+    check = value: value == null || value == "nightly" || lib.isFunction value;
+    default = null;
+  };
+  buildInputs = {
+    type = "${callback} a list of packages that programs link";
+    check = lib.isFunction;
+    default = _: [ ];
+  };
+  nativeBuildInputs = {
+    type = "${callback} a list of packages that builds start programs of";
+    check = lib.isFunction;
+    default = _: [ ];
+  };
+  shell = {
+    type = "${callback} { packages, variables, hook } of a dev shell";
+    check = lib.isFunction;
+    default = _: { };
+  };
+  portable = {
+    type = "bool: whether programs are to run without /nix/store, which is then checked";
+    check = builtins.isBool;
+    default = true;
+  };
+  crateArgs = {
+    type = "${callback} attributes for crane's buildPackage";
+    check = lib.isFunction;
+    default = _: { };
+  };
+}

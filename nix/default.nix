@@ -17,6 +17,7 @@ let
         } nixpkgs for the build machine, such as nixpkgs.legacyPackages.x86_64-linux");
     } given;
   mkFlake = import ./mk-flake.nix inputs;
+  flakeModule = import ./flake-module.nix inputs;
 
   # The examples: bare metal has one of its own.
   part = import ./members.nix { inherit lib; } {
@@ -58,6 +59,15 @@ let
 in
 {
   lib = { inherit mkCross mkFlake; };
+
+  # mkCross as a part of nixpkgs: `pkgs.crossFlake { src = ./.; }`.
+  overlays.default = final: prev: {
+    crossFlake = given: mkCross ({ pkgs = final; } // given);
+  };
+
+  # mkCross as a part of flake-parts: `perSystem.cross-flake.src = ./.;`.
+  flakeModules.default = flakeModule;
+  inherit flakeModule;
 
   devShells = each (
     system: pkgs:

@@ -8,84 +8,21 @@ inputs:
 }:
 let
   systems = import ./systems.nix;
-  isPathLike = value: builtins.isPath value || lib.isStringLike value;
-  callback = "a function from { row, pkgs, pkgsCross, toolchain, lib } to";
-
-  # What nixpkgs' version says, as crane compares it: `26.05pre` is no older than 26.05.
-  release = lib.concatStringsSep "." (lib.take 2 (builtins.splitVersion lib.version));
-  needed = "26.05";
-
-  arguments = {
-    pkgs = {
-      type = "nixpkgs for the build machine, such as nixpkgs.legacyPackages.x86_64-linux";
-      lazy = true;
-      check =
-        value:
-        builtins.isAttrs value
-        && value ? stdenv
-        && value ? pkgsCross
-        && (
-          systems ? ${system}
-          || throw "cross-flake: ${system} is no build machine of cross-flake's; ${lib.concatStringsSep ", " (builtins.attrNames systems)} are"
-        )
-        && (
-          !lib.versionOlder release needed
-          || throw "cross-flake: nixpkgs ${lib.version} is too old: version ${needed} or newer is needed"
-        );
-    };
-    src = {
-      type = "path of the workspace, or null for shells and environments only";
-      check = value: value == null || isPathLike value;
-      default = null;
-    };
-    targets = {
-      type = "list of names, triples or patterns, or null for those that the workspace is for";
-      check = value: value == null || (builtins.isList value && lib.all builtins.isString value);
-      default = null;
-    };
-    table = {
-      type = "path of a targets.toml that is laid over the table, or null for the one in src, if there is one";
-      check = value: value == null || isPathLike value;
-      default = null;
-    };
-    toolchain = {
-      type = ''null for what rust-toolchain.toml pins, "nightly", or ${callback} a toolchain that has the row's std'';
-      check = value: value == null || value == "nightly" || lib.isFunction value;
-      default = null;
-    };
-    buildInputs = {
-      type = "${callback} a list of packages that programs link";
-      check = lib.isFunction;
-      default = _: [ ];
-    };
-    nativeBuildInputs = {
-      type = "${callback} a list of packages that builds start programs of";
-      check = lib.isFunction;
-      default = _: [ ];
-    };
-    shell = {
-      type = "${callback} { packages, variables, hook } of a dev shell";
-      check = lib.isFunction;
-      default = _: { };
-    };
-    portable = {
-      type = "bool: whether programs are to run without /nix/store, which is then checked";
-      check = builtins.isBool;
-      default = true;
-    };
-    crateArgs = {
-      type = "${callback} attributes for crane's buildPackage";
-      check = lib.isFunction;
-      default = _: { };
-    };
-  };
+  arguments = import ./arguments.nix { inherit lib system; };
 in
 given:
 let
-  args = import ./arguments.nix { inherit lib; } "mkCross" arguments given;
+  args = import ./given.nix { inherit lib; } "mkCross" arguments given;
   inherit (args) pkgs src;
 
-  scope = import ./scope.nix { inherit inputs lib args; };
+  scope = import ./scope.nix {
+    inherit
+      inputs
+      lib
+      args
+      system
+      ;
+  };
   inherit (scope) programs table toolchain;
   rows = if args.targets == null then scope.workspace.rows else table.select args.targets;
   # Those that have to be asked for by name as well, unless the caller has chosen.
@@ -129,6 +66,10 @@ let
         ) (builtins.attrNames each);
       in
       pkgs.linkFarm "matrix" entries // each;
+    # hydraJobs, by name: { package, test, conformance, portable, shell }
+    hydraJobs =
+      assert needSource "hydraJobs" != "";
+      builtins.mapAttrs (_: one: { inherit (one) package; } // one.matrix) all;
     # Documents and packages of every row of the table: documents by name as above, packages by Rust triple, with `.shell` and
     # `.environment` beside the package itself.
     allEnvironments = documents every;

@@ -7,27 +7,29 @@ inputs:
   systems ? nixpkgs.lib.intersectLists (builtins.attrNames (import ./systems.nix)) (
     builtins.attrNames nixpkgs.legacyPackages
   ),
+  # Those whose builds Hydra makes. Nix looks at all of them, whatever it is asked for, so they are asked for by name.
+  hydraJobs ? [ ],
   ...
 }@given:
 let
   inherit (nixpkgs) lib;
-  each =
+  arguments = removeAttrs given [
+    "hydraJobs"
+    "nixpkgs"
+    "systems"
+  ];
+  crossOf =
     system:
-    let
-      pkgs = nixpkgs.legacyPackages.${system};
-      arguments = removeAttrs given [
-        "nixpkgs"
-        "systems"
-      ];
-    in
-    import ./outputs.nix {
-      inherit lib pkgs system;
-      cross = import ./mk-cross.nix inputs { inherit lib system; } (arguments // { inherit pkgs; });
-    };
-  outputs = lib.genAttrs systems each;
+    import ./mk-cross.nix inputs { inherit lib system; } (
+      arguments // { pkgs = nixpkgs.legacyPackages.${system}; }
+    );
+  outputs = lib.genAttrs systems (system: (crossOf system).outputs);
   view = name: builtins.mapAttrs (_: one: one.${name}) outputs;
 in
 {
   apps = lib.filterAttrs (_: apps: apps != { }) (view "apps");
+}
+// lib.optionalAttrs (hydraJobs != [ ]) {
+  hydraJobs = lib.genAttrs hydraJobs (system: (crossOf system).hydraJobs);
 }
 // lib.genAttrs [ "checks" "devShells" "formatter" "legacyPackages" "packages" ] view

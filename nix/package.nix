@@ -41,13 +41,23 @@ let
   ];
   source =
     if builtins.isPath src then
-      builtins.path {
-        name = "source";
-        path = src;
+      lib.cleanSourceWith {
+        inherit src;
         filter = path: _: !(dirOf path == toString src && builtins.elem (baseNameOf path) unused);
       }
     else
       src;
+
+  # What crane would read of the source as it is filtered, which is in no store where Nix only evaluates (`nix flake check --no-build`).
+  manifest = lib.importTOML (src + "/Cargo.toml");
+  known = {
+    pname = manifest.package.name or "cargo-package";
+    version = lib.findFirst builtins.isString "0.0.1" [
+      manifest.package.version or null
+      manifest.workspace.package.version or null
+    ];
+    cargoLock = src + "/Cargo.lock";
+  };
 
   args = {
     src = source;
@@ -74,6 +84,7 @@ let
     }
     // more.passthru or { };
   }
+  // lib.optionalAttrs (!more ? src) known
   // lib.optionalAttrs (packages != null) {
     cargoExtraArgs = "--locked ${
       lib.concatMapStringsSep " " (name: "--package ${lib.escapeShellArg name}") packages

@@ -6,6 +6,8 @@
   lib,
   # mkCross's arguments.
   args,
+  # The build machine.
+  system,
 }:
 let
   inherit (args) pkgs src;
@@ -90,7 +92,7 @@ let
       scope = common // {
         inherit row call;
         # Whether the row is the build machine itself, whose build scripts its compiler links as well.
-        own = row.triple == common.systems.${pkgs.stdenv.hostPlatform.system};
+        own = row.triple == common.systems.${system} or null;
         # What callbacks of mkCross's caller are told.
         told = {
           inherit row pkgs lib;

@@ -9,7 +9,7 @@
   told,
 }:
 let
-  more = import ./arguments.nix { inherit lib; } "shell of ${told.row.name}" {
+  more = import ./given.nix { inherit lib; } "shell of ${told.row.name}" {
     packages = {
       type = "a list of packages";
       check = builtins.isList;

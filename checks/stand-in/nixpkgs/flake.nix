@@ -4,7 +4,14 @@
   outputs =
     { self }:
     let
-      lib = import ./lib.nix;
+      lib = import ./lib.nix // import ./modules.nix { inherit lib; };
+      # Packages with an overlay's laid over them.
+      extend =
+        packages: overlay:
+        let
+          final = packages // overlay final packages // { extend = extend final; };
+        in
+        final;
       machine = builtins.fromJSON (builtins.readFile ./machine.json);
     in
     {
@@ -14,6 +21,6 @@
         "aarch64-linux"
         "x86_64-darwin"
         "x86_64-linux"
-      ] (system: import ./packages.nix { inherit lib machine system; });
+      ] (system: extend (import ./packages.nix { inherit lib machine system; }) (_: _: { }));
     };
 }

@@ -142,6 +142,18 @@ rec {
   makeBinPath = concatMapStringsSep ":" (package: "${getBin package}/bin");
 
   # Files.
+  cleanSourceWith =
+    { src, filter }:
+    {
+      _isLibCleanSourceWith = true;
+      origSrc = src;
+      inherit filter;
+      outPath = builtins.path {
+        name = "source";
+        path = src;
+        inherit filter;
+      };
+    };
   importTOML = file: builtins.fromTOML (builtins.readFile file);
   fileset = {
     unions = files: files;

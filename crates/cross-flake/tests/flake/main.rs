@@ -7,6 +7,7 @@
 mod bench;
 mod links;
 mod mistakes;
+mod modules;
 mod parity;
 mod provider;
 mod stability;
@@ -43,7 +44,7 @@ fn every_row_is_shown_once_for_each_kind_of_output() {
     // People read it: nothing but a line for each shell, package and document, few others, and no second level of names.
     let text = bench().nix(&["flake", "show"]).succeeds();
     let lines = text.out.lines().filter(|line| !line.contains("omitted")).count();
-    assert!(lines <= 3 * rows.len() + 40, "{lines} lines\n{text}");
+    assert!(lines <= 3 * rows.len() + 45, "{lines} lines\n{text}");
     for system in ["aarch64-linux", "x86_64-darwin", "aarch64-darwin"] {
         assert_eq!(names(&shown["devShells"][system]), with(&["default"]), "{system}");
     }
@@ -56,8 +57,8 @@ fn a_system_without_nixpkgs_takes_no_other_along() {
     let (flake, nixpkgs) = (bench().folder().join("dropped"), bench().input("dropping-nixpkgs"));
     copy(&bench().input("nixpkgs"), &nixpkgs);
     let text = fs::read_to_string(nixpkgs.join("flake.nix")).unwrap();
-    let import = "(system: import";
-    let throws = "(system: if system == \"x86_64-darwin\" then throw \"it is dropped\" else import";
+    let import = "(system: extend";
+    let throws = "(system: if system == \"x86_64-darwin\" then throw \"it is dropped\" else extend";
     assert!(text.contains(import), "{text}");
     fs::write(nixpkgs.join("flake.nix"), text.replace(import, throws)).unwrap();
     let mut own = bench().command("nix");
