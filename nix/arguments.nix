@@ -9,6 +9,30 @@ let
   isPathLike = value: builtins.isPath value || lib.isStringLike value;
   callback = "a function from { row, pkgs, pkgsCross, toolchain, lib } to";
 
+  # What crane checks, of each row and once.
+  ofRow = [
+    "clippy"
+    "doc"
+    "nextest"
+  ];
+  near = import ./near.nix { inherit lib; };
+  isCheck =
+    checks: name:
+    if
+      !builtins.elem name (
+        ofRow
+        ++ [
+          "audit"
+          "fmt"
+        ]
+      )
+    then
+      throw "cross-flake: unknown check `${name}`${near name ofRow}; there are audit, clippy, doc, fmt and nextest"
+    else if name == "audit" && !checks.audit ? advisory-db then
+      throw "cross-flake: the check `audit` needs a database: checks.audit.advisory-db, which may be an input of your flake, github:rustsec/advisory-db"
+    else
+      builtins.isAttrs checks.${name} || builtins.elem name ofRow && lib.isFunction checks.${name};
+
   # What nixpkgs' version says, as crane compares it: `26.05pre` is no older than 26.05.
   release = lib': lib.concatStringsSep "." (lib.take 2 (builtins.splitVersion lib'.version));
   needed = "26.05";
@@ -75,5 +99,10 @@ in
     type = "${callback} attributes for crane's buildPackage";
     check = lib.isFunction;
     default = _: { };
+  };
+  checks = {
+    type = "set of the checks that crane makes beside the tests: `audit`, `clippy`, `doc`, `fmt`, `nextest`, each with more arguments for crane, as a set; of clippy, doc and nextest also ${callback} that, or to null where a row goes without";
+    check = value: builtins.isAttrs value && lib.all (isCheck value) (builtins.attrNames value);
+    default = { };
   };
 }

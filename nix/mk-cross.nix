@@ -66,6 +66,16 @@ let
         ) (builtins.attrNames each);
       in
       pkgs.linkFarm "matrix" entries // each;
+    # checks that were asked for: fmt and audit, and <name>-clippy, <name>-doc, <name>-nextest
+    checks =
+      if args.checks == { } then
+        { }
+      else
+        assert needSource "checks" != "";
+        lib.concatMapAttrs (
+          name: one: lib.mapAttrs' (check: lib.nameValuePair "${name}-${check}") one.crateChecks
+        ) all
+        // scope.sourceChecks;
     # hydraJobs, by name: { package, test, conformance, portable, shell }
     hydraJobs =
       assert needSource "hydraJobs" != "";

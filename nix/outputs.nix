@@ -30,8 +30,8 @@ in
     import ./apps.nix { inherit lib; } { inherit pkgs flake cross; }
   );
 
-  # What the build machine can run by itself; `nix build .#matrix` is the rest.
-  checks = lib.genAttrs cross.own (name: cross.packages.${name});
+  # What the build machine can run by itself, and what the workspace has asked for; `nix build .#matrix` is the rest.
+  checks = lib.genAttrs cross.own (name: cross.packages.${name}) // cross.checks;
 
   formatter = pkgs.nixfmt-tree;
 

@@ -3,9 +3,8 @@
 {
   lib,
   stdenv,
-  pkgs,
-  inputs,
   call,
+  craneWith,
   # The toolchain to build them with.
   toolchain,
 }:
@@ -23,7 +22,7 @@ let
       };
       build =
         doCheck:
-        ((inputs.crane.mkLib pkgs).overrideToolchain toolchain.develop).buildPackage (
+        (craneWith toolchain.develop).buildPackage (
           part
           // {
             inherit pname doCheck;

@@ -37,7 +37,7 @@ let
 
   common = {
     inherit inputs lib pkgs;
-    inherit (args) src portable;
+    inherit (args) checks src portable;
     buildInputs = answer "buildInputs" builtins.isList "list";
     nativeBuildInputs = answer "nativeBuildInputs" builtins.isList "list";
     crateArgs = answer "crateArgs" builtins.isAttrs "set of attributes";
@@ -61,6 +61,14 @@ let
       inherit lib src;
       inherit (common) table;
     };
+    source = common.call ./source.nix { };
+    craneWith =
+      rust:
+      if !inputs.crane ? mkLib then
+        throw "cross-flake: this crane has no mkLib: version 0.23 or newer is needed"
+      else
+        (inputs.crane.mkLib pkgs).overrideToolchain rust;
+    sourceChecks = common.call ./checks/source.nix { };
     toolchain =
       let
         own = lib.findFirst (file: file != null) ../rust-toolchain.toml (
@@ -74,6 +82,7 @@ let
       common.call ./toolchain.nix {
         inherit (args) toolchain;
         file = own;
+        chosen = if args.targets == null then common.workspace.chosen else common.table.select args.targets;
       };
     # For work on the build machine itself.
     develop = common.call ./develop.nix { };
@@ -81,6 +90,7 @@ let
       toolchain = common.call ./toolchain.nix {
         toolchain = null;
         file = ../rust-toolchain.toml;
+        chosen = { };
       };
     };
   };
@@ -111,7 +121,9 @@ let
         libraries = call ./libraries.nix { };
         environment = call ./environment.nix { };
         shell = call ./shell.nix { };
+        crate = call ./crate.nix { };
         package = call ./package.nix { };
+        crateChecks = call ./checks/crate.nix { };
         archive = call ./archive.nix { };
         matrix = call ./checks/matrix.nix { };
       };

@@ -11,6 +11,9 @@
   toolchain,
   # The rust-toolchain.toml to follow.
   file,
+  # The rows that somebody has asked for, by name. Each toolchain has a copy of the compiler, so these have one together; of rows that
+  # are there for whoever wants them each has its own, for nobody fetches the std of all to enter a shell of one.
+  chosen,
 }:
 let
   # A file without an ending may also be nothing but a channel's name.
@@ -29,56 +32,74 @@ let
     inherit (pkgs.stdenv.hostPlatform) system;
   };
 
-  pinnedWith =
-    more:
+  stable =
+    triples:
     (inputs.rust-overlay.lib.mkRustBin { } pkgs).fromRustupToolchain (
-      { profile = "minimal"; } // pinned // more
+      {
+        profile = "minimal";
+      }
+      // pinned
+      // {
+        targets = lib.unique (pinned.targets or [ ] ++ triples);
+        components = lib.unique (
+          pinned.components or [ ]
+          ++ [
+            "clippy"
+            "rustfmt"
+          ]
+        );
+      }
     );
 
-  stable = row: pinnedWith { targets = [ row.triple ]; };
-
   nightly =
-    row:
+    triples:
     fenix.combine (
       [
         fenix.latest.cargo
+        fenix.latest.clippy
         fenix.latest.rustc
         fenix.latest.rust-src
+        fenix.latest.rustfmt
       ]
-      ++ lib.optional (fenix.targets ? ${row.triple}) fenix.targets.${row.triple}.latest.rust-std
+      ++ map (triple: fenix.targets.${triple}.latest.rust-std) (
+        lib.filter (triple: fenix.targets ? ${triple}) triples
+      )
     );
+
+  release = if toolchain == "nightly" then nightly else stable;
+  common = release (map (row: row.triple) (builtins.attrValues chosen));
+  # Not where it lacks the std of one of them, or one is no row: that one alone fails then.
+  isCommon = chosen != { } && (builtins.tryEval common.outPath).success;
+  hasCommon = row: !lib.isFunction toolchain && chosen ? ${row.name} && isCommon;
 
   given =
     { row, ... }@told:
-    if toolchain == null then
-      stable row
-    else if toolchain == "nightly" then
-      nightly row
-    else
+    if lib.isFunction toolchain then
       toolchain (
         told
         // {
           toolchain = throw "cross-flake: mkCross: `toolchain` itself makes the toolchain of ${row.name}, and is told of none";
         }
-      );
+      )
+    else if hasCommon row then
+      common
+    else
+      release [ row.triple ];
 in
 {
   inherit fenix pinned;
 
   # For work on the build machine itself.
-  develop = pinnedWith {
-    components = [
-      "clippy"
-      "rustfmt"
-    ];
-  };
+  develop = if toolchain == null && isCommon then common else stable [ ];
 
   # Only the programs, found through a link: a Rust toolchain in buildInputs brings a C compiler with a setup hook, which would
   # put that compiler's name into a shell's CC (rust-overlay#257). rustc looks for its libraries where the link leads.
   for =
     told:
-    runCommand "rust-for-${told.row.name}" { passthru.unwrapped = given told; } ''
-      mkdir $out
-      ln -s ${given told}/bin $out/bin
-    '';
+    runCommand (if hasCommon told.row then "rust" else "rust-for-${told.row.name}")
+      { passthru.unwrapped = given told; }
+      ''
+        mkdir $out
+        ln -s ${given told}/bin $out/bin
+      '';
 }

@@ -1,4 +1,4 @@
-# What the workspace says of itself, as `cargo cross-flake` reads it: { rows, packagesFor }. Rows are those that it is for, packages
+# What the workspace says of itself, as `cargo cross-flake` reads it: { rows, chosen, packagesFor }. Rows are those that it is for, packages
 # the names of those that cargo has to be told of for a row, or null where it takes the right ones by itself.
 {
   lib,
@@ -80,14 +80,15 @@ let
         builtins.elem row.name package.rows
     ) packages;
 
+  hasChosen = src != null && root ? workspace.metadata.cross-flake.targets;
   wanted =
-    if root ? workspace.metadata.cross-flake.targets then
-      table.select root.workspace.metadata.cross-flake.targets
-    else
-      table.common;
+    if hasChosen then table.select root.workspace.metadata.cross-flake.targets else table.common;
 in
-{
+rec {
   rows = if src == null then table.common else lib.filterAttrs (_: row: of row != [ ]) wanted;
+
+  # Those of them that the workspace names itself.
+  chosen = if hasChosen then rows else { };
 
   packagesFor =
     row:

@@ -1,4 +1,5 @@
-# What one row has to pass: { test, conformance, portable, shell }, each a derivation that fails if it does not hold.
+# What one row has to pass: { test, conformance, portable, shell }, and what crane is to check, each a derivation that fails if it does
+# not hold.
 {
   lib,
   patchelf,
@@ -9,6 +10,7 @@
   runner,
   environment,
   package,
+  crateChecks,
 }:
 let
   enter = ''
@@ -42,7 +44,8 @@ let
       program.libc && program.run or true && runner.absent == null
     ) "${runner.name} ./${output}\n";
 in
-{
+crateChecks
+// {
   # The package itself: its check phase runs its tests under emulation.
   test = package;
 

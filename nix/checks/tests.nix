@@ -327,6 +327,7 @@ let
               inherit (pkgs) runCommand;
               inputs = { };
               toolchain = null;
+              chosen = { };
               file = builtins.toFile "rust-toolchain" text;
             }).pinned.channel
           )
@@ -337,6 +338,107 @@ let
       expected = [
         "1.95.0"
         "1.95.0"
+      ];
+    };
+    test_rows_that_were_asked_for_have_one_toolchain = {
+      expr =
+        let
+          rustOf = cross: name: cross.scopes.${name}.rust;
+          board = builtins.toFile "targets.toml" "[target.board]\nlike = 'macos'\ntriple = 'board'\n";
+          failing = mkCross {
+            inherit pkgs;
+            table = board;
+            targets = [
+              "aarch64-linux"
+              "board"
+            ];
+          };
+        in
+        [
+          (rustOf some "aarch64-linux").unwrapped.targets
+          (rustOf some "aarch64-linux" == rustOf some "windows-x64")
+          # Nobody has chosen.
+          (rustOf cross "aarch64-linux").unwrapped.targets
+          (rustOf cross "aarch64-linux").unwrapped.components
+          # There is no std of one of them, which is no matter of the other's.
+          (rustOf failing "aarch64-linux").unwrapped.targets
+          (fails (rustOf failing "board").drvPath)
+        ];
+      expected = [
+        [
+          "aarch64-unknown-linux-gnu"
+          "x86_64-pc-windows-gnu"
+        ]
+        true
+        [ "aarch64-unknown-linux-gnu" ]
+        [
+          "clippy"
+          "rustfmt"
+        ]
+        [ "aarch64-unknown-linux-gnu" ]
+        true
+      ];
+    };
+    test_crane_checks_what_it_is_asked_to = {
+      expr =
+        let
+          cross = mkCross {
+            inherit pkgs;
+            src = ../../.;
+            targets = [
+              "aarch64-linux"
+              "cortex-m4f"
+              "macos-arm64"
+            ];
+            checks = {
+              clippy.cargoClippyExtraArgs = "--lib";
+              doc = { row, ... }: if row.std == "std" then { } else null;
+              nextest = { };
+              fmt = { };
+              audit.advisory-db = ./.;
+            };
+          };
+        in
+        [
+          (lib.filter (name: !lib.hasSuffix "nextest" name) (attrNames cross.checks))
+          # It runs where programs of the target do.
+          (cross.checks ? aarch64-linux-nextest == pkgs.stdenv.hostPlatform.isLinux)
+          (cross.matrix.aarch64-linux ? clippy && cross.outputs.checks ? fmt)
+          (lib.hasInfix " --locked --lib" (oneLine cross.checks.aarch64-linux-clippy.buildPhase))
+          cross.checks.aarch64-linux-doc.CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTDOCFLAGS
+          (cross.checks.aarch64-linux-clippy.cargoArtifacts == cross.packages.aarch64-linux.cargoArtifacts)
+        ];
+      expected = [
+        [
+          "aarch64-linux-clippy"
+          "aarch64-linux-doc"
+          "audit"
+          "cortex-m4f-clippy"
+          "fmt"
+          "macos-arm64-clippy"
+          "macos-arm64-doc"
+        ]
+        true
+        true
+        true
+        " --deny warnings"
+        true
+      ];
+    };
+    test_checks_that_there_are_not_are_errors = {
+      expr = map (checks: fails (mkCross { inherit pkgs checks; }).shells) [
+        { clipy = { }; }
+        { fmt = _: { }; }
+        { audit = { }; }
+        [ "clippy" ]
+        { clippy = { }; }
+      ];
+      expected = [
+        true
+        true
+        true
+        true
+        false
       ];
     };
     test_a_toolchain_may_be_of_the_system_that_builds = {

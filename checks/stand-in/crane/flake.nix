@@ -6,8 +6,75 @@
       mkLib =
         pkgs:
         let
+          # A check by one command of cargo, over dependencies that are built already.
+          check =
+            toolchain: name: command: args:
+            pkgs.runCommand "${args.pname}-${args.version}-${name}" (
+              builtins.removeAttrs args [
+                "advisory-db"
+                "cargoLock"
+                "cargoLockContents"
+                "doIncludeCrossToolchainEnv"
+                "passthru"
+                "meta"
+              ]
+              // {
+                nativeBuildInputs = (args.nativeBuildInputs or [ ]) ++ [
+                  toolchain
+                  pkgs.stdenv.cc
+                ];
+                buildPhase = ''
+                  export CARGO_HOME=${pkgs.standIn.cargo-home}
+                  ${command}
+                '';
+                checkPhase = "";
+                installPhase = "touch $out";
+              }
+            ) "";
           craneLib = toolchain: {
             overrideToolchain = craneLib;
+            cargoClippy =
+              {
+                cargoArtifacts,
+                cargoClippyExtraArgs ? "--all-targets",
+                cargoExtraArgs ? "--locked",
+                ...
+              }@args:
+              check toolchain "clippy" "cargo clippy --release ${cargoExtraArgs} ${cargoClippyExtraArgs}" args;
+            cargoDoc =
+              {
+                cargoArtifacts,
+                cargoDocExtraArgs ? "--no-deps",
+                cargoExtraArgs ? "--locked",
+                ...
+              }@args:
+              check toolchain "doc" "cargo doc --release ${cargoExtraArgs} ${cargoDocExtraArgs}" args;
+            cargoNextest =
+              {
+                cargoArtifacts,
+                cargoNextestExtraArgs ? "",
+                cargoExtraArgs ? "",
+                ...
+              }@args:
+              check toolchain "nextest" "cargo nextest run --release ${cargoExtraArgs} ${cargoNextestExtraArgs}"
+                args;
+            cargoFmt =
+              {
+                cargoExtraArgs ? "",
+                rustFmtExtraArgs ? "",
+                ...
+              }@args:
+              check toolchain "fmt" "cargo fmt ${cargoExtraArgs} -- --check ${rustFmtExtraArgs}" args;
+            cargoAudit =
+              {
+                advisory-db,
+                cargoAuditExtraArgs ? "--ignore yanked",
+                cargoExtraArgs ? "",
+                src,
+                ...
+              }@args:
+              check toolchain "audit" "cargo audit ${cargoExtraArgs} -n -d ${advisory-db} ${cargoAuditExtraArgs}"
+                args;
             buildPackage =
               args:
               let

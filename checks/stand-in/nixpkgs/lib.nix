@@ -59,6 +59,7 @@ rec {
   init = list: take (length list - 1) list;
   last = list: builtins.elemAt list (length list - 1);
   reverseList = list: foldl' (all: one: [ one ] ++ all) [ ] list;
+  unique = foldl' (all: one: if elem one all then all else all ++ [ one ]) [ ];
   intersectLists = a: filter (one: elem one a);
   findFirst =
     test: default: list:

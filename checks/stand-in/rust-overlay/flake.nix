@@ -16,7 +16,11 @@
               components ? [ ],
               targets ? [ ],
             }:
-            pkgs.standIn.toolchain;
+            # It has no std of a target that Rust does not know.
+            if builtins.all (pkgs.lib.hasInfix "-") targets then
+              pkgs.standIn.toolchain // { inherit components targets; }
+            else
+              throw "Component `rust-std` is not available for the target";
         };
     };
 }

@@ -149,3 +149,29 @@ fn hydra_has_a_job_for_each_check_of_a_row_where_it_is_asked_for() {
     bench().lock(&without, "cross-flake/");
     nix(&without, &["eval", ".#hydraJobs"]).fails_with(&["hydraJobs"]);
 }
+
+/// As crane would: over what the package's own dependencies were built to.
+#[test]
+#[ignore = "needs Nix: checks/nix runs it"]
+fn crane_checks_each_target_where_a_workspace_asks_for_it() {
+    let outputs =
+        format!("inputs.cross-flake.lib.mkFlake {{ {TARGETS} checks = {{ clippy = {{ }}; fmt = {{ }}; }}; }}");
+    let folder = project("checks", "", &outputs);
+    bench().lock(&folder, "cross-flake/");
+    let names = eval(&folder, "checks.x86_64-linux", "builtins.attrNames");
+    assert_eq!(names, serde_json::json!(["aarch64-linux-clippy", "fmt", "x86_64-linux", "x86_64-linux-clippy"]));
+    let build = |check: &str| nix(&folder, &["build", "--no-link", "-L", &format!(".#checks.x86_64-linux.{check}")]);
+    // The folder is within another workspace, which has rules of its own.
+    fs::write(folder.join("rustfmt.toml"), "").unwrap();
+    bench().git(&folder);
+    run(bench().command("cargo").args(["fmt", "--all"]).current_dir(&folder)).succeeds();
+    build("fmt").succeeds();
+    build("aarch64-linux-clippy").succeeds();
+    let main = folder.join("src/main.rs");
+    let text = fs::read_to_string(&main).unwrap();
+    fs::write(&main, format!("{text}\n#[cfg(target_arch = \"aarch64\")]\nfn  unused() {{}}\n")).unwrap();
+    build("fmt").fails_with(&["unused"]);
+    build("aarch64-linux-clippy").fails_with(&["function `unused` is never used"]);
+    // It is the target that is checked, and the other one has no such function.
+    build("x86_64-linux-clippy").succeeds();
+}
