@@ -7,6 +7,7 @@
   row,
   own,
   crate,
+  compiler,
   environment,
 }:
 let
@@ -32,6 +33,9 @@ let
             ${patchelf}/bin/patchelf --set-interpreter ${row.interpreter} --remove-rpath "$program"
           fi
         '')
+        + lib.optionalString (portable && compiler ? portable) (
+          eachProgram (compiler.portable "\"$program\"")
+        )
         # A Mach-O's map of debug information names the archives that it was linked from.
         + lib.optionalString row.isDarwin (eachProgram "${environment.shell.STRIP} -S \"$program\"\n");
     }

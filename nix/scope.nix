@@ -96,13 +96,20 @@ let
   };
 
   ofRow =
-    row:
+    given:
     let
       call = callWith scope;
+      # Whether the row is the build machine itself, whose build scripts its compiler links as well.
+      own = given.triple == common.systems.${system} or null;
+      # A Mac's own compiler and packages are for that Mac; on others zig stands in.
+      row =
+        given
+        // lib.optionalAttrs (given.isDarwin && own && given.cc == "provider") {
+          useZig = false;
+          hasPkgsCross = true;
+        };
       scope = common // {
-        inherit row call;
-        # Whether the row is the build machine itself, whose build scripts its compiler links as well.
-        own = row.triple == common.systems.${system} or null;
+        inherit row own call;
         # What callbacks of mkCross's caller are told.
         told = {
           inherit row pkgs lib;

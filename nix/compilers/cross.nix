@@ -1,10 +1,12 @@
-# nixpkgs for the row; null where it has none.
+# nixpkgs for the row, which is the build machine's own on a Mac for itself; null where it has none.
 {
   lib,
   pkgs,
   row,
 }:
-if !row ? nixpkgs then
+if row.isDarwin && row.hasPkgsCross then
+  pkgs
+else if !row ? nixpkgs then
   null
 else
   pkgs.pkgsCross.${row.nixpkgs}

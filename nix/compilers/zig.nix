@@ -144,11 +144,20 @@ in
         "@CONFIG@" = "${config}";
         "@LD@" = "${ld}/bin/${linker}";
       };
+      cc = fill "cc.sh" (values // { "@DRIVER@" = ""; });
     in
     scripts.programs "cc-for-${row.name}" (
       {
         ${linker} = "#!${runtimeShell}\nexec ${ld}/bin/${linker} \"$@\"\n";
-        "${row.name}-cc" = fill "cc.sh" (values // { "@DRIVER@" = ""; });
+        "${row.name}-cc" =
+          if own then
+            scripts.fill ./own.sh {
+              "@TRIPLE@" = row.triple;
+              "@HOST@" = "${stdenv.cc}/bin/cc";
+              "@CC@" = "${scripts.programs "zig-for-${row.name}" { cc = cc; }}/bin/cc";
+            }
+          else
+            cc;
         "${row.name}-c++" = fill "cc.sh" (values // { "@DRIVER@" = "--driver-mode=g++"; });
       }
       // lib.optionalAttrs row.isMsvc {

@@ -89,6 +89,7 @@ let
           ranlib = start machine.tools.ranlib;
         };
         suffixSalt = "${cpu}_host";
+        targetPrefix = "";
         # The loader of this machine, by a name of the store.
         libc = runCommand "libc" { } "mkdir $out && ln -s /lib64 $out/lib";
       };
@@ -205,9 +206,21 @@ in
     llvm-strip = start machine.tools.strip;
   };
   lld = tools "lld" "0" { lld = start machine.tools.lld; };
-  zlib.src =
-    runCommand "zlib.tar.gz" { }
-      "tar -czf $out -C ${machine.zlib-source} --transform 's,^\\.,zlib,' .";
+  zlib = runCommand "zlib" { } "mkdir $out" // {
+    static = runCommand "zlib-static" { } "mkdir $out";
+    src =
+      runCommand "zlib.tar.gz" { }
+        "tar -czf $out -C ${machine.zlib-source} --transform 's,^\\.,zlib,' .";
+  };
+  libiconv = runCommand "libiconv" { } "mkdir $out";
+  apple-sdk =
+    if isLinux then
+      throw "apple-sdk is not available on ${system}"
+    else
+      let
+        sdk = runCommand "apple-sdk" { } "mkdir $out";
+      in
+      sdk // { sdkroot = "${sdk}/Platforms/MacOSX.platform/Developer/SDKs/MacOSX.sdk"; };
 
   qemu-user = tools "qemu-user" (versionOf "qemu-user") (
     builtins.mapAttrs (_: start) (lib.filterAttrs (name: _: isQemu name) qemus)

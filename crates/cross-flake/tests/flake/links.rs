@@ -1,10 +1,11 @@
 //! What packages and programs are linked with, and what is done to them afterwards.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::bench::{bench, repository, run};
+use crate::bench::{bench, repository, rows, run};
 
 /// Holds the pages of a Mach-O against the hashes of its signature, as a Mac does before it starts a program: TN3126, and cs_blobs.h of
 /// Apple's xnu.
@@ -115,11 +116,44 @@ fn zig_links_programs_of_the_build_machine_so_that_they_start_without_a_distribu
     bench().git(&folder);
     bench().lock(&folder, "cross-flake/");
     nix(&folder, &["build", "--no-link", "--print-build-logs", ".#matrix.x86_64-linux.portable"]);
-    let script = "cargo build --quiet && find target -type f -executable \\( -name with-cpp -o -name build-script-build \\) \
-                  -exec patchelf --print-interpreter {} \\;";
+    // What runs on this machine alone is linked by its own compiler, as if there were no such row.
+    let script = "cargo build --quiet && for program in with-cpp build-script-build; do patchelf --print-interpreter \
+                  $(find target -type f -executable -name $program); done";
     let output = nix(&folder, &["develop", ".#x86_64-linux", "--command", "sh", "-c", script]);
-    assert!(output.out.lines().count() >= 2, "{output}");
-    assert!(output.out.lines().all(|loader| loader.contains("-libc/lib/ld-linux")), "{output}");
+    let [program, build_script] = output.out.lines().collect::<Vec<_>>()[..] else { panic!("{output}") };
+    assert!(program.contains("-libc/lib/ld-linux"), "{output}");
+    assert!(build_script.starts_with("/lib64/ld-linux"), "{output}");
+}
+
+/// zig has stubs of what every program of macOS links, and no frameworks.
+#[test]
+#[ignore = "needs Nix: checks/nix runs it"]
+fn a_macs_own_programs_are_linked_by_its_stdenv_with_apples_sdk() {
+    // What a shell is made of, by name.
+    let made_of = |shell: &str| -> BTreeSet<String> {
+        let shown = bench().nix(&["derivation", "show", "--recursive", &format!(".#devShells.{shell}")]).json();
+        shown.as_object().unwrap().values().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let own = made_of("aarch64-darwin.macos-arm64");
+    assert!(["apple-sdk", "libiconv", "host-cc", "zlib-static"].iter().all(|part| own.contains(*part)), "{own:?}");
+    assert!(!own.contains("zig"), "{own:?}");
+    // The other Mac's programs are still zig's, as those of both are on Linux.
+    for shell in ["aarch64-darwin.macos-x64", "x86_64-linux.macos-arm64"] {
+        let other = made_of(shell);
+        assert!(other.contains("zig") && !other.contains("apple-sdk"), "{shell}: {other:?}");
+    }
+}
+
+/// A full qemu is more than a gigabyte.
+#[test]
+#[ignore = "needs Nix: checks/nix runs it"]
+fn nothing_but_a_board_needs_all_of_qemu() {
+    for (name, row) in rows() {
+        let args = ["derivation", "show", "--recursive", &format!(".#devShells.x86_64-linux.{name}")];
+        let shown = bench().nix(&args).json();
+        let has_qemu = shown.as_object().unwrap().values().any(|one| one["name"] == "qemu");
+        assert_eq!(has_qemu, row.machine.is_some(), "{name}");
+    }
 }
 
 #[test]
