@@ -35,7 +35,7 @@ let
 
   # What nixpkgs' version says, as crane compares it: `26.05pre` is no older than 26.05.
   release = lib': lib.concatStringsSep "." (lib.take 2 (builtins.splitVersion lib'.version));
-  needed = "26.05";
+  needed = import ./minimum.nix;
 in
 {
   pkgs = {

@@ -5,6 +5,7 @@
 mod bench;
 mod docs;
 mod runs;
+mod update_inputs;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,7 @@ enum Command {
     Bench(bench::command::Bench),
     Docs(docs::Docs),
     Runs(runs::Runs),
+    UpdateInputs(update_inputs::UpdateInputs),
 }
 
 fn main() -> ExitCode {
@@ -37,5 +39,6 @@ fn main() -> ExitCode {
         Command::Bench(command) => command.run(),
         Command::Docs(command) => command.run(),
         Command::Runs(command) => command.run(),
+        Command::UpdateInputs(command) => command.run(),
     })
 }

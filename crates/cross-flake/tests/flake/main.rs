@@ -12,6 +12,7 @@ mod parity;
 mod provider;
 mod stability;
 mod templates;
+mod update;
 
 use std::collections::BTreeSet;
 use std::fs;
