@@ -488,6 +488,28 @@ let
         "any"
       ];
     };
+    # A C library that programs are run with is not a reason to build a cross compiler that compiles nothing.
+    test_zig_takes_a_glibc_that_caches_have = {
+      expr =
+        let
+          zig = name: "[target.${name}]\ncc = 'zig'\n";
+          scopes =
+            (mkCross {
+              inherit pkgs;
+              table = builtins.toFile "targets.toml" "${zig "aarch64-linux"}${zig "riscv64-linux"}";
+            }).scopes;
+        in
+        map
+          (name: scopes.${name}.compiler.libc == pkgs.pkgsCross.${table.rows.${name}.nixpkgs}.stdenv.cc.libc)
+          [
+            "aarch64-linux"
+            "riscv64-linux"
+          ];
+      expected = [
+        false
+        true
+      ];
+    };
     # nixpkgs' gcc for Windows finds its thread library only in a build of nixpkgs' own.
     test_windows_is_compiled_by_zig = {
       expr = lib.filter (row: row.isWindows && !row.useZig) (attrValues table.rows);

@@ -8,6 +8,8 @@
   runtimeShell,
   writeText,
   zig,
+  inputs,
+  systems,
   data,
   scripts,
   row,
@@ -63,6 +65,9 @@ in
   libc =
     if own && row.isGlibc then
       stdenv.cc.libc
+    # Where nixpkgs is built for that machine itself, caches have it, and no cross compiler has to be built first.
+    else if row.isGlibc && systems."${row.arch}-linux" or null == row.triple then
+      inputs.nixpkgs.legacyPackages."${row.arch}-linux".stdenv.cc.libc
     else if row.isGlibc && cross != null then
       cross.stdenv.cc.libc
     else
