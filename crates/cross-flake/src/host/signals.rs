@@ -35,7 +35,11 @@ static LEAVES_INTERRUPTS: AtomicBool = AtomicBool::new(false);
 /// No handler can be installed, or no thread be started.
 pub fn watch<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let ending = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
-    let heeded = ending.into_iter().filter(|signal| !runner::is_ignored(*signal)).chain([Signal::SIGCHLD]);
+    let is_heeded = |signal: &Signal| *signal != Signal::SIGHUP || !runner::is_ignored(*signal);
+    let heeded = ending.into_iter().filter(is_heeded).chain([Signal::SIGCHLD]);
+    // nohup goes on to count. Shells without job control have what they start in the background ignore Ctrl-C, but other things send
+    // that signal, too.
+    //
     // By handlers, which no child inherits: signals that are blocked here would be so in every test. An inherited SIG_IGN of SIGCHLD, by
     // which the kernel would reap all children itself, gives way as well.
     let mut signals = Signals::new(heeded.map(|signal| signal as i32)).context("cannot heed signals")?;
